@@ -1,0 +1,2 @@
+//! Portcask.
+pub use portcask_core as engine;

@@ -1,0 +1,57 @@
+//! The one door for allocation that is sized by data: it may be refused, and then says so.
+
+use crate::prelude::*;
+use core::fmt;
+
+/// The allocator refused; nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutOfMemory;
+
+impl fmt::Display for OutOfMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("out of memory")
+    }
+}
+
+impl core::error::Error for OutOfMemory {}
+
+/// Makes room for `more` further items without growing past what they need.
+pub fn reserve<T>(vec: &mut Vec<T>, more: usize) -> Result<(), OutOfMemory> {
+    if vec.capacity() - vec.len() >= more {
+        return Ok(());
+    }
+    vec.try_reserve_exact(more).map_err(|_| OutOfMemory)
+}
+
+/// `bytes` zero bytes.
+pub fn zeroed(bytes: usize) -> Result<Vec<u8>, OutOfMemory> {
+    let mut vec = Vec::new();
+    resize(&mut vec, bytes)?;
+    Ok(vec)
+}
+
+/// Sets the length, filling with zeros; keeps the capacity when it shrinks.
+pub fn resize(vec: &mut Vec<u8>, bytes: usize) -> Result<(), OutOfMemory> {
+    reserve(vec, bytes.saturating_sub(vec.len()))?;
+    vec.resize(bytes, 0);
+    Ok(())
+}
+
+/// A copy of `bytes`.
+pub fn copy(bytes: &[u8]) -> Result<Vec<u8>, OutOfMemory> {
+    let mut vec = Vec::new();
+    extend(&mut vec, bytes)?;
+    Ok(vec)
+}
+
+/// Appends `bytes`, growing by half so that repeated calls stay linear.
+pub fn extend(vec: &mut Vec<u8>, bytes: &[u8]) -> Result<(), OutOfMemory> {
+    if vec.capacity() - vec.len() < bytes.len() {
+        let half = vec.capacity() / 2;
+        vec.try_reserve_exact(bytes.len().max(half))
+            .or_else(|_| vec.try_reserve_exact(bytes.len()))
+            .map_err(|_| OutOfMemory)?;
+    }
+    vec.extend_from_slice(bytes);
+    Ok(())
+}

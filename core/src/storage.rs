@@ -1,0 +1,261 @@
+//! The seam everything stands on: what the engine asks of a platform, and what it may rely on.
+
+use crate::prelude::*;
+use core::fmt;
+
+/// Longest file name the engine uses, in bytes.
+pub const FILE_NAME_BYTES_MAX: usize = 64;
+
+/// A flat directory of named byte files, and the promises the engine is built on.
+///
+/// The clauses below are the contract. [`crate::testing::contract`] runs them against a backend;
+/// a new backend starts by calling it.
+///
+/// 1. **`append` is ordered, not durable, and not atomic.** After an error any prefix of the
+///    bytes, or zeros, may be in the file past the old end. The engine keeps the logical end
+///    itself, passes it in, and never infers it from [`File::len`].
+/// 2. **`sync(file)` returning `Ok`** means that the bytes and the length appended before the call
+///    survive a power loss. **An error means that nothing is known** about unsynced bytes; the
+///    engine never retries it as if it could succeed.
+/// 3. **Names** (create, rename, remove) are durable only after [`Storage::sync_namespace`], which
+///    a backend may be *unable* to do. [`Capabilities::namespace_sync`] says so and the recovery
+///    report repeats it. A created file whose own bytes were synced may still lose its name.
+/// 4. **`rename`** replaces the target atomically for observers; an unsynced one may be undone.
+///    A removed name may come back. [`Storage::list`] is complete or an error.
+/// 5. **Errors keep their class** ([`ErrorKind`]); no call panics; no call allocates by a number
+///    read from the medium.
+/// 6. `pread` returns what the last successful append wrote, until a crash. A short read means end
+///    of file, and end of file is not an error.
+/// 7. `create` is exclusive. Names are at most [`FILE_NAME_BYTES_MAX`] bytes of `[a-z0-9._-]`.
+///
+/// All methods take `&self`: a backend keeps its handles behind interior mutability of its own
+/// choice. Nothing here asks for `Send`, `Sync` or atomics, so a single-threaded JavaScript host
+/// can implement it without `unsafe`; a threaded front end adds those bounds where it needs them.
+pub trait Storage: Host {
+    /// An open file. Clones share one open file; dropping the last clone closes it.
+    type File: File + Clone;
+    /// Held while this opener is the only writer; released when dropped, and by the system if the
+    /// process dies.
+    type Lock;
+
+    /// What this backend can promise, found out and not assumed. Constant for the backend's life.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Creates an empty file for reading and writing. Errors with [`ErrorKind::Exists`].
+    fn create(&self, name: &FileName) -> Result<Self::File, StorageError>;
+
+    /// Opens an existing file. Errors with [`ErrorKind::NotFound`].
+    fn open(&self, name: &FileName, access: Access) -> Result<Self::File, StorageError>;
+
+    /// Whether a file of this name exists now.
+    fn exists(&self, name: &FileName) -> Result<bool, StorageError>;
+
+    /// The names of all files of this directory, in any order: complete, or an error. Names that
+    /// the engine could not use (too long, other characters, directories) are left out.
+    fn list(&self) -> Result<Vec<FileName>, StorageError>;
+
+    /// Renames a file, replacing `to` if it exists.
+    fn rename(&self, from: &FileName, to: &FileName) -> Result<(), StorageError>;
+
+    /// Removes a file. Errors with [`ErrorKind::NotFound`]. Open handles stay readable where the
+    /// platform allows it; nothing in the core depends on that.
+    fn remove(&self, name: &FileName) -> Result<(), StorageError>;
+
+    /// Makes every earlier create, rename and remove survive a power loss, or answers
+    /// [`ErrorKind::Unsupported`].
+    fn sync_namespace(&self) -> Result<(), StorageError>;
+
+    /// Takes the exclusive right to write in this directory among all processes that use a
+    /// kernel lock. Errors with [`ErrorKind::Locked`], whose detail names the holder, or with
+    /// [`ErrorKind::Unsupported`] where the platform has no lock that dies with its owner.
+    fn lock(&self) -> Result<Self::Lock, StorageError>;
+}
+
+/// One open file. See [`Storage`] for the contract.
+pub trait File {
+    /// Writes all of `bytes` at `offset`, which is the engine's logical end of this file: the
+    /// platform may already have (unknown) bytes there from an earlier failed append.
+    /// A platform's short write is continued here, not reported.
+    fn append(&self, offset: u64, bytes: &[u8]) -> Result<(), StorageError>;
+
+    /// Fills `into` from `offset`, in one call where the platform can. Returns the bytes read;
+    /// fewer than asked means end of file.
+    fn pread(&self, offset: u64, into: &mut [u8]) -> Result<usize, StorageError>;
+
+    /// Makes the appended bytes and the length survive a power loss.
+    fn sync(&self) -> Result<(), StorageError>;
+
+    /// The platform's idea of the file's length in bytes.
+    fn len(&self) -> Result<u64, StorageError>;
+
+    /// Shortens the file to `len` bytes. Durable after [`File::sync`]. Never lengthens.
+    fn truncate(&self, len: u64) -> Result<(), StorageError>;
+
+    /// Reserves space up to `len` bytes, so that appends below it cannot fail for want of space.
+    /// May or may not change [`File::len`]. Errors with [`ErrorKind::Unsupported`].
+    fn preallocate(&self, len: u64) -> Result<(), StorageError> {
+        let _ = len;
+        Err(StorageError::new(ErrorKind::Unsupported))
+    }
+}
+
+/// Time and randomness, which the engine never takes from anywhere else.
+pub trait Host {
+    /// Wall-clock milliseconds since 1970, or `None` on a host without a clock. May jump; the
+    /// engine orders nothing by it.
+    fn now_ms(&self) -> Option<u64>;
+
+    /// Sixteen fresh random bytes: a file's salt, a store's identity and hash key.
+    fn entropy(&self) -> Result<[u8; 16], StorageError>;
+}
+
+/// How a file is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Reads only; the backend must not need permission to write.
+    Read,
+    /// Reads and appends.
+    Write,
+}
+
+/// What a backend can promise. Every `false` weakens a sentence of the recovery report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// [`Storage::sync_namespace`] works: a created, renamed or removed name survives power loss.
+    pub namespace_sync: bool,
+    /// [`Storage::rename`] is atomic for observers.
+    pub atomic_rename: bool,
+    /// [`Storage::lock`] excludes other processes and dies with its owner.
+    pub kernel_lock: bool,
+    /// [`File::preallocate`] works.
+    pub preallocate: bool,
+    /// [`File::sync`] reaches the medium, as far as the platform tells.
+    pub data_sync: bool,
+}
+
+/// Why a platform call was refused, as coarse as a caller's choices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ErrorKind {
+    /// No file of that name.
+    NotFound,
+    /// A file of that name is already there.
+    Exists,
+    /// No space, quota or file size left.
+    Full,
+    /// The medium or the system failed; nothing finer is known.
+    Io,
+    /// Another process holds the writer's lock.
+    Locked,
+    /// A newer writer has taken over this store.
+    Fenced,
+    /// Permission was refused.
+    Denied,
+    /// The platform cannot do this at all.
+    Unsupported,
+    /// The platform is not ready yet (a browser handle still opening).
+    NotReady,
+    /// The handle or the directory is closed or gone.
+    Closed,
+}
+
+/// A refusal by the platform: its class, and the platform's own words for a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StorageError {
+    /// What a caller may branch on.
+    pub kind: ErrorKind,
+    /// What a person would want to read; may be empty.
+    pub detail: String,
+}
+
+impl StorageError {
+    /// A refusal of this class with nothing more to say.
+    pub const fn new(kind: ErrorKind) -> Self {
+        Self {
+            kind,
+            detail: String::new(),
+        }
+    }
+
+    /// A refusal of this class in the platform's words.
+    pub fn with_detail(kind: ErrorKind, detail: impl Into<String>) -> Self {
+        Self {
+            kind,
+            detail: detail.into(),
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotFound => "no such file",
+            Self::Exists => "the file exists",
+            Self::Full => "no space left",
+            Self::Io => "input/output error",
+            Self::Locked => "locked by another process",
+            Self::Fenced => "a newer writer took over",
+            Self::Denied => "permission denied",
+            Self::Unsupported => "not supported here",
+            Self::NotReady => "not ready",
+            Self::Closed => "closed",
+        })
+    }
+}
+
+impl fmt::Display for StorageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.detail.is_empty() {
+            write!(f, "{}", self.kind)
+        } else {
+            write!(f, "{} ({})", self.kind, self.detail)
+        }
+    }
+}
+
+impl core::error::Error for StorageError {}
+
+/// A file's name: at most [`FILE_NAME_BYTES_MAX`] bytes of `[a-z0-9._-]`, never empty, never
+/// starting with a dot. Copied freely, never allocated.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FileName {
+    bytes: [u8; FILE_NAME_BYTES_MAX],
+    len: u8,
+}
+
+impl FileName {
+    /// The name, if it is one the contract allows.
+    pub fn new(name: &str) -> Option<Self> {
+        let bytes = name.as_bytes();
+        let legal = |b: &u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-');
+        if bytes.is_empty()
+            || bytes.len() > FILE_NAME_BYTES_MAX
+            || bytes[0] == b'.'
+            || !bytes.iter().all(legal)
+        {
+            return None;
+        }
+        let mut kept = [0; FILE_NAME_BYTES_MAX];
+        kept[..bytes.len()].copy_from_slice(bytes);
+        Some(Self {
+            bytes: kept,
+            len: bytes.len() as u8,
+        })
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        core::str::from_utf8(&self.bytes[..usize::from(self.len)]).unwrap_or("")
+    }
+}
+
+impl fmt::Debug for FileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.as_str())
+    }
+}
+
+impl fmt::Display for FileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}

@@ -1,0 +1,2 @@
+//! The portcask command.
+fn main() {}
