@@ -1,0 +1,427 @@
+//! One error type, and it says where.
+
+use crate::fallible::OutOfMemory;
+use crate::format::file::HeaderDamage;
+use crate::prelude::*;
+use crate::storage::{ErrorKind, FileName, StorageError};
+use core::fmt;
+
+/// What the engine was doing when the platform refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Op {
+    /// Listing the directory.
+    List,
+    /// Taking the writer's lock.
+    Lock,
+    /// Creating a file.
+    Create,
+    /// Opening a file.
+    Open,
+    /// Reading from a file.
+    Read,
+    /// Appending to a file.
+    Append,
+    /// Making a file's bytes durable.
+    Sync,
+    /// Making names durable.
+    SyncNamespace,
+    /// Shortening a file.
+    Truncate,
+    /// Removing a file.
+    Remove,
+    /// Asking for random bytes.
+    Entropy,
+}
+
+/// What is wrong with bytes that were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Damage {
+    /// A record's head does not check, or is none.
+    Head,
+    /// A record's key or value is not what was written.
+    Body,
+    /// The file ends inside the record.
+    Truncated,
+    /// A file's header is not what was written.
+    FileHeader,
+    /// The file belongs to another store or was replaced.
+    Foreign,
+    /// A sealed segment's footer is not what was written.
+    Footer,
+    /// A hint disagrees with its segment or does not check.
+    Hint,
+    /// The platform could not read these bytes.
+    Unreadable,
+    /// The whole file is gone.
+    Missing,
+    /// A manifest record is not what was written.
+    Manifest,
+}
+
+/// Why the engine refused, with the place and the deed where there is one.
+///
+/// Variants differ when a caller would act differently.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Error {
+    /// The platform refused `op`. After a failed append the write was not taken.
+    Storage {
+        /// What was being done.
+        op: Op,
+        /// To which file, if it was one.
+        file: Option<FileName>,
+        /// The platform's answer.
+        source: StorageError,
+    },
+    /// The medium is full; the write was not taken, reads go on. Deletes and merge have a reserve.
+    Full {
+        /// The file that could not grow.
+        file: FileName,
+    },
+    /// Another process is the writer.
+    Locked {
+        /// The holder in its own words, if it left any.
+        holder: String,
+    },
+    /// A newer opener took over as the writer. Nothing more is acknowledged here; reopen.
+    Fenced {
+        /// The manifest epoch of the newer opener.
+        by: u64,
+    },
+    /// A sync failed earlier, so what reached the medium is unknown. Reopen to write again; a
+    /// read answers this only for data that was not durable before the failure.
+    Poisoned,
+    /// The bytes at `offset` were read, but they are not what was once written. Other keys are
+    /// not affected.
+    Corrupt {
+        /// The file.
+        file: FileName,
+        /// Where the record starts.
+        offset: u64,
+        /// What is wrong.
+        damage: Damage,
+    },
+    /// Damage hides a record that may have been a newer version of this key. Open with
+    /// `accept_stale` to read the older one.
+    MaybeStale {
+        /// The damaged file.
+        file: FileName,
+        /// Where its damage starts.
+        offset: u64,
+    },
+    /// Two keys share one 96-bit hash (or a hint is wrong): the record found belongs to another
+    /// key. Never reported as absence.
+    KeyCollision {
+        /// The file of the other key's record.
+        file: FileName,
+        /// Where that record starts.
+        offset: u64,
+    },
+    /// The store was opened read-only.
+    ReadOnly,
+    /// Acknowledged data is damaged in a way that hides keys, so the store opened read-only:
+    /// `salvage` it or restore a backup.
+    Degraded {
+        /// The first damaged file.
+        file: FileName,
+        /// Where its damage starts.
+        offset: u64,
+    },
+    /// Acknowledged data is damaged and the open mode is strict.
+    Damaged {
+        /// The damaged file.
+        file: FileName,
+        /// Where its damage starts.
+        offset: u64,
+        /// What is wrong.
+        damage: Damage,
+    },
+    /// There is no store here: no manifest and no segments.
+    NoStore,
+    /// Segments without any valid manifest: a job for `salvage`, never a new empty store.
+    NoManifest {
+        /// How many segment files there are.
+        segments: usize,
+    },
+    /// The file was written by a newer Portcask. Nothing was touched.
+    NewerFormat {
+        /// The file.
+        file: FileName,
+        /// Its format version.
+        found: u16,
+        /// The newest version this build reads.
+        known: u16,
+    },
+    /// The file needs a feature that this build lacks. Nothing was touched.
+    UnknownFeature {
+        /// The file.
+        file: FileName,
+        /// The required flags that are not known.
+        flags: u32,
+    },
+    /// The caller's key is longer than the limit.
+    KeyTooLong {
+        /// The key's length.
+        bytes: usize,
+        /// The limit in force.
+        limit: usize,
+    },
+    /// The caller's value is larger than the limit.
+    ValueTooLarge {
+        /// The value's length.
+        bytes: u64,
+        /// The limit in force.
+        limit: u64,
+    },
+    /// A batch does not fit into one segment file.
+    BatchTooLarge {
+        /// The batch's length on the log.
+        bytes: u64,
+        /// The limit in force.
+        limit: u64,
+    },
+    /// A precondition did not hold; nothing of the write was taken.
+    ConditionFailed {
+        /// Which operation of the batch, counted from 0.
+        index: usize,
+        /// The sequence number of the key's present version, if it exists.
+        found: Option<u64>,
+    },
+    /// Changes from `from` on are not all in the log any more: merge dropped some.
+    Gap {
+        /// The sequence number asked for.
+        from: u64,
+        /// The oldest sequence number from which the feed is complete.
+        oldest: u64,
+    },
+    /// The target of a backup or restore already holds files of a store.
+    NotEmpty,
+    /// The writer replaced files under this read-only handle: `refresh` it and ask again.
+    Changed,
+    /// A length does not fit this host.
+    TooLarge,
+    /// The store has as many segment files as it can address; merge, or use larger segments.
+    TooManySegments,
+    /// Expiry needs a clock and the host has none.
+    NoClock,
+    /// The allocator refused.
+    OutOfMemory,
+    /// The sequence numbers of this store are used up.
+    SeqExhausted,
+    /// An option's value makes no sense.
+    BadOption {
+        /// Which, and what it must be.
+        what: &'static str,
+    },
+    /// The caller's own sink (a salvage or dump output) refused.
+    Sink {
+        /// Its words.
+        detail: String,
+    },
+}
+
+impl Error {
+    /// Wraps a platform's refusal, giving the classes that callers act on their own variants.
+    pub(crate) fn storage(op: Op, file: Option<FileName>, source: StorageError) -> Self {
+        match (source.kind, file) {
+            (ErrorKind::Full, Some(file)) => Self::Full { file },
+            (ErrorKind::Locked, _) => Self::Locked {
+                holder: source.detail,
+            },
+            _ => Self::Storage { op, file, source },
+        }
+    }
+
+    /// The platform's class behind this error, if it came from the platform.
+    pub fn storage_kind(&self) -> Option<ErrorKind> {
+        match self {
+            Self::Storage { source, .. } => Some(source.kind),
+            Self::Full { .. } => Some(ErrorKind::Full),
+            Self::Locked { .. } => Some(ErrorKind::Locked),
+            Self::Fenced { .. } => Some(ErrorKind::Fenced),
+            _ => None,
+        }
+    }
+
+    /// The error for a file whose header did not decode.
+    pub(crate) fn header(file: FileName, damage: HeaderDamage) -> Self {
+        match damage {
+            HeaderDamage::NewerVersion { found } => Self::NewerFormat {
+                file,
+                found,
+                known: crate::format::file::VERSION,
+            },
+            HeaderDamage::UnknownFlags { flags } => Self::UnknownFeature { file, flags },
+            HeaderDamage::Short | HeaderDamage::Foreign | HeaderDamage::Damaged => Self::Damaged {
+                file,
+                offset: 0,
+                damage: Damage::FileHeader,
+            },
+        }
+    }
+}
+
+/// Shortens `Result<T, Error>` throughout the engine.
+pub type Result<T, E = Error> = core::result::Result<T, E>;
+
+/// Adds what was being done to a platform's refusal.
+pub(crate) trait Context<T> {
+    /// Names the deed and the file.
+    fn during(self, op: Op, file: FileName) -> Result<T>;
+    /// Names the deed where no single file is meant.
+    fn during_any(self, op: Op) -> Result<T>;
+}
+
+impl<T> Context<T> for Result<T, StorageError> {
+    fn during(self, op: Op, file: FileName) -> Result<T> {
+        self.map_err(|source| Error::storage(op, Some(file), source))
+    }
+
+    fn during_any(self, op: Op) -> Result<T> {
+        self.map_err(|source| Error::storage(op, None, source))
+    }
+}
+
+impl From<OutOfMemory> for Error {
+    fn from(_: OutOfMemory) -> Self {
+        Self::OutOfMemory
+    }
+}
+
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::List => "list the directory",
+            Self::Lock => "take the writer's lock",
+            Self::Create => "create",
+            Self::Open => "open",
+            Self::Read => "read",
+            Self::Append => "append to",
+            Self::Sync => "sync",
+            Self::SyncNamespace => "sync the directory",
+            Self::Truncate => "truncate",
+            Self::Remove => "remove",
+            Self::Entropy => "get random bytes",
+        })
+    }
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Head => "the record's head does not check",
+            Self::Body => "the record's key or value does not check",
+            Self::Truncated => "the file ends inside a record",
+            Self::FileHeader => "the file header does not check",
+            Self::Foreign => "the file is not this store's",
+            Self::Footer => "the footer does not check",
+            Self::Hint => "the hint does not check",
+            Self::Unreadable => "the system cannot read it",
+            Self::Missing => "the file is gone",
+            Self::Manifest => "a manifest record does not check",
+        })
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Storage { op, file, source } => match file {
+                Some(file) => write!(f, "cannot {op} {file}: {source}"),
+                None => write!(f, "cannot {op}: {source}"),
+            },
+            Self::Full { file } => write!(f, "no space left for {file}; the write was not taken"),
+            Self::Locked { holder } if holder.is_empty() => {
+                f.write_str("another process has this store open for writing")
+            }
+            Self::Locked { holder } => {
+                write!(f, "another process has this store open for writing: {holder}")
+            }
+            Self::Fenced { by } => write!(
+                f,
+                "a newer writer (epoch {by}) took over this store; reopen it to write"
+            ),
+            Self::Poisoned => f.write_str(
+                "a sync failed earlier, so what reached the disk is unknown; reopen the store",
+            ),
+            Self::Corrupt {
+                file,
+                offset,
+                damage,
+            } => write!(f, "{file} at byte {offset}: {damage}"),
+            Self::MaybeStale { file, offset } => write!(
+                f,
+                "damage in {file} at byte {offset} may hide a newer version of this key"
+            ),
+            Self::KeyCollision { file, offset } => write!(
+                f,
+                "{file} at byte {offset} holds another key with the same hash"
+            ),
+            Self::ReadOnly => f.write_str("the store is open read-only"),
+            Self::Degraded { file, offset } => write!(
+                f,
+                "damage in {file} at byte {offset} hides keys, so the store is read-only; \
+                 salvage it or restore a backup"
+            ),
+            Self::Damaged {
+                file,
+                offset,
+                damage,
+            } => write!(
+                f,
+                "acknowledged data is damaged: {file} at byte {offset}: {damage}"
+            ),
+            Self::NoStore => f.write_str("there is no store here"),
+            Self::NoManifest { segments } => write!(
+                f,
+                "{segments} segment files but no valid manifest; run salvage, nothing was touched"
+            ),
+            Self::NewerFormat { file, found, known } => write!(
+                f,
+                "{file} has format version {found}, this build reads up to {known}; \
+                 use a newer portcask"
+            ),
+            Self::UnknownFeature { file, flags } => write!(
+                f,
+                "{file} needs features this build lacks (flags {flags:#x}); use a newer portcask"
+            ),
+            Self::KeyTooLong { bytes, limit } => {
+                write!(f, "the key has {bytes} bytes, the limit is {limit}")
+            }
+            Self::ValueTooLarge { bytes, limit } => {
+                write!(f, "the value has {bytes} bytes, the limit is {limit}")
+            }
+            Self::BatchTooLarge { bytes, limit } => {
+                write!(f, "the batch needs {bytes} bytes, the limit is {limit}")
+            }
+            Self::ConditionFailed { index, found } => match found {
+                Some(seq) => write!(f, "condition {index} failed: the key is at seq {seq}"),
+                None => write!(f, "condition {index} failed: the key is absent"),
+            },
+            Self::Gap { from, oldest } => write!(
+                f,
+                "changes from seq {from} on are no longer complete; the oldest is {oldest}"
+            ),
+            Self::NotEmpty => f.write_str("the target already holds files of a store"),
+            Self::Changed => f.write_str("the writer changed the store's files; read again"),
+            Self::TooLarge => f.write_str("a length does not fit this host"),
+            Self::TooManySegments => {
+                f.write_str("too many segment files; merge, or use larger segments")
+            }
+            Self::NoClock => f.write_str("this host has no clock, and expiry needs one"),
+            Self::OutOfMemory => f.write_str("out of memory"),
+            Self::SeqExhausted => f.write_str("the sequence numbers of this store are used up"),
+            Self::BadOption { what } => write!(f, "bad option: {what}"),
+            Self::Sink { detail } => write!(f, "cannot write the output: {detail}"),
+        }
+    }
+}
+
+impl core::error::Error for Error {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Storage { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
