@@ -1,0 +1,443 @@
+//! The store's set of files, and how each edit changes it.
+
+use super::{Edit, SegmentEntry, SegmentState};
+use crate::fallible::{self, OutOfMemory};
+use crate::format::FILE_BYTES_MAX;
+use crate::format::file::FILE_HEADER_BYTES;
+use crate::prelude::*;
+use core::fmt;
+
+/// The most segments of one store: what a key's place in memory can name.
+pub const SEGMENTS_MAX: usize = 1 << 16;
+
+/// Everything a manifest says. [`State::check_invariants`] holds what is always true between two
+/// records.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct State {
+    /// The key of the store's hash; never changes.
+    pub hash_key: [u8; 16],
+    /// No seq above this one was ever issued.
+    pub seq_bound: u64,
+    /// The greatest seq known to have been issued, as of the last clean close.
+    pub last_seq: u64,
+    /// Changes before this seq are no longer complete.
+    pub history_floor: u64,
+    /// Above every id ever used.
+    pub next_id: u64,
+    /// The wall clock last trusted, in milliseconds since 1970; 0 = none yet.
+    pub clock_ms: u64,
+    /// The last writer closed, and nobody has written since.
+    pub clean: bool,
+    /// The segments in their total order, oldest first; only the last may be active.
+    pub segments: Vec<SegmentEntry>,
+    /// Ids under which a merge is writing; ascending.
+    pub pending: Vec<u64>,
+    /// Ids whose files may be deleted; ascending. No other file ever is.
+    pub condemned: Vec<u64>,
+}
+
+impl State {
+    /// A new store: no segments, ids from 1.
+    pub fn new(hash_key: [u8; 16]) -> Self {
+        Self {
+            hash_key,
+            next_id: 1,
+            ..Self::empty()
+        }
+    }
+
+    /// What the first record of a manifest is applied to.
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// Makes one edit. On an error the state is as before. Costs O(files).
+    ///
+    /// Only what a single edit can get wrong is refused here; what must hold after the last edit
+    /// of a record is for [`State::check_invariants`], so edits of one record may stand in any
+    /// order that their ids allow.
+    pub fn apply(&mut self, edit: &Edit) -> Result<(), EditDamage> {
+        match edit {
+            Edit::HashKey(key) => {
+                if self.hash_key != [0; 16] && self.hash_key != *key {
+                    return Err(EditDamage::HashKeyChanged);
+                }
+                self.hash_key = *key;
+            }
+            Edit::SeqBound(seq) => self.seq_bound = *seq,
+            Edit::LastSeq(seq) => self.last_seq = *seq,
+            Edit::HistoryFloor(seq) => self.history_floor = *seq,
+            Edit::NextId(id) => self.next_id = *id,
+            Edit::Clock(ms) => self.clock_ms = *ms,
+            Edit::Add(entry) => self.add(entry)?,
+            Edit::Seal {
+                id,
+                valid_bytes,
+                last_seq,
+                records,
+            } => {
+                let position = self.position(*id).ok_or(EditDamage::Unknown { id: *id })?;
+                let entry = &mut self.segments[position];
+                if entry.state != SegmentState::Active {
+                    return Err(EditDamage::NotActive { id: *id });
+                }
+                entry.state = SegmentState::Sealed;
+                entry.valid_bytes = *valid_bytes;
+                entry.last_seq = *last_seq;
+                entry.records = *records;
+            }
+            Edit::Pending(id) => {
+                if self.is_used(*id) {
+                    return Err(EditDamage::Duplicate { id: *id });
+                }
+                insert_ids(&mut self.pending, &[*id])?;
+            }
+            Edit::Replace { remove, with } => self.replace(remove, with)?,
+            Edit::Forget(ids) => {
+                let ids = sorted(ids)?;
+                self.condemned.retain(|id| ids.binary_search(id).is_err());
+            }
+            Edit::Clear => {
+                insert_ids(&mut self.condemned, &ids_of(&self.segments)?)?;
+                self.segments.clear();
+            }
+            Edit::CleanClose {
+                valid_bytes,
+                last_seq,
+                records,
+            } => {
+                match self.segments.last_mut() {
+                    Some(entry) if entry.state == SegmentState::Active => {
+                        entry.valid_bytes = *valid_bytes;
+                        entry.last_seq = *last_seq;
+                        entry.records = *records;
+                    }
+                    _ if *valid_bytes == 0 && *records == 0 => {}
+                    _ => return Err(EditDamage::NothingActive),
+                }
+                self.last_seq = *last_seq;
+                self.clean = true;
+            }
+            Edit::Unclean => self.clean = false,
+            Edit::Condemn(ids) => {
+                let ids = sorted(ids)?;
+                let used = self.segments.iter().map(|entry| entry.id);
+                if let Some(id) = used.into_iter().find(|id| ids.binary_search(id).is_ok()) {
+                    return Err(EditDamage::Duplicate { id });
+                }
+                insert_ids(&mut self.condemned, &ids)?;
+                self.pending.retain(|id| ids.binary_search(id).is_err());
+            }
+        }
+        Ok(())
+    }
+
+    /// The edits that turn [`State::empty`] into this state: the first record of a new manifest.
+    pub fn snapshot(&self) -> Vec<Edit> {
+        let mut edits = vec![
+            Edit::HashKey(self.hash_key),
+            Edit::SeqBound(self.seq_bound),
+            Edit::HistoryFloor(self.history_floor),
+            Edit::NextId(self.next_id),
+            Edit::Clock(self.clock_ms),
+        ];
+        edits.extend(self.segments.iter().cloned().map(Edit::Add));
+        edits.extend(self.pending.iter().copied().map(Edit::Pending));
+        if !self.condemned.is_empty() {
+            edits.push(Edit::Condemn(self.condemned.clone()));
+        }
+        if self.clean {
+            let active = self.active();
+            edits.push(Edit::CleanClose {
+                valid_bytes: active.map_or(0, |entry| entry.valid_bytes),
+                last_seq: active.map_or(self.last_seq, |entry| entry.last_seq),
+                records: active.map_or(0, |entry| entry.records),
+            });
+        }
+        edits.push(Edit::LastSeq(self.last_seq));
+        edits
+    }
+
+    /// The segment that grows, if there is one.
+    pub fn active(&self) -> Option<&SegmentEntry> {
+        self.segments
+            .last()
+            .filter(|entry| entry.state == SegmentState::Active)
+    }
+
+    /// The entry of the segment with this id. Costs O(segments), least for the newest.
+    pub fn segment(&self, id: u64) -> Option<&SegmentEntry> {
+        self.position(id).map(|position| &self.segments[position])
+    }
+
+    /// Checks what is always true between two records: each id is used once, is not 0 and is below
+    /// `next_id`; only the newest segment is active; seq ranges are disjoint and ascending;
+    /// lengths are within the format's limits; ids that are not segments are ascending. Costs
+    /// O(files x log files); errors only with [`EditDamage::OutOfMemory`] for want of scratch.
+    pub fn check_invariants(&self) -> Result<(), EditDamage> {
+        for ids in [&self.pending, &self.condemned] {
+            if let Some(pair) = ids.windows(2).find(|pair| pair[0] >= pair[1]) {
+                return Err(EditDamage::Duplicate { id: pair[1] });
+            }
+        }
+        let mut used = ids_of(&self.segments)?;
+        for ids in [&self.pending, &self.condemned] {
+            fallible::reserve(&mut used, ids.len())?;
+            used.extend_from_slice(ids);
+        }
+        used.sort_unstable();
+        if let Some(pair) = used.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(EditDamage::Duplicate { id: pair[0] });
+        }
+        if let Some(id) = used.into_iter().find(|id| *id == 0 || *id >= self.next_id) {
+            return Err(EditDamage::IdOutOfRange { id });
+        }
+        let newest = self.segments.last().map(|entry| entry.id);
+        for entry in &self.segments {
+            if entry.state == SegmentState::Active && Some(entry.id) != newest {
+                return Err(EditDamage::NotNewest { id: entry.id });
+            }
+            let lengths = FILE_HEADER_BYTES as u64..=FILE_BYTES_MAX;
+            if !lengths.contains(&entry.valid_bytes) {
+                return Err(EditDamage::LengthOutOfRange { id: entry.id });
+            }
+        }
+        match self
+            .segments
+            .windows(2)
+            .find(|pair| pair[0].last_seq > pair[1].base_seq)
+        {
+            Some(pair) => Err(EditDamage::SeqOverlap { id: pair[1].id }),
+            None => Ok(()),
+        }
+    }
+
+    fn add(&mut self, entry: &SegmentEntry) -> Result<(), EditDamage> {
+        if self.position(entry.id).is_some() || self.condemned.binary_search(&entry.id).is_ok() {
+            return Err(EditDamage::Duplicate { id: entry.id });
+        }
+        if self.segments.len() >= SEGMENTS_MAX {
+            return Err(EditDamage::TooMany);
+        }
+        fallible::reserve(&mut self.segments, 1)?;
+        self.segments.push(entry.clone());
+        self.pending.retain(|id| *id != entry.id);
+        Ok(())
+    }
+
+    fn replace(&mut self, remove: &[u64], with: &[SegmentEntry]) -> Result<(), EditDamage> {
+        let first = *remove.first().ok_or(EditDamage::NotNeighbours)?;
+        let from = self
+            .position(first)
+            .ok_or(EditDamage::Unknown { id: first })?;
+        let run = self.segments[from..].iter().map(|entry| entry.id);
+        if !run.take(remove.len()).eq(remove.iter().copied()) {
+            return Err(EditDamage::NotNeighbours);
+        }
+        let outputs = sorted(&ids_of(with)?)?;
+        if let Some(pair) = outputs.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(EditDamage::Duplicate { id: pair[0] });
+        }
+        let is_output = |id: &u64| outputs.binary_search(id).is_ok();
+        let segments = self.segments.iter().map(|entry| entry.id);
+        if let Some(id) = segments
+            .chain(self.condemned.iter().copied())
+            .find(is_output)
+        {
+            return Err(EditDamage::Duplicate { id });
+        }
+        if self.segments.len() - remove.len() + with.len() > SEGMENTS_MAX {
+            return Err(EditDamage::TooMany);
+        }
+        fallible::reserve(&mut self.segments, with.len())?;
+        insert_ids(&mut self.condemned, remove)?;
+        self.pending.retain(|id| !is_output(id));
+        self.segments
+            .splice(from..from + remove.len(), with.iter().cloned());
+        Ok(())
+    }
+
+    /// Searches from the newest: most edits are about it.
+    fn position(&self, id: u64) -> Option<usize> {
+        self.segments.iter().rposition(|entry| entry.id == id)
+    }
+
+    fn is_used(&self, id: u64) -> bool {
+        self.position(id).is_some()
+            || self.pending.binary_search(&id).is_ok()
+            || self.condemned.binary_search(&id).is_ok()
+    }
+}
+
+/// Why an edit, or a whole state, cannot be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EditDamage {
+    /// The id is already used for something else.
+    Duplicate {
+        /// Which.
+        id: u64,
+    },
+    /// No segment has the id.
+    Unknown {
+        /// Which.
+        id: u64,
+    },
+    /// The segment to seal does not grow.
+    NotActive {
+        /// Which.
+        id: u64,
+    },
+    /// A segment that grows has newer ones after it.
+    NotNewest {
+        /// Which.
+        id: u64,
+    },
+    /// A clean close names the end of an active segment that does not exist.
+    NothingActive,
+    /// The ids to replace are not a run of neighbours in their order.
+    NotNeighbours,
+    /// The id is 0 or not below the next id.
+    IdOutOfRange {
+        /// Which.
+        id: u64,
+    },
+    /// The segment's length is shorter than its header or longer than a file can be.
+    LengthOutOfRange {
+        /// Which.
+        id: u64,
+    },
+    /// The segment's seqs begin before those of the one before it end.
+    SeqOverlap {
+        /// Which.
+        id: u64,
+    },
+    /// The store's hash key is already another.
+    HashKeyChanged,
+    /// More than [`SEGMENTS_MAX`] segments.
+    TooMany,
+    /// The allocator refused.
+    OutOfMemory,
+}
+
+impl fmt::Display for EditDamage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Duplicate { id } => write!(f, "id {id} is used twice"),
+            Self::Unknown { id } => write!(f, "there is no segment {id}"),
+            Self::NotActive { id } => write!(f, "segment {id} is already sealed"),
+            Self::NotNewest { id } => write!(f, "segment {id} grows but is not the newest"),
+            Self::NothingActive => f.write_str("no segment is active"),
+            Self::NotNeighbours => f.write_str("the segments to replace are not neighbours"),
+            Self::IdOutOfRange { id } => write!(f, "id {id} was never given out"),
+            Self::LengthOutOfRange { id } => write!(f, "segment {id} has an impossible length"),
+            Self::SeqOverlap { id } => write!(f, "segment {id} overlaps the one before it"),
+            Self::HashKeyChanged => f.write_str("the hash key cannot change"),
+            Self::TooMany => write!(f, "more than {SEGMENTS_MAX} segments"),
+            Self::OutOfMemory => OutOfMemory.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for EditDamage {}
+
+impl From<OutOfMemory> for EditDamage {
+    fn from(_: OutOfMemory) -> Self {
+        Self::OutOfMemory
+    }
+}
+
+/// Merges `more` into an ascending list of distinct ids.
+fn insert_ids(ids: &mut Vec<u64>, more: &[u64]) -> Result<(), EditDamage> {
+    fallible::reserve(ids, more.len())?;
+    ids.extend_from_slice(more);
+    ids.sort_unstable();
+    ids.dedup();
+    Ok(())
+}
+
+fn sorted(ids: &[u64]) -> Result<Vec<u64>, EditDamage> {
+    let mut list = Vec::new();
+    insert_ids(&mut list, ids)?;
+    Ok(list)
+}
+
+fn ids_of(segments: &[SegmentEntry]) -> Result<Vec<u64>, EditDamage> {
+    let mut ids = Vec::new();
+    fallible::reserve(&mut ids, segments.len())?;
+    ids.extend(segments.iter().map(|entry| entry.id));
+    Ok(ids)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(id: u64, base_seq: u64, last_seq: u64, state: SegmentState) -> SegmentEntry {
+        SegmentEntry {
+            id,
+            salt: id * 1000,
+            base_seq,
+            last_seq,
+            state,
+            valid_bytes: 80,
+            records: last_seq - base_seq,
+        }
+    }
+
+    fn state() -> State {
+        let mut state = State::new(*b"sixteen of these");
+        for edit in [
+            Edit::NextId(10),
+            Edit::Add(entry(1, 0, 10, SegmentState::Sealed)),
+            Edit::Add(entry(2, 10, 20, SegmentState::Sealed)),
+            Edit::Add(entry(3, 20, 20, SegmentState::Active)),
+        ] {
+            state.apply(&edit).unwrap();
+        }
+        state.check_invariants().unwrap();
+        state
+    }
+
+    fn rebuilt(state: &State) -> State {
+        let mut again = State::empty();
+        for edit in state.snapshot() {
+            again.apply(&edit).unwrap();
+        }
+        again
+    }
+
+    #[test]
+    fn a_snapshot_rebuilds_the_state() {
+        let mut state = state();
+        assert_eq!(rebuilt(&State::new([1; 16])), State::new([1; 16]));
+        for edit in [
+            Edit::SeqBound(1 << 24),
+            Edit::HistoryFloor(4),
+            Edit::Clock(5),
+            Edit::Pending(5),
+            Edit::Condemn(vec![7, 6]),
+            Edit::CleanClose {
+                valid_bytes: 500,
+                last_seq: 30,
+                records: 9,
+            },
+            Edit::Unclean,
+            Edit::Seal {
+                id: 3,
+                valid_bytes: 600,
+                last_seq: 31,
+                records: 10,
+            },
+            Edit::CleanClose {
+                valid_bytes: 0,
+                last_seq: 31,
+                records: 0,
+            },
+            Edit::Clear,
+        ] {
+            state.apply(&edit).unwrap();
+            state.check_invariants().unwrap();
+            assert_eq!(rebuilt(&state), state, "after {edit:?}");
+        }
+    }
+}
