@@ -10,4 +10,6 @@ pub(crate) mod prelude {
 }
 
 pub mod fallible;
+pub mod format;
+pub mod keydir;
 pub mod storage;
