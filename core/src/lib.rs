@@ -11,4 +11,5 @@ pub(crate) mod prelude {
 
 pub mod fallible;
 pub mod format;
+pub mod keydir;
 pub mod storage;

@@ -1,0 +1,212 @@
+//! The keydir: for each live key, by its hash, where its newest record lies. All of it is in
+//! memory, and all of it can be rebuilt from the segments.
+//!
+//! ```text
+//!   hash (96 bits)   top 8 bits -> one of 256 shards -> next bits, scaled -> home in its table
+//!
+//!   entry, 20 bytes: hash 12 | segment 2, offset 4 | size class 15 bits, TTL 1 bit
+//! ```
+//!
+//! A key costs about 23.7 bytes on average however long it is: 20 bytes in tables that are between
+//! 8/10 and 9/10 full. The shards' sizes are staggered, so that they do not grow at the same time
+//! and the sum stays near the average; a table grows alone, by an eighth, so one insertion moves
+//! at most 1/256 of the keys. A small store has one table and splits it at [`SPLIT_KEYS`].
+//!
+//! Shards lie in the order of their hashes and keep that order inside ([`shard`]), so a scan from
+//! any hash is a walk, and stays meaningful while keys come and go between its pages: an entry's
+//! position is its hash, which never changes.
+//!
+//! A hash is the identity here; that two keys may share one is the business of the caller, who has
+//! the records ([`HashKey`] says how rare it is).
+
+mod hash;
+mod shard;
+mod slot;
+#[cfg(test)]
+mod tests;
+
+pub use hash::HashKey;
+pub use slot::{Place, SizeClass, Slot};
+
+use crate::fallible::{self, OutOfMemory};
+use crate::format::KeyHash;
+use crate::prelude::*;
+use shard::Shard;
+
+/// Keys at which the one table of a small store becomes [`SHARDS`].
+const SPLIT_KEYS: usize = 1 << 16;
+const SHARDS: usize = 1 << SHARD_BITS;
+const SHARD_BITS: u8 = 8;
+
+/// See the [module](self).
+#[derive(Default)]
+pub struct Keydir {
+    /// None, one or [`SHARDS`].
+    shards: Vec<Shard>,
+    /// The sum of the shards' lengths.
+    len: usize,
+}
+
+impl Keydir {
+    /// No keys. Allocates nothing.
+    pub const fn new() -> Self {
+        Self {
+            shards: Vec::new(),
+            len: 0,
+        }
+    }
+
+    /// How many hashes are in it.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether no hash is in it.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Bytes on the heap, unused room included. Costs a walk over the shards.
+    pub fn memory_bytes(&self) -> usize {
+        let tables: usize = self.shards.iter().map(Shard::memory_bytes).sum();
+        self.shards.capacity() * size_of::<Shard>() + tables
+    }
+
+    /// Makes room for `keys` further keys, so that putting them in moves little. Room that turns
+    /// out not to be needed stays until [`Keydir::shrink`].
+    ///
+    /// The room is about 23.7 bytes per key and is written to: justify `keys` by bytes that were
+    /// read. Where memory ends midway, what was reserved so far stays and nothing else changes.
+    pub fn reserve(&mut self, keys: usize) -> Result<(), OutOfMemory> {
+        self.first_shard()?;
+        if self.len.saturating_add(keys) >= SPLIT_KEYS {
+            self.split()?;
+        }
+        let each = keys.div_ceil(self.shards.len());
+        self.shards
+            .iter_mut()
+            .try_for_each(|shard| shard.reserve(each))
+    }
+
+    /// Gives back the room that [`Keydir::reserve`] or removals left unused. Costs a pass over the
+    /// tables concerned. Removals alone do it by themselves when a table is 3/8 full.
+    pub fn shrink(&mut self) {
+        self.shards.iter_mut().for_each(Shard::shrink);
+    }
+
+    /// The slot of a hash. Touches one or two cache lines of a table.
+    #[inline]
+    pub fn get(&self, hash: KeyHash) -> Option<Slot> {
+        self.shards.get(self.shard_of(hash.hi))?.get(hash)
+    }
+
+    /// Sets the slot of a hash and answers the one it replaces.
+    ///
+    /// Errors only for a hash that is not there yet, and then nothing was changed. Costs a move of
+    /// half a kilobyte on average; one insertion in a few hundred grows its table, which costs a
+    /// pass over 1/256 of the keys.
+    pub fn insert(&mut self, hash: KeyHash, slot: Slot) -> Result<Option<Slot>, OutOfMemory> {
+        self.first_shard()?;
+        let at = self.shard_of(hash.hi);
+        let shard = &mut self.shards[at];
+        if let Some(old) = shard.replace(hash, |_| slot) {
+            return Ok(Some(old));
+        }
+        shard.add(hash, slot)?;
+        self.len += 1;
+        if self.len >= SPLIT_KEYS && self.shards.len() == 1 {
+            // Without the memory for it the one table serves on, and the next key tries again.
+            let _ = self.split();
+        }
+        Ok(None)
+    }
+
+    /// Forgets a hash and answers its slot.
+    pub fn remove(&mut self, hash: KeyHash) -> Option<Slot> {
+        let at = self.shard_of(hash.hi);
+        let old = self.shards.get_mut(at)?.remove(hash)?;
+        self.len -= 1;
+        Some(old)
+    }
+
+    /// Sets the slot of a hash if it still points at `expected`; answers whether it did.
+    pub fn replace_if(&mut self, hash: KeyHash, expected: Place, with: Slot) -> bool {
+        let at = self.shard_of(hash.hi);
+        let keep_or_replace = |old: Slot| if old.place == expected { with } else { old };
+        self.shards
+            .get_mut(at)
+            .and_then(|shard| shard.replace(hash, keep_or_replace))
+            .is_some_and(|old| old.place == expected)
+    }
+
+    /// All hashes whose `hi` is at least `from_hi`, in increasing order, with their slots.
+    ///
+    /// To resume a scan, take every hash of the last `hi` and begin at `hi + 1`: whatever was
+    /// there all the time is then met exactly once, even if other keys came, went or moved tables
+    /// in between.
+    pub fn scan(&self, from_hi: u64) -> impl Iterator<Item = (KeyHash, Slot)> {
+        let shards = self
+            .shards
+            .get(self.shard_of(from_hi)..)
+            .unwrap_or_default();
+        let from = KeyHash { hi: from_hi, lo: 0 };
+        let (first, rest) = match shards.split_first() {
+            Some((first, rest)) => (first.from(from), rest),
+            None => (Default::default(), shards),
+        };
+        first
+            .iter()
+            .chain(rest.iter().flat_map(|shard| shard.all()))
+            .filter_map(|entry| Some((entry.hash(), entry.slot()?)))
+    }
+
+    /// All hashes with exactly this `hi`, in increasing order, with their slots.
+    pub fn find_hi(&self, hi: u64) -> impl Iterator<Item = (KeyHash, Slot)> {
+        self.scan(hi).take_while(move |(hash, _)| hash.hi == hi)
+    }
+
+    /// Of no shard if there is none.
+    #[inline]
+    fn shard_of(&self, hi: u64) -> usize {
+        let top = (hi >> (u64::BITS - u32::from(SHARD_BITS))) as usize;
+        // The number of shards is 0, 1 or a power of two.
+        top & self.shards.len().wrapping_sub(1)
+    }
+
+    fn first_shard(&mut self) -> Result<(), OutOfMemory> {
+        if self.shards.is_empty() {
+            fallible::reserve(&mut self.shards, 1)?;
+            self.shards.push(Shard::new(0, 0));
+        }
+        Ok(())
+    }
+
+    /// Cuts the one table into [`SHARDS`], if that was not done yet.
+    fn split(&mut self) -> Result<(), OutOfMemory> {
+        let [whole] = self.shards.as_slice() else {
+            return Ok(());
+        };
+        let mut shards = Vec::new();
+        fallible::reserve(&mut shards, SHARDS)?;
+        for top in 0..=u8::MAX {
+            shards.push(Shard::of(whole.of_top(top), SHARD_BITS, top)?);
+        }
+        self.shards = shards;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+impl Keydir {
+    /// Panics unless every table is sound and every hash is in its own.
+    pub(crate) fn check_invariants(&self) {
+        let count = self.shards.len();
+        assert!(matches!(count, 0 | 1 | SHARDS), "{count} shards");
+        let lens = self.shards.iter().map(Shard::check_invariants);
+        assert_eq!(lens.sum::<usize>(), self.len);
+        for (at, shard) in self.shards.iter().enumerate() {
+            let mut used = shard.all().iter().filter(|entry| !entry.is_empty());
+            assert!(used.all(|entry| self.shard_of(entry.hi()) == at));
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! One table of the keydir: linear probing, kept in the order of the hashes.
+//!
+//! ```text
+//!            home of b, c, d
+//!            |
+//!   [ ][a][ ][b][c][d][e][ ] ... [y][ | z][ ][ ]
+//!   0 ............................. homes | pad
+//! ```
+//!
+//! An entry's *home* is its hash scaled to `0..homes`, which keeps order. It lies at its home or
+//! after it, and always:
+//! 1. no entry lies before its home, and none between its home and itself is empty;
+//! 2. the entries' hashes strictly increase.
+//!
+//! So a lookup walks from the home to the first entry that is not smaller, a scan from any hash is
+//! a walk, a removal moves the rest of the run back by one, and growing is one linear pass.
+//! The pad takes in what runs past the last home; it is lengthened when it is used up, so nothing
+//! ever wraps around, and even hashes that all share one home only cost time.
+//!
+//! Sources: Amble and Knuth, "Ordered hash tables" (1974); Knuth, TAOCP 6.4 (expected walks: 5.5
+//! entries at a load of 9/10); Celis, "Robin Hood hashing" (1986): keeping order is one of its
+//! forms, and evens out the walks.
+
+use super::slot::{ENTRY_BYTES, Entry, Slot};
+use crate::fallible::{self, OutOfMemory};
+use crate::format::KeyHash;
+use crate::prelude::*;
+
+/// A table grows when more than 9/10 of it is used...
+const FULL: (usize, usize) = (9, 10);
+/// ...by an eighth: so it is between 8/10 and 9/10 full, and 85/100 on average over the shards.
+const GROWTH: usize = 8;
+/// The least a table grows by, in entries; also its least size.
+const GROWTH_MIN: usize = 12;
+/// The longest pad of a table that was just spread. At 9/10 full, about one table in a million
+/// needs more.
+const PAD_MAX: usize = 64;
+
+/// See the [module](self).
+pub(super) struct Shard {
+    /// `homes` entries, then the pad.
+    entries: Vec<Entry>,
+    /// How many entries are not empty.
+    len: usize,
+    /// Zero exactly if there are no entries at all.
+    homes: u32,
+    /// Bits of a hash that all keys of this shard share; homes are made of the bits after them.
+    shared_bits: u8,
+    /// Staggers the sizes: of shards with equally many keys, this many 256ths of a growth step
+    /// lie between this one's size and the least size.
+    phase: u8,
+    /// It was half full once since it was spread. If not, its room is a reservation.
+    worn_in: bool,
+}
+
+impl Shard {
+    /// No keys and no allocation.
+    pub(super) fn new(shared_bits: u8, phase: u8) -> Self {
+        Self {
+            entries: Vec::new(),
+            len: 0,
+            homes: 0,
+            shared_bits,
+            phase,
+            worn_in: false,
+        }
+    }
+
+    /// Copies `entries`, which are in order and fit a shard of these `shared_bits`.
+    pub(super) fn of(entries: &[Entry], shared_bits: u8, phase: u8) -> Result<Self, OutOfMemory> {
+        let mut shard = Self::new(shared_bits, phase);
+        shard.len = entries.iter().filter(|entry| !entry.is_empty()).count();
+        (shard.entries, shard.homes) = spread(entries, shared_bits, shard.size_for(shard.len))?;
+        shard.worn_in = true;
+        Ok(shard)
+    }
+
+    /// Bytes on the heap.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.entries.capacity() * ENTRY_BYTES
+    }
+
+    #[inline]
+    pub(super) fn get(&self, hash: KeyHash) -> Option<Slot> {
+        let entry = self.entries.get(self.seek(hash))?;
+        entry.slot().filter(|_| entry.hash() == hash)
+    }
+
+    /// Replaces the entry of a hash that is there, and answers what was there.
+    #[inline]
+    pub(super) fn replace(
+        &mut self,
+        hash: KeyHash,
+        with: impl FnOnce(Slot) -> Slot,
+    ) -> Option<Slot> {
+        let at = self.seek(hash);
+        let entry = self.entries.get_mut(at)?;
+        let old = entry.slot().filter(|_| entry.hash() == hash)?;
+        *entry = Entry::new(hash, with(old));
+        Some(old)
+    }
+
+    /// Puts in a hash that is not there.
+    pub(super) fn add(&mut self, hash: KeyHash, slot: Slot) -> Result<(), OutOfMemory> {
+        if (self.len + 1) * FULL.1 > self.entries.len() * FULL.0 {
+            self.respread(self.grown_size())?;
+        }
+        let at = self.seek(hash);
+        let gap = match self.entries[at..].iter().position(|entry| entry.is_empty()) {
+            Some(run) => at + run,
+            None => self.lengthen_pad()?,
+        };
+        self.entries.copy_within(at..gap, at + 1);
+        self.entries[at] = Entry::new(hash, slot);
+        self.len += 1;
+        self.worn_in |= self.len * 2 >= self.entries.len();
+        Ok(())
+    }
+
+    /// Takes out a hash. Gives memory back when most of it is unused.
+    pub(super) fn remove(&mut self, hash: KeyHash) -> Option<Slot> {
+        let at = self.seek(hash);
+        let entry = self.entries.get(at)?;
+        let old = entry.slot().filter(|_| entry.hash() == hash)?;
+        // What follows moves back by one, up to what lies at its home and may not.
+        let rest = &self.entries[at + 1..];
+        let run = rest
+            .iter()
+            .zip(at + 1..)
+            .position(|(entry, place)| entry.is_empty() || self.home(entry.hi()) == place)
+            .unwrap_or(rest.len());
+        self.entries.copy_within(at + 1..at + 1 + run, at);
+        self.entries[at + run] = Entry::EMPTY;
+        self.len -= 1;
+        if self.worn_in && self.len * 8 < self.entries.len() * 3 {
+            self.shrink();
+        }
+        Some(old)
+    }
+
+    /// Makes room for `more` further keys.
+    pub(super) fn reserve(&mut self, more: usize) -> Result<(), OutOfMemory> {
+        let size = self.size_for(self.len.saturating_add(more));
+        if size <= self.entries.len() {
+            return Ok(());
+        }
+        self.respread(size)
+    }
+
+    /// Gives back room beyond the size that suits its keys. If there is no memory for the smaller
+    /// copy, the room stays.
+    pub(super) fn shrink(&mut self) {
+        let size = self.size_for(self.len);
+        if self.len == 0 {
+            *self = Self::new(self.shared_bits, self.phase);
+        } else if size < self.entries.len() {
+            // Out of memory is no failure here: nothing was changed.
+            let _ = self.respread(size);
+        }
+    }
+
+    /// The entries of hashes from `hash` on, in order, with empty ones between them.
+    pub(super) fn from(&self, hash: KeyHash) -> &[Entry] {
+        &self.entries[self.seek(hash)..]
+    }
+
+    /// The entries whose uppermost byte is `top`, in order, with empty ones around them.
+    pub(super) fn of_top(&self, top: u8) -> &[Entry] {
+        let place = |top: u8| {
+            let hi = u64::from(top) << (u64::BITS - u8::BITS);
+            self.seek(KeyHash { hi, lo: 0 })
+        };
+        let end = top.checked_add(1).map_or(self.entries.len(), place);
+        &self.entries[place(top)..end]
+    }
+
+    /// All entries, in order, with empty ones between them.
+    pub(super) fn all(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The place of the first entry from `hash`'s home on that is empty or not smaller; all
+    /// entries before it are smaller, none after it is.
+    #[inline]
+    fn seek(&self, hash: KeyHash) -> usize {
+        let home = self.home(hash.hi);
+        let rest = &self.entries[home..];
+        let stop = rest
+            .iter()
+            .position(|entry| entry.is_empty() || entry.hash() >= hash);
+        home + stop.unwrap_or(rest.len())
+    }
+
+    #[inline]
+    fn home(&self, hi: u64) -> usize {
+        home(hi, self.shared_bits, self.homes)
+    }
+
+    /// Adds empty entries at the end, where the first of them is. Geometric, because degenerate
+    /// hashes make the pad the greater part of the table.
+    fn lengthen_pad(&mut self) -> Result<usize, OutOfMemory> {
+        let end = self.entries.len();
+        let more = 4 + end / 64;
+        fallible::reserve(&mut self.entries, more)?;
+        self.entries.resize(end + more, Entry::EMPTY);
+        Ok(end)
+    }
+
+    /// The size for a shard with `len` keys: full at phase 0, just grown at phase 255.
+    fn size_for(&self, len: usize) -> usize {
+        let full = len.saturating_mul(FULL.1) / FULL.0;
+        let step = full / GROWTH;
+        let staggered = full.saturating_add(step.saturating_mul(usize::from(self.phase)) / 256);
+        staggered.saturating_add(2).max(GROWTH_MIN)
+    }
+
+    fn grown_size(&self) -> usize {
+        let size = self.entries.len();
+        size.saturating_add((size / GROWTH).max(GROWTH_MIN))
+    }
+
+    fn respread(&mut self, size: usize) -> Result<(), OutOfMemory> {
+        let (entries, homes) = spread(&self.entries, self.shared_bits, size)?;
+        self.entries = entries;
+        self.homes = homes;
+        self.worn_in = self.len * 2 >= self.entries.len();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+impl Shard {
+    /// Panics unless the table is as the [module](self) says. Answers how many entries it has.
+    pub(super) fn check_invariants(&self) -> usize {
+        let (entries, homes) = (&self.entries, self.homes as usize);
+        assert_eq!(homes == 0, entries.is_empty());
+        assert!(homes <= entries.len());
+        assert_eq!(
+            entries.len(),
+            entries.capacity(),
+            "room that no one can use"
+        );
+        assert!(self.len * FULL.1 <= entries.len() * FULL.0);
+        let mut len = 0;
+        let mut gap = None;
+        let mut before = None;
+        for (place, entry) in entries.iter().enumerate() {
+            if entry.is_empty() {
+                gap = Some(place);
+                continue;
+            }
+            let home = self.home(entry.hi());
+            assert!(home < homes && home <= place, "{home} at {place}");
+            assert!(
+                gap < Some(home),
+                "a gap at {gap:?} before {home} at {place}"
+            );
+            assert!(before < Some(entry.hash()), "order broken at {place}");
+            before = Some(entry.hash());
+            len += 1;
+        }
+        assert_eq!(len, self.len);
+        len
+    }
+}
+
+/// Lays out entries, given in order, in a new table of `size` entries (more if their hashes crowd
+/// at the end). Answers the table and its homes.
+fn spread(from: &[Entry], shared_bits: u8, size: usize) -> Result<(Vec<Entry>, u32), OutOfMemory> {
+    let pad = (4 + size / 64).min(PAD_MAX);
+    let homes = u32::try_from(size - pad).map_err(|_| OutOfMemory)?;
+    let used = || from.iter().filter(|entry| !entry.is_empty());
+    let end = used().fold(0, |end, entry| {
+        home(entry.hi(), shared_bits, homes).max(end) + 1
+    });
+    let size = if end < size { size } else { end + pad };
+    let mut table = Vec::new();
+    fallible::reserve(&mut table, size)?;
+    for entry in used() {
+        let place = home(entry.hi(), shared_bits, homes).max(table.len());
+        table.resize(place, Entry::EMPTY);
+        table.push(*entry);
+    }
+    table.resize(size, Entry::EMPTY);
+    Ok((table, homes))
+}
+
+#[inline]
+fn home(hi: u64, shared_bits: u8, homes: u32) -> usize {
+    // 32 bits of the hash are enough to tell 2^32 homes apart, and one multiplication of 64 bits
+    // is enough on a 32-bit host. The result is below `homes`, or 0.
+    let next = (hi << shared_bits) >> 32;
+    ((next * u64::from(homes)) >> 32) as usize
+}
