@@ -10,4 +10,5 @@ pub(crate) mod prelude {
 }
 
 pub mod fallible;
+pub mod memory;
 pub mod storage;
