@@ -12,3 +12,5 @@ pub(crate) mod prelude {
 pub mod fallible;
 pub mod memory;
 pub mod storage;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

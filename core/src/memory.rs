@@ -20,6 +20,9 @@ use core::cell::{Cell, RefCell};
 /// Files grow in steps of this size, so growth never copies what is already there.
 const PAGE_BYTES: usize = 64 * 1024;
 
+/// Longest file, the same as on any platform that counts offsets in signed 64 bits.
+const FILE_BYTES_MAX: u64 = i64::MAX as u64;
+
 /// What the clock shows until it is set: 2026-01-01, so that no test depends on the day it runs.
 const CLOCK_START_MS: u64 = 1_767_225_600_000;
 
@@ -338,7 +341,8 @@ impl Drop for MemoryLock {
 impl Directory {
     /// Writes as much of `bytes` as the capacity lets in, page by page, like a disk that runs full.
     fn write(&self, file: &mut Bytes, offset: u64, bytes: &[u8]) -> Result<(), StorageError> {
-        if offset.checked_add(bytes.len() as u64).is_none() {
+        let end = offset.checked_add(bytes.len() as u64);
+        if end.is_none_or(|end| end > FILE_BYTES_MAX) {
             return Err(StorageError::with_detail(ErrorKind::Full, "file too large"));
         }
         let (mut at, mut rest) = (offset, bytes);
