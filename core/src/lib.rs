@@ -1,7 +1,32 @@
-//! The Portcask storage engine.
+//! The Portcask storage engine: a crash-safe Bitcask in `no_std` + `alloc`.
+//!
+//! Append-only segment files, an in-memory key directory, merge and hint files; generic over a
+//! [`Storage`](storage::Storage), so the same engine, the same bytes and the same promises hold on
+//! a server, in a WASI sandbox and in a browser tab.
+//!
+//! ```
+//! use portcask_core::memory::MemoryStorage;
+//! use portcask_core::{Engine, Options};
+//!
+//! # fn main() -> Result<(), portcask_core::Error> {
+//! let disk = MemoryStorage::new();
+//! let mut store = Engine::open(disk.clone(), Options::default())?;
+//! store.put(b"cat", b"meow")?;
+//! store.close()?;
+//!
+//! let store: Engine<_> = Engine::open(disk, Options::default())?;
+//! assert_eq!(store.get(b"cat")?.as_deref(), Some(&b"meow"[..]));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The rooms, in the order of the data's way; each knows only those before it:
+//! [`storage`] -> [`format`](mod@format) -> segment -> [`keydir`] -> [`index`] -> recovery ->
+//! [`Engine`] -> merge.
 #![no_std]
 #![forbid(unsafe_code)]
 
+extern crate alloc;
 extern crate no_std_compat as compat;
 
 /// What every module would have from a standard prelude, from `alloc` alone.
@@ -9,7 +34,45 @@ pub(crate) mod prelude {
     pub use compat::prelude::v1::*;
 }
 
+mod backup;
+mod changes;
+mod clock;
+mod engine;
+mod error;
 pub mod fallible;
 pub mod format;
+pub mod index;
 pub mod keydir;
+mod manifest_log;
+pub mod memory;
+mod merge;
+mod options;
+mod recovery;
+mod report;
+mod salvage;
+mod segment;
+mod stats;
 pub mod storage;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+mod verify;
+
+pub use backup::{BackupPlan, BackupReport, is_store, restore};
+pub use changes::{Change, ChangeKind, ChangePage, Version};
+pub use clock::JUMP_MS;
+pub use engine::{
+    Batch, Committed, Engine, Entries, Entry, KeyPage, Keys, Reader, ScanPage, SyncTicket, Tick,
+    Ttl,
+};
+pub use error::{Damage, Error, Op, Result};
+pub use index::{Index, IndexCell, Local};
+pub use merge::{MergeFile, MergePlan, MergeProgress, MergeReason, MergeReport};
+pub use options::{
+    Ack, Condition, Expiry, MergePolicy, OpenAccess, OpenMode, Options, SEGMENT_BYTES_MAX,
+    SEGMENT_BYTES_MIN, VALUE_BYTES_MAX, WriteOptions,
+};
+pub use report::{DAMAGES_KEPT, DamageReport, RecoveryReport};
+pub use salvage::{SalvageReport, salvage};
+pub use stats::{SegmentStats, Stats};
+pub use storage::{FileName, Storage, StorageError};
+pub use verify::VerifyReport;
