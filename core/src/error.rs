@@ -335,7 +335,10 @@ impl fmt::Display for Error {
                 f.write_str("another process has this store open for writing")
             }
             Self::Locked { holder } => {
-                write!(f, "another process has this store open for writing: {holder}")
+                write!(
+                    f,
+                    "another process has this store open for writing: {holder}"
+                )
             }
             Self::Fenced { by } => write!(
                 f,

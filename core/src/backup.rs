@@ -1,0 +1,298 @@
+//! Backup to, and restore from, another storage: whole or nothing, whatever happens in between.
+//!
+//! Segments are copied byte by byte with their salts and checks, hints along with them; the
+//! manifest that makes a store of them is written last. A directory in which that did not happen
+//! holds segments without a manifest, which no opener takes for a store.
+
+use crate::engine::{Engine, Role, fresh_salt, sync_names};
+use crate::error::{Context, Error, Op, Result};
+use crate::fallible;
+use crate::format::file::names;
+use crate::format::file::{FILE_HEADER_BYTES, FileKind, StoreId};
+use crate::format::manifest::{SegmentState, State};
+use crate::index::IndexCell;
+use crate::manifest_log::{self, ManifestLog};
+use crate::options::{OpenMode, Options};
+use crate::prelude::*;
+use crate::segment::walk::{State as Found, Step, Walker};
+use crate::storage::{Access, ErrorKind, File, FileName, Storage};
+
+/// Bytes copied at once.
+const COPY_BYTES: usize = 1 << 20;
+
+/// What was copied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BackupReport {
+    /// Files written, the manifest included.
+    pub files: u64,
+    /// Bytes written.
+    pub bytes: u64,
+    /// The copy holds every write up to this sequence number.
+    pub last_seq: u64,
+}
+
+/// A point in a store's history, held fast so that it can be copied while writes go on.
+/// Files it needs are not removed until [`Engine::end_backup`].
+pub struct BackupPlan<F> {
+    store: StoreId,
+    state: State,
+    files: Vec<Source<F>>,
+    last_seq: u64,
+}
+
+struct Source<F> {
+    name: FileName,
+    file: F,
+    bytes: u64,
+    /// A hint may be cut short; a segment may not.
+    is_cache: bool,
+}
+
+impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
+    /// Copies the store to an empty `to`, telling `progress` the bytes done and in all. What it
+    /// holds is every write acknowledged before the call.
+    pub fn backup<T: Storage>(
+        &mut self,
+        to: &T,
+        progress: impl FnMut(u64, u64),
+    ) -> Result<BackupReport> {
+        let plan = self.begin_backup()?;
+        let done = plan.copy_to(to, progress);
+        self.end_backup(plan);
+        done
+    }
+
+    /// Syncs, and holds this moment fast. A front end copies outside its lock.
+    pub fn begin_backup(&mut self) -> Result<BackupPlan<S::File>> {
+        if matches!(self.role, Role::Writer(_)) {
+            self.sync()?;
+            self.writer_mut()?.pins += 1;
+        }
+        let mut state = self.state().clone();
+        let last_seq = self.last_seq();
+        let mut files = Vec::new();
+        for entry in &mut state.segments {
+            let found = self.index.read(|index| {
+                let segment = index.segment(index.slot_of(entry.id)?)?;
+                Some((segment.file.clone(), segment.end))
+            });
+            let Some((file, end)) = found else { continue };
+            if entry.state == SegmentState::Active {
+                entry.state = SegmentState::Sealed;
+                entry.valid_bytes = end;
+                entry.last_seq = entry.last_seq.max(last_seq);
+            }
+            files.push(Source {
+                name: names::segment(entry.id),
+                file,
+                bytes: end,
+                is_cache: false,
+            });
+            let hint = names::hint(entry.id);
+            if let Ok(file) = self.storage.open(&hint, Access::Read) {
+                let bytes = file.len().during(Op::Read, hint)?;
+                files.push(Source {
+                    name: hint,
+                    file,
+                    bytes,
+                    is_cache: true,
+                });
+            }
+        }
+        state.last_seq = state.last_seq.max(last_seq);
+        state.clean = true;
+        state.pending.clear();
+        state.condemned.clear();
+        Ok(BackupPlan {
+            store: self.store,
+            state,
+            files,
+            last_seq,
+        })
+    }
+
+    /// Lets go of the moment that a plan held fast.
+    pub fn end_backup(&mut self, plan: BackupPlan<S::File>) {
+        drop(plan);
+        if let Ok(writer) = self.writer_mut() {
+            writer.pins = writer.pins.saturating_sub(1);
+            self.remove_condemned();
+        }
+    }
+}
+
+impl<F: File> BackupPlan<F> {
+    /// The files to copy with their lengths, for an archive instead of a storage. The manifest
+    /// that [`BackupPlan::manifest`] makes belongs behind them, last.
+    pub fn files(&self) -> impl Iterator<Item = (FileName, u64)> + '_ {
+        self.files.iter().map(|source| (source.name, source.bytes))
+    }
+
+    /// Reads one of [`BackupPlan::files`] into `into` from `offset`; short at its end.
+    pub fn read(&self, file: &FileName, offset: u64, into: &mut [u8]) -> Result<usize> {
+        let source = self
+            .files
+            .iter()
+            .find(|source| source.name == *file)
+            .ok_or(Error::Changed)?;
+        let room = source.bytes.saturating_sub(offset).min(into.len() as u64) as usize;
+        source
+            .file
+            .pread(offset, &mut into[..room])
+            .during(Op::Read, *file)
+    }
+
+    /// The sequence number up to which the copy is complete.
+    pub fn last_seq(&self) -> u64 {
+        self.last_seq
+    }
+
+    /// Writes the manifest that makes a store of the copied files.
+    fn seal<T: Storage>(&self, to: &T) -> Result<u64> {
+        let claimed = manifest_log::claim(to, &[])?;
+        let (epoch, salt) = (claimed.0, fresh_salt(to)?);
+        let now = to.now_ms().unwrap_or(0);
+        ManifestLog::start(claimed, self.store, salt, now, self.state.clone())?;
+        sync_names(to)?;
+        let name = names::manifest(epoch);
+        let file = to.open(&name, Access::Read).during(Op::Open, name)?;
+        file.len().during(Op::Read, name)
+    }
+
+    /// Copies to an empty storage; the manifest comes last.
+    pub fn copy_to<T: Storage>(
+        &self,
+        to: &T,
+        mut progress: impl FnMut(u64, u64),
+    ) -> Result<BackupReport> {
+        let present = to.list().during_any(Op::List)?;
+        if present.iter().any(|name| names::parse(name).is_some()) {
+            return Err(Error::NotEmpty);
+        }
+        let total = self.files.iter().map(|source| source.bytes).sum();
+        let mut report = BackupReport {
+            last_seq: self.last_seq,
+            ..BackupReport::default()
+        };
+        let mut buffer = fallible::zeroed(COPY_BYTES)?;
+        for source in &self.files {
+            let name = source.name;
+            let out = to.create(&name).during(Op::Create, name)?;
+            let mut at = 0;
+            while at < source.bytes {
+                let piece = (source.bytes - at).min(COPY_BYTES as u64) as usize;
+                let got = source
+                    .file
+                    .pread(at, &mut buffer[..piece])
+                    .during(Op::Read, name)?;
+                if got == 0 && source.is_cache {
+                    break;
+                }
+                if got == 0 {
+                    return Err(Error::Corrupt {
+                        file: name,
+                        offset: at,
+                        damage: crate::error::Damage::Truncated,
+                    });
+                }
+                out.append(at, &buffer[..got]).during(Op::Append, name)?;
+                at += got as u64;
+                report.bytes += got as u64;
+                progress(report.bytes, total);
+            }
+            out.sync().during(Op::Sync, name)?;
+            report.files += 1;
+            if !source.is_cache {
+                self.check_copy(&out, name, source.bytes)?;
+            }
+        }
+        sync_names(to)?;
+        report.bytes += self.seal(to)?;
+        report.files += 1;
+        Ok(report)
+    }
+
+    /// Reads the copy back: a backup that does not verify is none.
+    fn check_copy<G: File>(&self, copy: &G, name: FileName, end: u64) -> Result<()> {
+        let Some(entry) = self
+            .state
+            .segments
+            .iter()
+            .find(|entry| names::segment(entry.id) == name)
+        else {
+            return Ok(());
+        };
+        let site = crate::format::record::Site {
+            salt: entry.salt,
+            base_seq: entry.base_seq,
+        };
+        let start = FILE_HEADER_BYTES as u64;
+        let mut walker = Walker::new(Borrowed(copy), name, site, start, end);
+        while let Some(step) = walker.next()? {
+            let wrong = match step {
+                Step::Record(found) if found.state == Found::Intact => None,
+                Step::Record(found) => Some((found.offset, crate::error::Damage::Body)),
+                Step::Gap(gap) => Some((gap.from, gap.damage)),
+            };
+            if let Some((offset, damage)) = wrong {
+                return Err(Error::Corrupt {
+                    file: name,
+                    offset,
+                    damage,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Copies a backup (or any closed or readable store) into an empty storage. Whole or nothing.
+pub fn restore<S: Storage + Clone, T: Storage>(
+    from: &S,
+    to: &T,
+    progress: impl FnMut(u64, u64),
+) -> Result<BackupReport> {
+    let options = Options {
+        mode: OpenMode::Strict,
+        ..Options::read_only()
+    };
+    let mut source: Engine<S> = Engine::open(from.clone(), options)?;
+    source.backup(to, progress)
+}
+
+/// Whether a directory holds a complete store: some manifest in it is valid.
+pub fn is_store<S: Storage>(storage: &S) -> Result<bool> {
+    let names = storage.list().during_any(Op::List)?;
+    let any = names
+        .iter()
+        .any(|name| matches!(names::parse(name), Some((FileKind::Manifest, _))));
+    Ok(any
+        && manifest_log::survey(storage, &names, u64::MAX)?
+            .newest
+            .is_some())
+}
+
+/// Lends a file to a walk.
+struct Borrowed<'a, F>(&'a F);
+
+impl<F: File> File for Borrowed<'_, F> {
+    fn append(&self, offset: u64, bytes: &[u8]) -> Result<(), crate::storage::StorageError> {
+        self.0.append(offset, bytes)
+    }
+
+    fn pread(&self, offset: u64, into: &mut [u8]) -> Result<usize, crate::storage::StorageError> {
+        self.0.pread(offset, into)
+    }
+
+    fn sync(&self) -> Result<(), crate::storage::StorageError> {
+        self.0.sync()
+    }
+
+    fn len(&self) -> Result<u64, crate::storage::StorageError> {
+        self.0.len()
+    }
+
+    fn truncate(&self, _: u64) -> Result<(), crate::storage::StorageError> {
+        Err(crate::storage::StorageError::new(ErrorKind::Unsupported))
+    }
+}

@@ -1,0 +1,248 @@
+//! The log read as history: a resumable feed of changes, and one key's versions.
+
+use crate::engine::Engine;
+use crate::error::{Damage, Error, Result};
+use crate::fallible;
+use crate::format::file::FILE_HEADER_BYTES;
+use crate::format::file::names;
+use crate::format::manifest::SegmentEntry;
+use crate::format::record::{Kind, Site};
+use crate::index::IndexCell;
+use crate::keydir::Place;
+use crate::prelude::*;
+use crate::segment::read::Spot;
+use crate::segment::walk::{Found, State, Step, Walker};
+use crate::storage::{FileName, Storage};
+
+/// One change of one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Its place in the order of all changes.
+    pub seq: u64,
+    /// The key.
+    pub key: Vec<u8>,
+    /// What became of it.
+    pub kind: ChangeKind,
+}
+
+/// What a change did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// The key got this value.
+    Put {
+        /// The value.
+        value: Vec<u8>,
+        /// When the key's life ends, in milliseconds since 1970.
+        expiry_ms: Option<u64>,
+    },
+    /// The key was deleted.
+    Delete,
+}
+
+/// Part of the feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangePage {
+    /// Changes in the order of their sequence numbers.
+    pub changes: Vec<Change>,
+    /// Pass this to get the next page.
+    pub next_seq: u64,
+}
+
+/// One version of a key that the log still holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// Its sequence number.
+    pub seq: u64,
+    /// Its value; `None` for a delete.
+    pub value: Option<Vec<u8>>,
+    /// When its life ends, in milliseconds since 1970.
+    pub expiry_ms: Option<u64>,
+    /// The file that holds it.
+    pub file: FileName,
+    /// Where in the file.
+    pub offset: u64,
+    /// Whether it is the one that `get` answers.
+    pub live: bool,
+}
+
+/// A segment to walk: its entry, its slot and where its readable records end.
+struct Stretch<F> {
+    entry: SegmentEntry,
+    slot: u16,
+    file: F,
+    end: u64,
+}
+
+impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
+    /// The changes of user keys from `from_seq` on (0 or 1 for the beginning), at most `limit`.
+    /// Errors with [`Error::Gap`] once merge dropped a record that the feed would need.
+    ///
+    /// Costs a walk over the segment that holds `from_seq` up to it.
+    pub fn changes(&self, from_seq: u64, limit: usize) -> Result<ChangePage> {
+        let floor = self.state().history_floor;
+        let from = from_seq.max(1);
+        if from <= floor {
+            return Err(Error::Gap {
+                from,
+                oldest: floor + 1,
+            });
+        }
+        let mut page = ChangePage {
+            changes: Vec::new(),
+            next_seq: from,
+        };
+        let stretches = self.stretches()?;
+        for (i, stretch) in stretches.iter().enumerate() {
+            let ended = stretches
+                .get(i + 1)
+                .is_some_and(|next| next.entry.base_seq <= from);
+            if ended {
+                continue;
+            }
+            let mut walker = stretch.walk();
+            while page.changes.len() < limit.max(1) {
+                let Some(found) = stretch.next(&mut walker)? else {
+                    break;
+                };
+                if found.head.seq < from {
+                    continue;
+                }
+                let kind = match found.head.kind {
+                    Kind::Put => ChangeKind::Put {
+                        value: stretch.value(&found)?,
+                        expiry_ms: found.head.expiry_ms,
+                    },
+                    Kind::Tombstone => ChangeKind::Delete,
+                    Kind::Marker | Kind::MetaPut | Kind::MetaTombstone => continue,
+                };
+                fallible::reserve(&mut page.changes, 1)?;
+                page.next_seq = found.head.seq + 1;
+                page.changes.push(Change {
+                    seq: found.head.seq,
+                    key: fallible::copy(walker.key())?,
+                    kind,
+                });
+            }
+        }
+        Ok(page)
+    }
+
+    /// Every version of a key that the log still holds, oldest first. Costs a walk over all
+    /// segments.
+    pub fn history(&self, key: &[u8]) -> Result<Vec<Version>> {
+        let mut versions = Vec::new();
+        let now = self.index.read(|index| {
+            let hash = index.hash_key.hash(crate::format::Space::User, key);
+            index.keydir.get(hash)
+        });
+        for stretch in self.stretches()? {
+            let mut walker = stretch.walk();
+            while let Some(found) = stretch.next_or_damage(&mut walker)? {
+                let is_put = found.head.kind == Kind::Put;
+                if !(is_put || found.head.kind == Kind::Tombstone) || walker.key() != key {
+                    continue;
+                }
+                let here = Place {
+                    segment: stretch.slot,
+                    offset: found.offset as u32,
+                };
+                versions.push(Version {
+                    seq: found.head.seq,
+                    value: is_put.then(|| stretch.value(&found)).transpose()?,
+                    expiry_ms: found.head.expiry_ms,
+                    file: names::segment(stretch.entry.id),
+                    offset: found.offset,
+                    live: now.is_some_and(|slot| slot.place == here),
+                });
+            }
+        }
+        Ok(versions)
+    }
+
+    fn stretches(&self) -> Result<Vec<Stretch<S::File>>> {
+        let state = self.state();
+        self.index.read(|index| {
+            state
+                .segments
+                .iter()
+                .map(|entry| {
+                    let slot = index.slot_of(entry.id);
+                    let found = slot.and_then(|slot| Some((slot, index.segment(slot)?)));
+                    let (slot, segment) = found.ok_or(Error::Corrupt {
+                        file: names::segment(entry.id),
+                        offset: 0,
+                        damage: Damage::Missing,
+                    })?;
+                    let buffered = match index.tail.segment == slot {
+                        true => index.tail.bytes.len() as u64,
+                        false => 0,
+                    };
+                    Ok(Stretch {
+                        entry: entry.clone(),
+                        slot,
+                        file: segment.file.clone(),
+                        end: segment.end - buffered,
+                    })
+                })
+                .collect()
+        })
+    }
+}
+
+impl<F: crate::storage::File + Clone> Stretch<F> {
+    fn walk(&self) -> Walker<F> {
+        let start = FILE_HEADER_BYTES as u64;
+        let name = names::segment(self.entry.id);
+        Walker::new(self.file.clone(), name, self.site(), start, self.end)
+    }
+
+    fn site(&self) -> Site {
+        Site {
+            salt: self.entry.salt,
+            base_seq: self.entry.base_seq,
+        }
+    }
+
+    /// The next record; damage is an error, because the feed would silently skip it.
+    fn next(&self, walker: &mut Walker<F>) -> Result<Option<Found>> {
+        let corrupt = |offset, damage| Error::Corrupt {
+            file: names::segment(self.entry.id),
+            offset,
+            damage,
+        };
+        match walker.next()? {
+            None => Ok(None),
+            Some(Step::Record(found)) if found.state == State::Intact => Ok(Some(found)),
+            Some(Step::Record(found)) => Err(corrupt(found.offset, Damage::Body)),
+            Some(Step::Gap(gap)) => Err(corrupt(gap.from, gap.damage)),
+        }
+    }
+
+    /// The next intact record, passing over damage: for looking back, what is left is welcome.
+    fn next_or_damage(&self, walker: &mut Walker<F>) -> Result<Option<Found>> {
+        loop {
+            match walker.next()? {
+                None => return Ok(None),
+                Some(Step::Record(found)) if found.state == State::Intact => {
+                    return Ok(Some(found));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn value(&self, found: &Found) -> Result<Vec<u8>> {
+        let spot = Spot {
+            file: self.file.clone(),
+            segment: self.entry.id,
+            site: self.site(),
+            offset: found.offset,
+            bytes: found.bytes,
+        };
+        let mut buffer = Vec::new();
+        let checked = spot.read(&mut buffer)?;
+        buffer.truncate(checked.value().end);
+        buffer.drain(..checked.value().start);
+        Ok(buffer)
+    }
+}

@@ -1,0 +1,178 @@
+//! Housekeeping: the tick, the reserve for a full disk, removing what is condemned, closing.
+
+use super::{Engine, Role, sync_names};
+use crate::error::Result;
+use crate::fallible;
+use crate::format::file::FileKind;
+use crate::format::file::names;
+use crate::format::manifest::Edit;
+use crate::index::IndexCell;
+use crate::merge::MergeProgress;
+use crate::prelude::*;
+use crate::recovery;
+use crate::storage::{ErrorKind, File, FileName, Storage};
+
+/// Bytes of merging done by one tick.
+const TICK_MERGE_BYTES: u64 = 4 << 20;
+/// Where removed names may come back after a power loss, this many stay listed as condemned.
+const CONDEMNED_KEPT: usize = 4096;
+/// The reserve is written in pieces of this size.
+const RESERVE_PIECE_BYTES: usize = 64 << 10;
+
+/// What a [`Engine::tick`] did, so that a caller can pace itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tick {
+    /// Merging that is due or in progress.
+    pub merge: MergeProgress,
+}
+
+impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
+    /// Background work in one bounded piece, for hosts without threads to call when idle: interval
+    /// sync, the durable marker, the sweep of expired keys, a step of merge.
+    pub fn tick(&mut self) -> Result<Tick> {
+        self.writable()?;
+        self.sweep_expired();
+        self.tick_sync()?;
+        let merge = if self.options.merge.auto {
+            self.merge_step(TICK_MERGE_BYTES)?
+        } else {
+            MergeProgress::Idle
+        };
+        Ok(Tick { merge })
+    }
+
+    /// The part of a tick that concerns durability: an interval sync that is due, then a marker
+    /// that tells later readers of the log how much is durable.
+    pub fn tick_sync(&mut self) -> Result<()> {
+        if let (Some(every), Some(now)) = (self.options.sync_every_ms, self.storage.now_ms()) {
+            let last = self.writer()?.synced_ms;
+            if last.is_none_or(|last| now.saturating_sub(last) >= every) {
+                self.sync()?;
+            }
+        }
+        self.mark()
+    }
+
+    /// Closes the store: everything written becomes durable and the next opening scans nothing.
+    ///
+    /// An error means that the store stays as after a crash: what the acknowledgement levels
+    /// promised is there at the next opening.
+    pub fn close(mut self) -> Result<()> {
+        if matches!(self.role, Role::Reader { .. }) {
+            return Ok(());
+        }
+        self.abandon_merge();
+        self.sync()?;
+        self.mark()?;
+        self.sync()?;
+        let clock_ms = self.index.read(|index| index.clock.floor_ms());
+        let writer = self.writer_mut()?;
+        let _ = writer.active.hint.finish();
+        let edits = [
+            Edit::CleanClose {
+                valid_bytes: writer.active.end,
+                last_seq: writer.seq,
+                records: writer.active.records,
+            },
+            Edit::Clock(clock_ms),
+        ];
+        self.check_fence()?;
+        self.commit(&edits)
+    }
+
+    /// Brings a read-only handle up to what the writer has done since it was opened.
+    pub fn refresh(&mut self) -> Result<()> {
+        if matches!(self.role, Role::Writer(_)) {
+            return Ok(());
+        }
+        let parts = recovery::load_reader(&self.storage, &self.options)?;
+        self.index.write(|index| *index = parts.index);
+        self.report = parts.report;
+        if let Role::Reader { state, epoch, .. } = &mut self.role {
+            *state = parts.state;
+            *epoch = parts.epoch;
+        }
+        Ok(())
+    }
+
+    /// Removes the files that the manifest lists for deletion and that no key needs any more.
+    /// What cannot be removed now is tried again at the next opening.
+    pub(crate) fn remove_condemned(&mut self) {
+        let Ok(writer) = self.writer() else { return };
+        if writer.pins > 0 || self.check_fence().is_err() {
+            return;
+        }
+        let condemned = self.state().condemned.clone();
+        let (storage, index) = (&self.storage, &self.index);
+        let mut gone: Vec<u64> = condemned
+            .into_iter()
+            .filter(|id| index.read(|index| index.slot_of(*id).is_none()))
+            .filter(|id| {
+                let absent = |name: FileName| match storage.remove(&name) {
+                    Ok(()) => true,
+                    Err(error) => error.kind == ErrorKind::NotFound,
+                };
+                absent(names::hint(*id)) & absent(names::segment(*id))
+            })
+            .collect();
+        if gone.is_empty() || sync_names(storage).is_err() {
+            return;
+        }
+        if !storage.capabilities().namespace_sync {
+            let keep = gone.len().saturating_sub(CONDEMNED_KEPT);
+            gone.truncate(keep);
+        }
+        if !gone.is_empty() {
+            // Failing to forget costs a look at each opening, nothing else.
+            let _ = self.commit(&[Edit::Forget(gone)]);
+        }
+    }
+
+    /// Keeps this manifest and the one it was made from; removes the older ones.
+    pub(crate) fn remove_old_manifests(&mut self, listed: &[FileName], previous: u64) {
+        let epoch = self.epoch();
+        if self.check_fence().is_err() {
+            return;
+        }
+        for name in listed {
+            if let Some((FileKind::Manifest, old)) = names::parse(name)
+                && old != previous
+                && old < epoch
+            {
+                let _ = self.storage.remove(name);
+            }
+        }
+    }
+
+    /// Lays the reserve, where it is missing and there is room.
+    pub(crate) fn lay_reserve(&mut self) {
+        let bytes = self.options.reserve_bytes;
+        let name = names::reserve();
+        if bytes == 0 || !matches!(self.storage.exists(&name), Ok(false)) {
+            return;
+        }
+        let laid = self
+            .storage
+            .create(&name)
+            .is_ok_and(|file| file.preallocate(bytes).is_ok() || fill(&file, bytes).is_some());
+        if !laid {
+            let _ = self.storage.remove(&name);
+        }
+    }
+
+    /// Gives the reserve back to a full disk. Returns whether there was one.
+    pub(crate) fn spend_reserve(&mut self) -> bool {
+        self.storage.remove(&names::reserve()).is_ok()
+    }
+}
+
+fn fill<F: File>(file: &F, bytes: u64) -> Option<()> {
+    let piece = fallible::zeroed(RESERVE_PIECE_BYTES).ok()?;
+    let mut at = 0;
+    while at < bytes {
+        let take = (bytes - at).min(piece.len() as u64) as usize;
+        file.append(at, &piece[..take]).ok()?;
+        at += take as u64;
+    }
+    Some(())
+}

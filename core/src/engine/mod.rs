@@ -1,0 +1,135 @@
+//! The engine: one writer's view of a store.
+//!
+//! ```text
+//!   put -> [write]  judge, encode     -> [log] append, sync, rotate -> index: publish
+//!   get -> index: locate -> [read] pread, check, prove the key
+//!   open -> recovery      merge_step -> merge      close -> [log]
+//! ```
+//!
+//! Single-threaded by type: reads take `&self`, writes `&mut self`. Whatever does I/O runs outside
+//! the index cell, so a native front end may share the cell with reader threads.
+
+mod log;
+mod maintain;
+mod read;
+mod scan;
+mod ttl;
+mod write;
+
+pub use log::SyncTicket;
+pub use maintain::Tick;
+pub use read::{Entry, Reader};
+pub use scan::{Entries, KeyPage, Keys, ScanPage};
+pub use ttl::Ttl;
+pub use write::{Batch, Committed};
+
+pub(crate) use log::{
+    Active, HintLog, SEQ_BLOCK, WriterState, create_segment, fresh_salt, header_of, sync_names,
+};
+pub(crate) use read::read_located;
+
+use crate::error::{Error, Result};
+use crate::format::file::StoreId;
+use crate::format::manifest::State;
+use crate::index::{IndexCell, Local};
+use crate::options::Options;
+use crate::prelude::*;
+use crate::recovery;
+use crate::report::RecoveryReport;
+use crate::storage::Storage;
+
+/// An open store.
+///
+/// `S` is the platform, `C` how the index is shared with other readers; the default suits one
+/// thread. Dropping an engine without [`Engine::close`] is a crash without losses: the next
+/// opening recovers what the acknowledgement levels promised.
+pub struct Engine<S: Storage, C: IndexCell<S::File> = Local<<S as Storage>::File>> {
+    pub(crate) storage: S,
+    pub(crate) options: Options,
+    pub(crate) index: C,
+    pub(crate) report: RecoveryReport,
+    pub(crate) store: StoreId,
+    pub(crate) role: Role<S>,
+}
+
+/// What this opener may do.
+pub(crate) enum Role<S: Storage> {
+    /// The one writer.
+    Writer(Box<WriterState<S>>),
+    /// A reader, with the state of files that it saw.
+    Reader {
+        state: State,
+        epoch: u64,
+        /// Why writing is refused, where it was asked for.
+        refusal: Error,
+    },
+}
+
+impl<S: Storage> Engine<S> {
+    /// Opens a store, recovering whatever the last writer left.
+    ///
+    /// Costs one sequential read of the hints, and of the segments they do not cover. A writer
+    /// creates a manifest, syncs it, and cuts (never overwrites) a torn tail; a reader changes
+    /// nothing. See [`Engine::report`] for what was found.
+    pub fn open(storage: S, options: Options) -> Result<Self> {
+        Self::open_shared(storage, options)
+    }
+}
+
+impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
+    /// As [`Engine::open`], with a cell of the caller's choice for the index.
+    pub fn open_shared(storage: S, options: Options) -> Result<Self> {
+        options.check()?;
+        recovery::open(storage, options)
+    }
+
+    /// What opening found and did.
+    pub fn report(&self) -> &RecoveryReport {
+        &self.report
+    }
+
+    /// The options in force.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// The platform underneath.
+    pub fn storage(&self) -> &S {
+        &self.storage
+    }
+
+    /// The cell that holds the index, for a front end that reads from other threads.
+    pub fn index_cell(&self) -> &C {
+        &self.index
+    }
+
+    /// The identity of this store, shared by its backups.
+    pub fn store_id(&self) -> StoreId {
+        self.store
+    }
+
+    /// Live user keys. Keys whose time is up and that were not swept yet are counted out first.
+    pub fn len(&self) -> u64 {
+        self.sweep_expired();
+        self.index.read(|index| index.len())
+    }
+
+    /// Whether there is no live user key.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(crate) fn state(&self) -> &State {
+        match &self.role {
+            Role::Writer(writer) => &writer.manifest.state,
+            Role::Reader { state, .. } => state,
+        }
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        match &self.role {
+            Role::Writer(writer) => writer.manifest.epoch,
+            Role::Reader { epoch, .. } => *epoch,
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Gets: locate under the index cell, read outside of it, check everything, prove the key.
+
+use super::Engine;
+use crate::error::{Error, Result};
+use crate::fallible;
+use crate::format::{KeyHash, Space};
+use crate::index::{IndexCell, Located};
+use crate::keydir::Slot;
+use crate::prelude::*;
+use crate::segment::read::{Checked, Spot, check, prove_key};
+use crate::storage::{ErrorKind, File, Host, Storage};
+
+/// How often a reader looks again when a file vanished between the look and the read.
+const RETRIES: usize = 8;
+
+/// A key with its value and what the log says about them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The key.
+    pub key: Vec<u8>,
+    /// The value.
+    pub value: Vec<u8>,
+    /// The sequence number of this version.
+    pub seq: u64,
+    /// When the key's life ends, in milliseconds since 1970.
+    pub expiry_ms: Option<u64>,
+}
+
+/// Reads through an index cell: what [`Engine`] uses, and what a front end gives its threads.
+///
+/// A read costs one look at the index and one positional read of the whole record.
+pub struct Reader<'a, H, C> {
+    host: &'a H,
+    cell: &'a C,
+    accept_stale: bool,
+}
+
+impl<'a, H, C> Reader<'a, H, C> {
+    /// A reader over `cell`, taking the time from `host`. With `accept_stale`, a degraded store
+    /// answers older versions instead of [`Error::MaybeStale`].
+    pub fn new(host: &'a H, cell: &'a C, accept_stale: bool) -> Self {
+        Self {
+            host,
+            cell,
+            accept_stale,
+        }
+    }
+}
+
+impl<H: Host, C> Reader<'_, H, C> {
+    /// The value of a key, into the caller's buffer, replacing what it held. Returns whether the
+    /// key exists; if not, the buffer is empty.
+    pub fn get_into<F: File + Clone>(&self, key: &[u8], into: &mut Vec<u8>) -> Result<bool>
+    where
+        C: IndexCell<F>,
+    {
+        match self.find(Space::User, key, into)? {
+            Some(checked) => {
+                into.truncate(checked.value().end);
+                into.drain(..checked.value().start);
+                Ok(true)
+            }
+            None => {
+                into.clear();
+                Ok(false)
+            }
+        }
+    }
+
+    /// A key's record, whole and checked, in `buffer`; `None` if it has none or its time is up.
+    pub(crate) fn find<F: File + Clone>(
+        &self,
+        space: Space,
+        key: &[u8],
+        buffer: &mut Vec<u8>,
+    ) -> Result<Option<Checked>>
+    where
+        C: IndexCell<F>,
+    {
+        let mut tries = 0;
+        loop {
+            let (hash, slot, located, veiled) = self.cell.read(|index| {
+                let hash = index.hash_key.hash(space, key);
+                let slot = index.keydir.get(hash);
+                let located = slot.map_or(Ok(Located::Absent), |slot| index.locate_slot(slot));
+                let veiled = index.veil.and_then(|_| index.veiled(slot));
+                (hash, slot, located, veiled)
+            });
+            if let Some(error) = veiled.filter(|_| !self.accept_stale) {
+                return Err(error);
+            }
+            let (spot, checked) = match read_located(located?, buffer) {
+                Ok(Some(read)) => read,
+                Ok(None) => return Ok(None),
+                Err(error) if self.moved(hash, slot, &error) && tries < RETRIES => {
+                    tries += 1;
+                    continue;
+                }
+                Err(error) if error.storage_kind() == Some(ErrorKind::NotFound) => {
+                    return Err(Error::Changed);
+                }
+                Err(error) => return Err(error),
+            };
+            prove_key(&spot, &checked, buffer, key)?;
+            return Ok(self.is_alive(checked.head.expiry_ms).then_some(checked));
+        }
+    }
+
+    /// Whether a key with this expiry is still to be shown.
+    pub(crate) fn is_alive<F: File + Clone>(&self, expiry_ms: Option<u64>) -> bool
+    where
+        C: IndexCell<F>,
+    {
+        let Some(expiry) = expiry_ms else { return true };
+        let host = self.host.now_ms();
+        let now = self.cell.read(|index| index.clock.now(host));
+        now.is_none_or(|now| now < expiry)
+    }
+
+    /// Whether the place that could not be read is no longer the key's: merge moved it.
+    fn moved<F: File + Clone>(&self, hash: KeyHash, slot: Option<Slot>, error: &Error) -> bool
+    where
+        C: IndexCell<F>,
+    {
+        matches!(
+            error.storage_kind(),
+            Some(ErrorKind::NotFound | ErrorKind::Closed)
+        ) && self.cell.read(|index| index.keydir.get(hash)) != slot
+    }
+}
+
+/// Reads and checks a located record.
+pub(crate) fn read_located<F: File>(
+    located: Located<F>,
+    buffer: &mut Vec<u8>,
+) -> Result<Option<(Spot<F>, Checked)>> {
+    match located {
+        Located::Absent => Ok(None),
+        Located::Filed(spot) => {
+            let checked = spot.read(buffer)?;
+            Ok(Some((spot, checked)))
+        }
+        Located::Buffered(spot, bytes) => {
+            *buffer = bytes;
+            let checked = check(buffer, spot.site, spot.offset, spot.name())?;
+            Ok(Some((spot, checked)))
+        }
+    }
+}
+
+impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
+    /// The value of a key, or `None`.
+    ///
+    /// Checks the record whole and that it is this key's. Damage answers [`Error::Corrupt`], never
+    /// an absence.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        let mut value = Vec::new();
+        Ok(self.get_into(key, &mut value)?.then_some(value))
+    }
+
+    /// As [`Engine::get`], into the caller's buffer. Returns whether the key exists.
+    pub fn get_into(&self, key: &[u8], into: &mut Vec<u8>) -> Result<bool> {
+        self.reader().get_into(key, into)
+    }
+
+    /// The value with its sequence number and expiry.
+    pub fn get_entry(&self, key: &[u8]) -> Result<Option<Entry>> {
+        let mut buffer = Vec::new();
+        let found = self.reader().find(Space::User, key, &mut buffer)?;
+        found.map(|checked| entry_of(&checked, &buffer)).transpose()
+    }
+
+    /// The values of several keys, in the order asked.
+    pub fn get_many(&self, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>> {
+        keys.iter().map(|key| self.get(key)).collect()
+    }
+
+    /// Whether a key exists. Reads its record, so that a hash alone never answers.
+    pub fn contains_key(&self, key: &[u8]) -> Result<bool> {
+        Ok(self.version_of(Space::User, key)?.is_some())
+    }
+
+    /// The value of a key of the system key space.
+    pub fn get_meta(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        let mut buffer = Vec::new();
+        let found = self.reader().find(Space::Meta, key, &mut buffer)?;
+        found
+            .map(|checked| Ok(fallible::copy(&buffer[checked.value()])?))
+            .transpose()
+    }
+
+    pub(crate) fn reader(&self) -> Reader<'_, S, C> {
+        Reader::new(&self.storage, &self.index, self.options.accept_stale)
+    }
+
+    pub(crate) fn hash(&self, space: Space, key: &[u8]) -> KeyHash {
+        self.index.read(|index| index.hash_key.hash(space, key))
+    }
+
+    /// The sequence number and expiry of a key's living version, verified on disk.
+    pub(crate) fn version_of(
+        &self,
+        space: Space,
+        key: &[u8],
+    ) -> Result<Option<(u64, Option<u64>)>> {
+        let mut buffer = Vec::new();
+        let found = self.reader().find(space, key, &mut buffer)?;
+        Ok(found.map(|checked| (checked.head.seq, checked.head.expiry_ms)))
+    }
+
+    /// The sequence number and expiry of the record at `slot`, which must be `key`'s; expired or
+    /// not.
+    pub(crate) fn version_at(&self, slot: Slot, key: &[u8]) -> Result<(u64, Option<u64>)> {
+        let mut buffer = Vec::new();
+        let located = self.index.read(|index| index.locate_slot(slot))?;
+        let Some((spot, checked)) = read_located(located, &mut buffer)? else {
+            return Err(Error::Changed);
+        };
+        prove_key(&spot, &checked, &buffer, key)?;
+        Ok((checked.head.seq, checked.head.expiry_ms))
+    }
+}
+
+pub(crate) fn entry_of(checked: &Checked, buffer: &[u8]) -> Result<Entry> {
+    Ok(Entry {
+        key: fallible::copy(&buffer[checked.key()])?,
+        value: fallible::copy(&buffer[checked.value()])?,
+        seq: checked.head.seq,
+        expiry_ms: checked.head.expiry_ms,
+    })
+}

@@ -1,0 +1,300 @@
+//! Iteration: a cursor in hash order (stateless, bounded work per call, survives reopening and
+//! merge), and sorted scans where the ordered index is on.
+//!
+//! A key that is live during a whole scan appears exactly once; one changed meanwhile at most
+//! once, with a value it had during the scan.
+
+use super::read::{entry_of, read_located};
+use super::{Engine, Entry};
+use crate::error::{Error, Result};
+use crate::fallible;
+use crate::format::KeyHash;
+use crate::format::record::Kind;
+use crate::index::IndexCell;
+use crate::keydir::Slot;
+use crate::prelude::*;
+use crate::storage::{ErrorKind, Storage};
+use core::ops::{Bound, RangeBounds};
+
+/// Entries that an iterator fetches at once.
+const PAGE_ENTRIES: usize = 256;
+
+/// Part of a scan.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ScanPage {
+    /// Live keys with their values, in the store's own (hash) order.
+    pub entries: Vec<Entry>,
+    /// Pass this to get the next page; 0 when the scan is complete.
+    pub next: u64,
+}
+
+/// Part of a scan of keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyPage {
+    /// Live keys, in the store's own (hash) order.
+    pub keys: Vec<Vec<u8>>,
+    /// Pass this to get the next page; 0 when the scan is complete.
+    pub next: u64,
+}
+
+impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
+    /// The entries after `cursor` (0 at first), about `limit` of them: a page ends between two
+    /// different 64-bit hash prefixes. A damaged record ends the scan with its error.
+    pub fn scan(&self, cursor: u64, limit: usize) -> Result<ScanPage> {
+        let mut page = ScanPage::default();
+        page.next = self.visit(cursor, limit, |entry| {
+            fallible::reserve(&mut page.entries, 1)?;
+            page.entries.push(entry?);
+            Ok(())
+        })?;
+        Ok(page)
+    }
+
+    /// As [`Engine::scan`], for keys alone; the values are read (to prove the keys) and dropped.
+    pub fn scan_keys(&self, cursor: u64, limit: usize) -> Result<KeyPage> {
+        let page = self.scan(cursor, limit)?;
+        Ok(KeyPage {
+            keys: page.entries.into_iter().map(|entry| entry.key).collect(),
+            next: page.next,
+        })
+    }
+
+    /// Every live entry once, in the store's own order. A damaged record is an `Err` item; the
+    /// iteration goes on behind it.
+    pub fn iter(&self) -> Entries<'_, S, C> {
+        Entries {
+            engine: self,
+            page: Vec::new().into_iter(),
+            cursor: Some(0),
+            prefix: Vec::new(),
+        }
+    }
+
+    /// Every live key once, in the store's own order.
+    pub fn keys(&self) -> Keys<'_, S, C> {
+        Keys(self.iter())
+    }
+
+    /// Every live entry whose key starts with `prefix`: sorted, at the cost of what it returns,
+    /// with the ordered index; otherwise in the store's own order, at the cost of reading every
+    /// key.
+    pub fn scan_prefix<'a>(
+        &'a self,
+        prefix: &[u8],
+    ) -> Box<dyn Iterator<Item = Result<Entry>> + 'a> {
+        if self.options.ordered_index {
+            let from = Bound::Included(prefix.to_vec());
+            let to = prefix_end(prefix).map_or(Bound::Unbounded, Bound::Excluded);
+            return Box::new(self.sorted(from, to));
+        }
+        Box::new(Entries {
+            prefix: prefix.to_vec(),
+            ..self.iter()
+        })
+    }
+
+    /// The live entries of a range of keys, sorted. Needs the ordered index to be cheap: without
+    /// it every key is read and those in the range are sorted in memory.
+    pub fn range<'a>(
+        &'a self,
+        range: impl RangeBounds<Vec<u8>>,
+    ) -> Result<Box<dyn Iterator<Item = Result<Entry>> + 'a>> {
+        let (from, to) = (range.start_bound().cloned(), range.end_bound().cloned());
+        if self.options.ordered_index {
+            return Ok(Box::new(self.sorted(from, to)));
+        }
+        let range = (from, to);
+        let mut keys = Vec::new();
+        for key in self.keys() {
+            let key = key?;
+            if range.contains(&key) {
+                fallible::reserve(&mut keys, 1)?;
+                keys.push(key);
+            }
+        }
+        keys.sort_unstable();
+        Ok(Box::new(
+            keys.into_iter()
+                .filter_map(move |key| self.get_entry(&key).transpose()),
+        ))
+    }
+
+    /// Walks the ordered index from bound to bound, one key at a time.
+    fn sorted(
+        &self,
+        from: Bound<Vec<u8>>,
+        to: Bound<Vec<u8>>,
+    ) -> impl Iterator<Item = Result<Entry>> + '_ {
+        let mut from = from;
+        core::iter::from_fn(move || {
+            loop {
+                // An empty or inverted range makes `BTreeMap::range` panic.
+                if is_empty_range(&from, &to) {
+                    return None;
+                }
+                let key = self.index.read(|index| {
+                    let ordered = index.ordered.as_ref()?;
+                    let (key, ()) = ordered.range((from.clone(), to.clone())).next()?;
+                    Some(key.clone())
+                })?;
+                from = Bound::Excluded(key.clone());
+                if let Some(found) = self.get_entry(&key).transpose() {
+                    return Some(found);
+                }
+            }
+        })
+    }
+
+    /// Visits the live user entries after `cursor` until about `limit` were met. Returns the next
+    /// cursor. An error from `sink` stops the walk.
+    pub(crate) fn visit(
+        &self,
+        cursor: u64,
+        limit: usize,
+        mut sink: impl FnMut(Result<Entry>) -> Result<()>,
+    ) -> Result<u64> {
+        if let Some(error) = self.index.read(|index| index.veiled(None))
+            && !self.options.accept_stale
+        {
+            return Err(error);
+        }
+        let mut from = cursor;
+        let mut met = 0;
+        loop {
+            let slots = self.slots_after(from, limit.max(1))?;
+            let Some((last, _)) = slots.last() else {
+                return Ok(0);
+            };
+            let next = last.hi.checked_add(1);
+            for (hash, slot) in slots {
+                if let Some(entry) = self.user_entry(hash, slot).transpose() {
+                    sink(entry)?;
+                    met += 1;
+                }
+            }
+            match next {
+                None => return Ok(0),
+                Some(next) if met >= limit.max(1) => return Ok(next),
+                Some(next) => from = next,
+            }
+        }
+    }
+
+    /// At least `limit` slots from a hash on, ending between two different prefixes.
+    fn slots_after(&self, from_hi: u64, limit: usize) -> Result<Vec<(KeyHash, Slot)>> {
+        let limit = limit.min(PAGE_ENTRIES);
+        let mut slots: Vec<(KeyHash, Slot)> = Vec::new();
+        fallible::reserve(&mut slots, limit + 1)?;
+        self.index.read(|index| {
+            for (hash, slot) in index.keydir.scan(from_hi) {
+                if slots.len() >= limit && slots.last().is_some_and(|(h, _)| h.hi != hash.hi) {
+                    break;
+                }
+                fallible::reserve(&mut slots, 1)?;
+                slots.push((hash, slot));
+            }
+            Ok::<_, Error>(())
+        })?;
+        Ok(slots)
+    }
+
+    /// The entry behind a slot, looked up again if it moved meanwhile; `None` for system keys and
+    /// for keys that are gone.
+    fn user_entry(&self, hash: KeyHash, seen: Slot) -> Result<Option<Entry>> {
+        let mut slot = seen;
+        let mut buffer = Vec::new();
+        loop {
+            let located = self.index.read(|index| index.locate_slot(slot));
+            let read = located.and_then(|located| read_located(located, &mut buffer));
+            let Some((_, checked)) = (match read {
+                Ok(read) => read,
+                Err(error) => match self.index.read(|index| index.keydir.get(hash)) {
+                    None => return Ok(None),
+                    Some(now) if now != slot => {
+                        slot = now;
+                        continue;
+                    }
+                    Some(_) if error.storage_kind() == Some(ErrorKind::NotFound) => {
+                        return Err(Error::Changed);
+                    }
+                    Some(_) => return Err(error),
+                },
+            }) else {
+                return Ok(None);
+            };
+            let shown =
+                checked.head.kind == Kind::Put && self.reader().is_alive(checked.head.expiry_ms);
+            return shown.then(|| entry_of(&checked, &buffer)).transpose();
+        }
+    }
+}
+
+/// Iterator of [`Engine::iter`] and of unordered prefix scans.
+pub struct Entries<'a, S: Storage, C: IndexCell<S::File>> {
+    engine: &'a Engine<S, C>,
+    page: alloc::vec::IntoIter<Result<Entry>>,
+    /// Where the next page starts; `None` at the end.
+    cursor: Option<u64>,
+    prefix: Vec<u8>,
+}
+
+impl<S: Storage, C: IndexCell<S::File>> Iterator for Entries<'_, S, C> {
+    type Item = Result<Entry>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            for item in self.page.by_ref() {
+                match &item {
+                    Ok(entry) if !entry.key.starts_with(&self.prefix) => {}
+                    _ => return Some(item),
+                }
+            }
+            let mut page = Vec::new();
+            let next = self.engine.visit(self.cursor?, PAGE_ENTRIES, |entry| {
+                page.push(entry);
+                Ok(())
+            });
+            match next {
+                Ok(next) => self.cursor = (next != 0).then_some(next),
+                Err(error) => {
+                    self.cursor = None;
+                    return Some(Err(error));
+                }
+            }
+            self.page = page.into_iter();
+        }
+    }
+}
+
+/// Iterator of [`Engine::keys`].
+pub struct Keys<'a, S: Storage, C: IndexCell<S::File>>(Entries<'a, S, C>);
+
+impl<S: Storage, C: IndexCell<S::File>> Iterator for Keys<'_, S, C> {
+    type Item = Result<Vec<u8>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        Some(self.0.next()?.map(|entry| entry.key))
+    }
+}
+
+/// The first key after all keys with this prefix, if there is one.
+fn prefix_end(prefix: &[u8]) -> Option<Vec<u8>> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < u8::MAX {
+            end.push(last + 1);
+            return Some(end);
+        }
+    }
+    None
+}
+
+fn is_empty_range(from: &Bound<Vec<u8>>, to: &Bound<Vec<u8>>) -> bool {
+    match (from, to) {
+        (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
+        (Bound::Included(a), Bound::Included(b)) => a > b,
+        (Bound::Included(a) | Bound::Excluded(a), Bound::Excluded(b) | Bound::Included(b)) => {
+            a >= b
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Expiry: an absolute time in the record, hidden on read, swept lazily, reclaimed by merge.
+
+use super::Engine;
+use crate::error::{Error, Result};
+use crate::format::Space;
+use crate::index::IndexCell;
+use crate::options::{Expiry, WriteOptions};
+use crate::prelude::*;
+use crate::storage::Storage;
+
+/// Keys looked at in one piece of a sweep.
+const SWEEP_KEYS: usize = 256;
+
+/// What is known of a key's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ttl {
+    /// The key does not exist.
+    Missing,
+    /// The key has no expiry.
+    Forever,
+    /// The key's life ends at this wall-clock time, in milliseconds since 1970.
+    ExpiresAtMs(u64),
+}
+
+impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
+    /// Gives a key another expiry, keeping its value. Returns whether the key exists.
+    ///
+    /// Costs a read and a put of the whole record.
+    pub fn expire(&mut self, key: &[u8], expiry: Expiry) -> Result<bool> {
+        self.rewrite_with(key, expiry)
+    }
+
+    /// Takes a key's expiry away. Returns whether the key exists and had one.
+    pub fn persist(&mut self, key: &[u8]) -> Result<bool> {
+        match self.ttl(key)? {
+            Ttl::ExpiresAtMs(_) => self.rewrite_with(key, Expiry::Never),
+            Ttl::Missing | Ttl::Forever => Ok(false),
+        }
+    }
+
+    /// When a key's life ends. Verified on disk.
+    pub fn ttl(&self, key: &[u8]) -> Result<Ttl> {
+        Ok(match self.version_of(Space::User, key)? {
+            None => Ttl::Missing,
+            Some((_, None)) => Ttl::Forever,
+            Some((_, Some(at))) => Ttl::ExpiresAtMs(at),
+        })
+    }
+
+    /// The wall-clock time that this store trusts: never backwards, and no jump of more than a
+    /// day ahead until [`Engine::confirm_clock`]. `None` on a host without a clock.
+    pub fn now_ms(&self) -> Option<u64> {
+        let host = self.storage.now_ms();
+        self.index.read(|index| index.clock.now(host))
+    }
+
+    /// Believes the host's clock now, whatever it says.
+    pub fn confirm_clock(&mut self) {
+        let host = self.storage.now_ms();
+        self.index.write(|index| index.clock.confirm(host));
+        self.report.clock_jump = None;
+    }
+
+    /// The absolute time of an expiry for a write made now.
+    pub(crate) fn resolve_expiry(&self, expiry: Expiry) -> Result<Option<u64>> {
+        let after = match expiry {
+            Expiry::Never => return Ok(None),
+            Expiry::Default => match self.options.default_ttl_ms {
+                None => return Ok(None),
+                Some(after) => after,
+            },
+            Expiry::AfterMs(after) => after,
+            Expiry::AtMs(at) => {
+                self.observe_clock().ok_or(Error::NoClock)?;
+                return Ok(Some(at));
+            }
+        };
+        let now = self.observe_clock().ok_or(Error::NoClock)?;
+        Ok(Some(now.saturating_add(after)))
+    }
+
+    /// Takes note of the host's time.
+    pub(crate) fn observe_clock(&self) -> Option<u64> {
+        let host = self.storage.now_ms();
+        self.index.write(|index| index.clock.observe(host))
+    }
+
+    /// Takes every key whose time is up out of the index. Costs nothing while no key is due, and
+    /// one read for each that is.
+    pub(crate) fn sweep_expired(&self) {
+        let Some(now) = self.observe_clock() else {
+            return;
+        };
+        loop {
+            let due = self.index.read(|index| index.due(now, SWEEP_KEYS));
+            if due.is_empty() {
+                return;
+            }
+            for due in due {
+                self.sweep_one(due);
+            }
+        }
+    }
+
+    /// An entry of the expiry table names a hash; the record says whether it still is the one.
+    fn sweep_one(&self, due: (u64, u64)) {
+        let (expiry_ms, hi) = due;
+        let candidates: Vec<_> = self.index.read(|index| {
+            index
+                .keydir
+                .find_hi(hi)
+                .filter(|(_, s)| s.has_ttl)
+                .collect()
+        });
+        let mut buffer = Vec::new();
+        for (hash, slot) in candidates {
+            let Ok(located) = self.index.read(|index| index.locate_slot(slot)) else {
+                continue;
+            };
+            let read = super::read::read_located(located, &mut buffer);
+            if let Ok(Some((_, checked))) = read
+                && checked.head.expiry_ms == Some(expiry_ms)
+            {
+                let ordered = |index: &mut crate::index::Index<S::File>| {
+                    if index.expire(hash, expiry_ms, slot.place)
+                        && let Some(ordered) = &mut index.ordered
+                    {
+                        ordered.remove(&buffer[checked.key()]);
+                    }
+                };
+                self.index.write(ordered);
+            }
+        }
+        self.index.write(|index| index.forget_due(due));
+    }
+
+    /// Puts the same value again under another expiry, only if nobody changed it in between.
+    fn rewrite_with(&mut self, key: &[u8], expiry: Expiry) -> Result<bool> {
+        self.writable()?;
+        let Some(entry) = self.get_entry(key)? else {
+            return Ok(false);
+        };
+        let how = WriteOptions {
+            expiry,
+            ..WriteOptions::default()
+        };
+        self.put_with(key, &entry.value, &how)?;
+        Ok(true)
+    }
+}

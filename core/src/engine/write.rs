@@ -1,0 +1,512 @@
+//! Puts, deletes and batches: judge, encode, append, publish, acknowledge, in this order.
+
+use super::{Active, Engine};
+use crate::error::{Error, Result};
+use crate::fallible;
+use crate::format::hint;
+use crate::format::record::{Batch as BatchRole, Head, Kind};
+use crate::format::{KeyHash, Space};
+use crate::index::{Change, IndexCell, Mixed, Publication};
+use crate::keydir::Place;
+use crate::options::{Ack, Condition, Expiry, WriteOptions};
+use crate::prelude::*;
+use crate::storage::Storage;
+
+/// The greatest offset at which a record may start.
+const RECORD_OFFSET_MAX: u64 = u32::MAX as u64;
+
+/// Writes that are taken together or not at all, also across a crash.
+///
+/// Operations apply in the order they were added; conditions are judged before any of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    pub(crate) ops: Vec<BatchOp>,
+    pub(crate) conditions: Vec<(Vec<u8>, Condition)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BatchOp {
+    pub space: Space,
+    pub key: Vec<u8>,
+    pub deed: Deed,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Deed {
+    Put { value: Vec<u8>, expiry: Expiry },
+    Delete,
+}
+
+impl Batch {
+    /// An empty batch.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a put.
+    pub fn put(&mut self, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> &mut Self {
+        self.put_with(key, value, Expiry::Default)
+    }
+
+    /// Adds a put with an expiry.
+    pub fn put_with(
+        &mut self,
+        key: impl Into<Vec<u8>>,
+        value: impl Into<Vec<u8>>,
+        expiry: Expiry,
+    ) -> &mut Self {
+        let value = value.into();
+        self.add(Space::User, key.into(), Deed::Put { value, expiry })
+    }
+
+    /// Adds a delete. Deleting an absent key is no error.
+    pub fn delete(&mut self, key: impl Into<Vec<u8>>) -> &mut Self {
+        self.add(Space::User, key.into(), Deed::Delete)
+    }
+
+    /// Adds a put into the system key space, which user keys cannot reach and scans never show:
+    /// a request id, a replicated log's applied index.
+    pub fn put_meta(&mut self, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> &mut Self {
+        let deed = Deed::Put {
+            value: value.into(),
+            expiry: Expiry::Never,
+        };
+        self.add(Space::Meta, key.into(), deed)
+    }
+
+    /// Adds a delete in the system key space.
+    pub fn delete_meta(&mut self, key: impl Into<Vec<u8>>) -> &mut Self {
+        self.add(Space::Meta, key.into(), Deed::Delete)
+    }
+
+    /// Adds a precondition on a user key; it is judged before any operation of the batch.
+    pub fn require(&mut self, key: impl Into<Vec<u8>>, condition: Condition) -> &mut Self {
+        self.conditions.push((key.into(), condition));
+        self
+    }
+
+    /// How many operations it holds.
+    pub fn len(&self) -> usize {
+        self.ops.len()
+    }
+
+    /// Whether it holds no operation.
+    pub fn is_empty(&self) -> bool {
+        self.ops.is_empty()
+    }
+
+    /// Empties it, keeping its memory.
+    pub fn clear(&mut self) {
+        self.ops.clear();
+        self.conditions.clear();
+    }
+
+    fn add(&mut self, space: Space, key: Vec<u8>, deed: Deed) -> &mut Self {
+        self.ops.push(BatchOp { space, key, deed });
+        self
+    }
+}
+
+/// The sequence numbers that a taken batch got; equal to one another for a batch of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// The first operation's.
+    pub first_seq: u64,
+    /// The last operation's.
+    pub last_seq: u64,
+}
+
+/// One record on its way into the log.
+struct Staged<'a> {
+    space: Space,
+    hash: KeyHash,
+    key: &'a [u8],
+    value: &'a [u8],
+    head: Head,
+    old_expiry_ms: Option<u64>,
+}
+
+impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
+    /// Stores a value. Returns the sequence number of this version.
+    ///
+    /// Costs one append (none at [`Ack::Buffered`]) and no read, unless the old version has an
+    /// expiry or `verify_overwrite` is on.
+    pub fn put(&mut self, key: &[u8], value: &[u8]) -> Result<u64> {
+        self.put_with(key, value, &WriteOptions::default())
+    }
+
+    /// Stores a value with an expiry, a condition or an acknowledgement level of its own.
+    pub fn put_with(&mut self, key: &[u8], value: &[u8], how: &WriteOptions) -> Result<u64> {
+        self.writable()?;
+        self.judge(0, key, how.condition)?;
+        let staged = self.stage_put(Space::User, key, value, how.expiry)?;
+        let committed = self.commit_staged(&mut [staged], how.ack)?;
+        Ok(committed.last_seq)
+    }
+
+    /// Deletes a key. Returns whether it existed; deleting an absent key writes nothing.
+    pub fn delete(&mut self, key: &[u8]) -> Result<bool> {
+        Ok(self.delete_with(key, &WriteOptions::default())?.is_some())
+    }
+
+    /// Deletes a key under a condition or at an acknowledgement level of its own. Returns the
+    /// tombstone's sequence number, or `None` if the key did not exist.
+    pub fn delete_with(&mut self, key: &[u8], how: &WriteOptions) -> Result<Option<u64>> {
+        self.writable()?;
+        self.judge(0, key, how.condition)?;
+        let Some(staged) = self.stage_delete(Space::User, key)? else {
+            return Ok(None);
+        };
+        let mut staged = [staged];
+        let mut done = self.commit_staged(&mut staged, how.ack);
+        if matches!(done, Err(Error::Full { .. })) && self.spend_reserve() {
+            done = self.commit_staged(&mut staged, how.ack);
+        }
+        done.map(|committed| Some(committed.last_seq))
+    }
+
+    /// Takes all of a batch or nothing of it, at the store's acknowledgement level.
+    pub fn write(&mut self, batch: &Batch) -> Result<Committed> {
+        self.write_with(batch, None)
+    }
+
+    /// As [`Engine::write`], at a level of its own.
+    ///
+    /// The batch is one append into one segment file. Errors with [`Error::ConditionFailed`] if a
+    /// precondition does not hold, with [`Error::BatchTooLarge`] if no file could hold it.
+    pub fn write_with(&mut self, batch: &Batch, ack: Option<Ack>) -> Result<Committed> {
+        self.writable()?;
+        for (index, (key, condition)) in batch.conditions.iter().enumerate() {
+            self.judge(index, key, Some(*condition))?;
+        }
+        let mut staged = Vec::new();
+        fallible::reserve(&mut staged, batch.ops.len())?;
+        // A key that an earlier operation of the batch puts must be deleted by a later one.
+        let mut put_here = hashbrown::HashSet::<KeyHash, Mixed>::default();
+        put_here
+            .try_reserve(batch.ops.len())
+            .map_err(|_| Error::OutOfMemory)?;
+        for op in &batch.ops {
+            match &op.deed {
+                Deed::Put { value, expiry } => {
+                    let put = self.stage_put(op.space, &op.key, value, *expiry)?;
+                    put_here.insert(put.hash);
+                    staged.push(put);
+                }
+                Deed::Delete => {
+                    let put_here = put_here.contains(&self.hash(op.space, &op.key));
+                    match self.stage_delete(op.space, &op.key)? {
+                        Some(deletion) => staged.push(deletion),
+                        None if put_here => {
+                            staged.push(self.tombstone(op.space, &op.key, None));
+                        }
+                        None => {}
+                    }
+                }
+            }
+        }
+        if staged.is_empty() {
+            let seq = self.writer()?.seq;
+            return Ok(Committed {
+                first_seq: seq,
+                last_seq: seq,
+            });
+        }
+        self.commit_staged(&mut staged, ack)
+    }
+
+    /// Removes every key in one step: a single manifest record. Returns how many there were.
+    pub fn clear(&mut self) -> Result<u64> {
+        self.writable()?;
+        self.abandon_merge();
+        self.flush_tail()?;
+        let floor = self.writer()?.seq;
+        let slots: Vec<u16> = self
+            .index
+            .read(|index| index.segments().map(|(slot, _)| slot).collect());
+        self.start_segment(Vec::from([
+            crate::format::manifest::Edit::Clear,
+            crate::format::manifest::Edit::HistoryFloor(floor),
+        ]))?;
+        let removed = self.index.write(|index| {
+            for slot in slots {
+                index.remove_segment(slot);
+            }
+            index.tail = crate::index::Tail::default();
+            index.forget_all_keys()
+        });
+        self.remove_condemned();
+        Ok(removed)
+    }
+
+    /// Judges a condition on the published state, on disk.
+    fn judge(&self, index: usize, key: &[u8], condition: Option<Condition>) -> Result<()> {
+        let Some(condition) = condition else {
+            return Ok(());
+        };
+        let found = self.version_of(Space::User, key)?.map(|(seq, _)| seq);
+        let holds = match condition {
+            Condition::Absent => found.is_none(),
+            Condition::Present => found.is_some(),
+            Condition::Seq(seq) => found == Some(seq),
+        };
+        if holds {
+            return Ok(());
+        }
+        Err(Error::ConditionFailed { index, found })
+    }
+
+    fn stage_put<'a>(
+        &self,
+        space: Space,
+        key: &'a [u8],
+        value: &'a [u8],
+        expiry: Expiry,
+    ) -> Result<Staged<'a>> {
+        let limit = self.options.key_bytes_max;
+        if key.len() > limit {
+            let bytes = key.len();
+            return Err(Error::KeyTooLong { bytes, limit });
+        }
+        let (bytes, limit) = (value.len() as u64, self.options.value_bytes_max);
+        if bytes > limit {
+            return Err(Error::ValueTooLarge { bytes, limit });
+        }
+        let expiry_ms = self.resolve_expiry(expiry)?;
+        let hash = self.hash(space, key);
+        let old = self.index.read(|index| index.keydir.get(hash));
+        let old_expiry_ms = match old {
+            Some(slot) if slot.has_ttl || self.options.verify_overwrite => {
+                match self.version_at(slot, key) {
+                    Ok((_, expiry_ms)) => expiry_ms,
+                    // A damaged version may be replaced: that is how a person repairs it.
+                    Err(Error::Corrupt { .. }) => None,
+                    Err(error) => return Err(error),
+                }
+            }
+            _ => None,
+        };
+        let kind = match space {
+            Space::User => Kind::Put,
+            Space::Meta => Kind::MetaPut,
+        };
+        let mut head = Head::new(kind, 0, key, value);
+        head.expiry_ms = expiry_ms;
+        Ok(Staged {
+            space,
+            hash,
+            key,
+            value,
+            head,
+            old_expiry_ms,
+        })
+    }
+
+    /// A tombstone for a key that exists (verified on disk), or `None`.
+    fn stage_delete<'a>(&self, space: Space, key: &'a [u8]) -> Result<Option<Staged<'a>>> {
+        if key.len() > self.options.key_bytes_max {
+            return Ok(None);
+        }
+        match self.version_of(space, key) {
+            Ok(found) => Ok(found.map(|(_, expiry_ms)| self.tombstone(space, key, expiry_ms))),
+            // A damaged version may be deleted: that is how a person gets rid of it.
+            Err(Error::Corrupt { .. }) => Ok(Some(self.tombstone(space, key, None))),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn tombstone<'a>(&self, space: Space, key: &'a [u8], old_expiry_ms: Option<u64>) -> Staged<'a> {
+        let kind = match space {
+            Space::User => Kind::Tombstone,
+            Space::Meta => Kind::MetaTombstone,
+        };
+        Staged {
+            space,
+            hash: self.hash(space, key),
+            key,
+            value: b"",
+            head: Head::new(kind, 0, key, b""),
+            old_expiry_ms,
+        }
+    }
+
+    /// Encodes, appends, publishes and acknowledges.
+    fn commit_staged(&mut self, staged: &mut [Staged<'_>], ack: Option<Ack>) -> Result<Committed> {
+        let ack = ack.unwrap_or(self.options.ack);
+        let first_seq = self.issue_seqs(staged.len() as u64)?;
+        for (seq, op) in (first_seq..).zip(staged.iter_mut()) {
+            op.head.seq = seq;
+        }
+        self.make_room(staged)?;
+        let mut bytes = core::mem::take(&mut self.writer_mut()?.scratch);
+        bytes.clear();
+        let done = self.encode_and_publish(staged, ack, &mut bytes);
+        if let Ok(writer) = self.writer_mut() {
+            bytes.truncate(0);
+            bytes.shrink_to(1 << 20);
+            writer.scratch = bytes;
+        }
+        done?;
+        if ack == Ack::Synced || self.sync_is_due() {
+            self.sync()?;
+        } else if ack == Ack::Written {
+            self.check_fence()?;
+        }
+        Ok(Committed {
+            first_seq,
+            last_seq: first_seq + (staged.len() as u64 - 1),
+        })
+    }
+
+    fn encode_and_publish(
+        &mut self,
+        staged: &[Staged<'_>],
+        ack: Ack,
+        bytes: &mut Vec<u8>,
+    ) -> Result<()> {
+        let active = &self.writer()?.active;
+        let (start, site, slot) = (active.end, active.site, active.slot);
+        let mut published = Vec::new();
+        fallible::reserve(&mut published, staged.len())?;
+        for op in staged {
+            let offset = start + bytes.len() as u64;
+            op.head.encode(bytes, site, offset);
+            fallible::extend(bytes, op.key)?;
+            fallible::extend(bytes, op.value)?;
+            let record_bytes = start + bytes.len() as u64 - offset;
+            published.push(Publication {
+                hash: op.hash,
+                space: op.space,
+                place: Place {
+                    segment: slot,
+                    offset: u32::try_from(offset).map_err(|_| Error::TooLarge)?,
+                },
+                record_bytes,
+                change: if op.head.kind.is_tombstone() {
+                    Change::Delete
+                } else {
+                    Change::Put {
+                        expiry_ms: op.head.expiry_ms,
+                    }
+                },
+                old_expiry_ms: op.old_expiry_ms,
+            });
+        }
+        match ack {
+            Ack::Buffered => self.append_buffered(bytes)?,
+            Ack::Written | Ack::Synced => {
+                self.flush_tail()?;
+                self.append_at_end(bytes)?;
+            }
+        }
+        let published = self.index.write(|index| {
+            for (it, op) in published.iter().zip(staged) {
+                index.publish(it)?;
+                if let (Some(ordered), Space::User) = (&mut index.ordered, it.space) {
+                    match it.change {
+                        Change::Put { .. } => {
+                            ordered.insert(fallible::copy(op.key)?, ());
+                        }
+                        Change::Delete => {
+                            ordered.remove(op.key);
+                        }
+                    }
+                }
+            }
+            Ok::<_, Error>(published)
+        });
+        // The records are in the log but not all in the index: only a new opening can tell.
+        let published = published.inspect_err(|_| self.poison())?;
+        let active = &mut self.writer_mut()?.active;
+        active.records += staged.len() as u64;
+        if let Some(durable) = staged.iter().find_map(|op| op.head.durable) {
+            active.marked = durable;
+        }
+        for (it, op) in published.iter().zip(staged) {
+            active.hint.push(&hint::Entry {
+                kind: op.head.kind,
+                record_bytes: it.record_bytes,
+                hash: Some(it.hash),
+                expiry_ms: op.head.expiry_ms,
+            });
+        }
+        Ok(())
+    }
+
+    /// Takes bytes into the tail; flushes it when it is full.
+    fn append_buffered(&mut self, bytes: &[u8]) -> Result<()> {
+        let held = self.index.read(|index| index.tail.bytes.len());
+        if held > 0 && held + bytes.len() > self.options.buffer_bytes {
+            self.flush_tail()?;
+        }
+        let active = &mut self.writer_mut()?.active;
+        let (slot, end) = (active.slot, active.end);
+        self.index.write(|index| {
+            let tail = &mut index.tail;
+            if tail.bytes.is_empty() {
+                tail.segment = slot;
+                tail.start = end;
+            }
+            fallible::extend(&mut tail.bytes, bytes)?;
+            if let Some(segment) = index.segment_mut(slot) {
+                segment.end = end + bytes.len() as u64;
+            }
+            Ok::<_, Error>(())
+        })?;
+        self.writer_mut()?.active.end = end + bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Rotates if the records would not fit, and gives the first one the durable marker and the
+    /// batch its extent. Lengths depend on the segment's base seq, so this is done twice at most.
+    fn make_room(&mut self, staged: &mut [Staged<'_>]) -> Result<()> {
+        let total = shape(staged, &self.writer()?.active);
+        let active = &self.writer()?.active;
+        let fits = active.end.saturating_add(total) <= self.options.segment_bytes;
+        if (!fits && active.records > 0) || active.suspect {
+            self.seal_and_continue()?;
+        }
+        let active = &self.writer()?.active;
+        let total = shape(staged, active);
+        if staged.len() > 1 && active.end + total > RECORD_OFFSET_MAX {
+            return Err(Error::BatchTooLarge {
+                bytes: total,
+                limit: RECORD_OFFSET_MAX - active.end,
+            });
+        }
+        Ok(())
+    }
+
+    fn sync_is_due(&self) -> bool {
+        let (Some(every), Some(now)) = (self.options.sync_every_ms, self.storage.now_ms()) else {
+            return false;
+        };
+        let last = self.writer().ok().and_then(|writer| writer.synced_ms);
+        last.is_none_or(|last| now.saturating_sub(last) >= every)
+    }
+}
+
+/// Settles the heads for this segment and returns the bytes they need together.
+fn shape<F>(staged: &mut [Staged<'_>], active: &Active<F>) -> u64 {
+    let base = active.site.base_seq;
+    let many = staged.len() > 1;
+    let mut rest_bytes = 0;
+    for op in staged.iter_mut().skip(1) {
+        op.head.batch = BatchRole::Member;
+        rest_bytes += op.head.record_bytes(base);
+    }
+    let rest_records = staged.len() as u64 - 1;
+    let Some(first) = staged.first_mut() else {
+        return 0;
+    };
+    first.head.durable = (active.marked < active.durable).then_some(active.durable);
+    first.head.batch = if many {
+        BatchRole::First {
+            rest_bytes,
+            rest_records,
+        }
+    } else {
+        BatchRole::None
+    };
+    first.head.record_bytes(base) + rest_bytes
+}

@@ -1,0 +1,425 @@
+//! The index: everything a reader needs to find a record, and nothing that does I/O.
+//!
+//! ```text
+//!   keydir   hash -> (segment slot, offset, size)      one entry per live key
+//!   segments slot -> file, salt, counts                the open files
+//!   tail     bytes of the active segment that are acknowledged as buffered, not yet handed over
+//!   ttl      (expiry, hash) of every live key that has one
+//! ```
+//!
+//! The writer and any readers share it through an [`IndexCell`]: in the core a plain cell, natively
+//! a read-write lock. Nothing done inside a cell's closure touches the platform, so readers are
+//! held up only while a place is published.
+
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::fallible::{self, OutOfMemory};
+use crate::format::file::names;
+use crate::format::record::Site;
+use crate::format::{KeyHash, Space};
+use crate::keydir::{HashKey, Keydir, Place, SizeClass, Slot};
+use crate::prelude::*;
+use crate::segment::read::Spot;
+use alloc::collections::{BTreeMap, BTreeSet};
+use core::cell::RefCell;
+use core::ops::Bound;
+
+/// Slots for segments: a place keeps its segment in 16 bits.
+const SEGMENT_SLOTS_MAX: usize = 1 << 16;
+
+/// Shares one [`Index`] between the writer and its readers.
+///
+/// The closures do no I/O and call nothing of the cell again, so a lock inside cannot deadlock.
+pub trait IndexCell<F>: Sized {
+    /// Takes the index in.
+    fn new(index: Index<F>) -> Self;
+    /// Lends the index for looking.
+    fn read<R>(&self, look: impl FnOnce(&Index<F>) -> R) -> R;
+    /// Lends the index for changing.
+    fn write<R>(&self, change: impl FnOnce(&mut Index<F>) -> R) -> R;
+}
+
+/// The cell of a single-threaded host.
+pub struct Local<F>(RefCell<Index<F>>);
+
+impl<F> IndexCell<F> for Local<F> {
+    fn new(index: Index<F>) -> Self {
+        Self(RefCell::new(index))
+    }
+
+    fn read<R>(&self, look: impl FnOnce(&Index<F>) -> R) -> R {
+        look(&self.0.borrow())
+    }
+
+    fn write<R>(&self, change: impl FnOnce(&mut Index<F>) -> R) -> R {
+        change(&mut self.0.borrow_mut())
+    }
+}
+
+/// See the [module](self). Opaque outside the core.
+pub struct Index<F> {
+    pub(crate) keydir: Keydir,
+    pub(crate) hash_key: HashKey,
+    pub(crate) clock: Clock,
+    pub(crate) tail: Tail,
+    /// The newest damage that hides keys; older places may be superseded by what it hides.
+    pub(crate) veil: Option<Veil>,
+    /// A sync failed: places that were not durable then answer `Poisoned`.
+    pub(crate) poisoned: bool,
+    /// Every live user key in order, if the option is on.
+    pub(crate) ordered: Option<BTreeMap<Vec<u8>, ()>>,
+    /// (expiry in ms, hash.hi) of each live key with an expiry.
+    ttl: BTreeSet<(u64, u64)>,
+    segments: Vec<Option<Segment<F>>>,
+    live_keys: u64,
+    live_meta: u64,
+}
+
+/// One open segment and what lives in it.
+pub(crate) struct Segment<F> {
+    pub file: F,
+    pub id: u64,
+    pub site: Site,
+    /// Position in the total order of segments; greater is newer.
+    pub rank: u32,
+    /// Bytes below this offset survive a power loss.
+    pub durable_end: u64,
+    /// Where its records end.
+    pub end: u64,
+    pub live_bytes: u64,
+    pub live_keys: u64,
+    /// Bytes of tombstones (and expired records that act as ones).
+    pub tombstone_bytes: u64,
+    /// Merge must leave it alone: it holds damage.
+    pub damaged: bool,
+}
+
+impl<F> Segment<F> {
+    /// Bytes that neither a live key nor a tombstone needs.
+    pub(crate) fn dead_bytes(&self) -> u64 {
+        let data = self
+            .end
+            .saturating_sub(crate::format::file::FILE_HEADER_BYTES as u64);
+        data.saturating_sub(self.live_bytes)
+            .saturating_sub(self.tombstone_bytes)
+    }
+}
+
+/// Acknowledged bytes of the active segment that the platform does not have yet.
+#[derive(Default)]
+pub(crate) struct Tail {
+    pub segment: u16,
+    /// The offset of the first byte.
+    pub start: u64,
+    pub bytes: Vec<u8>,
+}
+
+/// Where damage begins that hides keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Veil {
+    pub segment: u64,
+    pub rank: u32,
+    pub offset: u64,
+}
+
+/// Where a key's record is.
+pub(crate) enum Located<F> {
+    /// The key has no record.
+    Absent,
+    /// In a file.
+    Filed(Spot<F>),
+    /// Still in memory; the bytes start with the record.
+    Buffered(Spot<F>, Vec<u8>),
+}
+
+/// One change of the index, made when its record is in the log.
+pub(crate) struct Publication {
+    pub hash: KeyHash,
+    pub space: Space,
+    pub place: Place,
+    pub record_bytes: u64,
+    pub change: Change,
+    /// The expiry of the version that is replaced, if it had one.
+    pub old_expiry_ms: Option<u64>,
+}
+
+/// What a record does to its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    Put { expiry_ms: Option<u64> },
+    Delete,
+}
+
+impl<F: Clone> Index<F> {
+    pub(crate) fn new(hash_key: [u8; 16], clock: Clock, ordered: bool) -> Self {
+        Self {
+            keydir: Keydir::new(),
+            hash_key: HashKey::new(hash_key),
+            clock,
+            tail: Tail::default(),
+            veil: None,
+            poisoned: false,
+            ordered: ordered.then(BTreeMap::new),
+            ttl: BTreeSet::new(),
+            segments: Vec::new(),
+            live_keys: 0,
+            live_meta: 0,
+        }
+    }
+
+    /// Live user keys, expired ones that were not swept yet included.
+    pub(crate) fn len(&self) -> u64 {
+        self.live_keys
+    }
+
+    /// Bytes of memory that the keys cost.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.keydir.memory_bytes() as u64 + self.ttl.len() as u64 * 16
+    }
+
+    /// Finds the record behind a slot without touching the platform.
+    pub(crate) fn locate_slot(&self, slot: Slot) -> Result<Located<F>> {
+        let place = slot.place;
+        let offset = u64::from(place.offset);
+        let segment = self.segment(place.segment).ok_or(Error::Changed)?;
+        if self.poisoned && offset >= segment.durable_end {
+            return Err(Error::Poisoned);
+        }
+        let spot = Spot {
+            file: segment.file.clone(),
+            segment: segment.id,
+            site: segment.site,
+            offset,
+            bytes: slot.size.bytes(),
+        };
+        if place.segment == self.tail.segment
+            && offset >= self.tail.start
+            && !self.tail.bytes.is_empty()
+        {
+            let from = usize::try_from(offset - self.tail.start).map_err(|_| Error::TooLarge)?;
+            let rest = self.tail.bytes.get(from..).unwrap_or_default();
+            let take = usize::try_from(slot.size.bytes())
+                .map_err(|_| Error::TooLarge)?
+                .min(rest.len());
+            return Ok(Located::Buffered(spot, fallible::copy(&rest[..take])?));
+        }
+        Ok(Located::Filed(spot))
+    }
+
+    /// Whether damage may hide a newer version of what lies at `slot` (or of an absent key).
+    pub(crate) fn veiled(&self, slot: Option<Slot>) -> Option<Error> {
+        let veil = self.veil?;
+        let newer = slot.is_some_and(|slot| {
+            self.segment(slot.place.segment).is_some_and(|segment| {
+                (segment.rank, u64::from(slot.place.offset)) > (veil.rank, veil.offset)
+            })
+        });
+        (!newer).then(|| Error::MaybeStale {
+            file: names::segment(veil.segment),
+            offset: veil.offset,
+        })
+    }
+
+    /// Makes a record that is in the log the truth about its key.
+    pub(crate) fn publish(&mut self, it: &Publication) -> Result<(), OutOfMemory> {
+        let old = match it.change {
+            Change::Put { expiry_ms } => {
+                let slot = Slot {
+                    place: it.place,
+                    size: SizeClass::of(it.record_bytes),
+                    has_ttl: expiry_ms.is_some(),
+                };
+                let old = self.keydir.insert(it.hash, slot)?;
+                self.count_in(it.space, slot);
+                if let Some(expiry) = expiry_ms {
+                    self.ttl.insert((expiry, it.hash.hi));
+                }
+                old
+            }
+            Change::Delete => {
+                if let Some(segment) = self.segment_mut(it.place.segment) {
+                    segment.tombstone_bytes += it.record_bytes;
+                }
+                self.keydir.remove(it.hash)
+            }
+        };
+        if let Some(old) = old {
+            self.count_out(it.space, old);
+        }
+        if let Some(expiry) = it.old_expiry_ms
+            && it.change
+                != (Change::Put {
+                    expiry_ms: Some(expiry),
+                })
+        {
+            self.ttl.remove(&(expiry, it.hash.hi));
+        }
+        Ok(())
+    }
+
+    /// Hides a key whose time is up; its record now acts as a tombstone.
+    pub(crate) fn expire(&mut self, hash: KeyHash, expiry_ms: u64, expected: Place) -> bool {
+        self.ttl.remove(&(expiry_ms, hash.hi));
+        let Some(slot) = self.keydir.get(hash).filter(|slot| slot.place == expected) else {
+            return false;
+        };
+        self.keydir.remove(hash);
+        self.count_out(Space::User, slot);
+        if let Some(segment) = self.segment_mut(slot.place.segment) {
+            segment.tombstone_bytes += slot.size.bytes();
+        }
+        true
+    }
+
+    /// The keys whose time was up at `now_ms`, at most `limit`: (expiry, hash.hi).
+    pub(crate) fn due(&self, now_ms: u64, limit: usize) -> Vec<(u64, u64)> {
+        let until = (Bound::Unbounded, Bound::Included((now_ms, u64::MAX)));
+        self.ttl.range(until).take(limit).copied().collect()
+    }
+
+    /// Takes back a note of an expiry that turned out to be another version's.
+    pub(crate) fn forget_due(&mut self, due: (u64, u64)) {
+        self.ttl.remove(&due);
+    }
+
+    /// Points a key at the copy that merge made, if it still is where merge found it.
+    pub(crate) fn repoint(&mut self, hash: KeyHash, from: &[u16], to: Slot) -> bool {
+        let Some(old) = self
+            .keydir
+            .get(hash)
+            .filter(|old| from.contains(&old.place.segment))
+        else {
+            return false;
+        };
+        if !self.keydir.replace_if(hash, old.place, to) {
+            return false;
+        }
+        if let Some(segment) = self.segment_mut(old.place.segment) {
+            segment.live_bytes = segment.live_bytes.saturating_sub(old.size.bytes());
+            segment.live_keys = segment.live_keys.saturating_sub(1);
+        }
+        if let Some(segment) = self.segment_mut(to.place.segment) {
+            segment.live_bytes += to.size.bytes();
+            segment.live_keys += 1;
+        }
+        true
+    }
+
+    /// Opens a slot for a segment.
+    pub(crate) fn add_segment(&mut self, segment: Segment<F>) -> Result<u16> {
+        let free = self.segments.iter().position(Option::is_none);
+        let slot = match free {
+            Some(slot) => slot,
+            None if self.segments.len() < SEGMENT_SLOTS_MAX - 1 => {
+                fallible::reserve(&mut self.segments, 1)?;
+                self.segments.push(None);
+                self.segments.len() - 1
+            }
+            None => return Err(Error::TooManySegments),
+        };
+        self.segments[slot] = Some(segment);
+        u16::try_from(slot).map_err(|_| Error::TooManySegments)
+    }
+
+    /// Closes a slot: its file is no longer part of the store.
+    pub(crate) fn remove_segment(&mut self, slot: u16) -> Option<Segment<F>> {
+        self.segments.get_mut(usize::from(slot))?.take()
+    }
+
+    pub(crate) fn segment(&self, slot: u16) -> Option<&Segment<F>> {
+        self.segments.get(usize::from(slot))?.as_ref()
+    }
+
+    pub(crate) fn segment_mut(&mut self, slot: u16) -> Option<&mut Segment<F>> {
+        self.segments.get_mut(usize::from(slot))?.as_mut()
+    }
+
+    /// The open segments with their slots.
+    pub(crate) fn segments(&self) -> impl Iterator<Item = (u16, &Segment<F>)> {
+        self.segments
+            .iter()
+            .enumerate()
+            .filter_map(|(slot, segment)| Some((slot as u16, segment.as_ref()?)))
+    }
+
+    /// The slot of a segment id.
+    pub(crate) fn slot_of(&self, id: u64) -> Option<u16> {
+        self.segments()
+            .find(|(_, segment)| segment.id == id)
+            .map(|(slot, _)| slot)
+    }
+
+    /// Renumbers the order after the set of segments changed.
+    pub(crate) fn rank(&mut self, ids_oldest_first: impl Iterator<Item = u64>) {
+        let ranks: hashbrown::HashMap<u64, u32, Mixed> = ids_oldest_first.zip(0..).collect();
+        for segment in self.segments.iter_mut().flatten() {
+            if let Some(rank) = ranks.get(&segment.id) {
+                segment.rank = *rank;
+            }
+        }
+    }
+
+    /// Forgets every key, as `clear` does; the segments stay until they are removed.
+    pub(crate) fn forget_all_keys(&mut self) -> u64 {
+        let keys = self.live_keys;
+        self.keydir = Keydir::new();
+        self.ttl.clear();
+        self.live_keys = 0;
+        self.live_meta = 0;
+        if let Some(ordered) = &mut self.ordered {
+            ordered.clear();
+        }
+        keys
+    }
+
+    fn count_in(&mut self, space: Space, slot: Slot) {
+        *self.counter(space) += 1;
+        if let Some(segment) = self.segment_mut(slot.place.segment) {
+            segment.live_bytes += slot.size.bytes();
+            segment.live_keys += 1;
+        }
+    }
+
+    fn count_out(&mut self, space: Space, slot: Slot) {
+        let counter = self.counter(space);
+        *counter = counter.saturating_sub(1);
+        if let Some(segment) = self.segment_mut(slot.place.segment) {
+            segment.live_bytes = segment.live_bytes.saturating_sub(slot.size.bytes());
+            segment.live_keys = segment.live_keys.saturating_sub(1);
+        }
+    }
+
+    fn counter(&mut self, space: Space) -> &mut u64 {
+        match space {
+            Space::User => &mut self.live_keys,
+            Space::Meta => &mut self.live_meta,
+        }
+    }
+}
+
+/// For side tables of our own numbers and of keyed hashes, which nobody outside can choose.
+pub(crate) type Mixed = core::hash::BuildHasherDefault<Mixer>;
+
+/// Mixes words by a multiplication (Knuth, TAOCP 6.4: the golden ratio of 2^64).
+#[derive(Default)]
+pub(crate) struct Mixer(u64);
+
+impl core::hash::Hasher for Mixer {
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u64(u64::from(byte));
+        }
+    }
+
+    fn write_u32(&mut self, word: u32) {
+        self.write_u64(u64::from(word));
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(29) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}

@@ -1,0 +1,265 @@
+//! The manifest on disk: the commit point of every change to the set of files, and the fence
+//! between writers.
+//!
+//! Each opening for write creates `manifest-<n+1>`, marks every older manifest as superseded, and
+//! only then reads any state; so a former writer that checks its own mark after a write and before
+//! the acknowledgement can never acknowledge what the new one did not see.
+
+use crate::error::{Context, Error, Op, Result};
+use crate::fallible;
+use crate::format::file::names;
+use crate::format::file::{
+    FENCE_BYTES, FENCE_OFFSET, FILE_HEADER_BYTES, FileHeader, FileKind, StoreId,
+};
+use crate::format::manifest::{
+    self, Edit, MANIFEST_HEAD_BYTES, MANIFEST_RECORDS_OFFSET, RecordDamage, State,
+};
+use crate::prelude::*;
+use crate::storage::{Access, ErrorKind, File, FileName, Storage};
+
+/// Manifests larger than this were not written by us.
+const MANIFEST_BYTES_MAX: u64 = 1 << 30;
+
+/// The manifest that this opener writes.
+pub(crate) struct ManifestLog<F> {
+    pub epoch: u64,
+    pub state: State,
+    name: FileName,
+    file: F,
+    salt: u64,
+    end: u64,
+}
+
+/// A manifest as found on disk.
+pub(crate) struct Loaded {
+    pub epoch: u64,
+    pub store: StoreId,
+    pub state: State,
+    /// Bytes after the last valid record are neither zeros nor nothing.
+    pub trailing: bool,
+}
+
+/// What the manifests of a directory say.
+pub(crate) struct Survey {
+    /// The valid manifest of the highest epoch.
+    pub newest: Option<Loaded>,
+    /// A manifest of higher epoch than `newest` exists but has no valid state.
+    pub skipped: bool,
+}
+
+/// Reads every manifest in `names`, newest first, until one holds a valid state.
+pub(crate) fn survey<S: Storage>(storage: &S, names: &[FileName], below: u64) -> Result<Survey> {
+    let mut epochs: Vec<u64> = names
+        .iter()
+        .filter_map(|name| match names::parse(name) {
+            Some((FileKind::Manifest, epoch)) if epoch < below => Some(epoch),
+            _ => None,
+        })
+        .collect();
+    epochs.sort_unstable();
+    let mut skipped = false;
+    for epoch in epochs.into_iter().rev() {
+        match load(storage, epoch) {
+            Ok(Some(loaded)) => {
+                return Ok(Survey {
+                    newest: Some(loaded),
+                    skipped,
+                });
+            }
+            Ok(None) => skipped = true,
+            Err(error) if error.storage_kind() == Some(ErrorKind::NotFound) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Survey {
+        newest: None,
+        skipped,
+    })
+}
+
+/// One manifest's state, or `None` if it holds no valid one.
+fn load<S: Storage>(storage: &S, epoch: u64) -> Result<Option<Loaded>> {
+    let name = names::manifest(epoch);
+    let file = storage.open(&name, Access::Read).during(Op::Open, name)?;
+    let bytes = read_whole(&file, name)?;
+    let header = match FileHeader::decode(&bytes) {
+        Ok(header) if header.kind == FileKind::Manifest && header.id == epoch => header,
+        Ok(_) => return Ok(None),
+        Err(damage) => match Error::header(name, damage) {
+            newer @ (Error::NewerFormat { .. } | Error::UnknownFeature { .. }) => {
+                return Err(newer);
+            }
+            _ => return Ok(None),
+        },
+    };
+    let mut at = MANIFEST_RECORDS_OFFSET as usize;
+    let mut state: Option<State> = None;
+    let mut sound = true;
+    while at < bytes.len() {
+        match manifest::decode_record(&bytes[at..], header.salt, at as u64) {
+            Ok((edits, length)) => {
+                let mut next = state.clone().unwrap_or_else(State::empty);
+                let applied = edits.iter().all(|edit| next.apply(edit).is_ok());
+                if !applied || next.check_invariants().is_err() {
+                    sound = false;
+                    break;
+                }
+                state = Some(next);
+                at += length;
+            }
+            Err(RecordDamage::OutOfMemory) => return Err(Error::OutOfMemory),
+            Err(RecordDamage::Short | RecordDamage::Check | RecordDamage::Malformed) => break,
+        }
+    }
+    let trailing = !sound
+        || bytes
+            .get(at..)
+            .is_some_and(|rest| rest.iter().any(|b| *b != 0));
+    Ok(state.map(|state| Loaded {
+        epoch,
+        store: header.store,
+        state,
+        trailing,
+    }))
+}
+
+fn read_whole<F: File>(file: &F, name: FileName) -> Result<Vec<u8>> {
+    let len = file.len().during(Op::Read, name)?.min(MANIFEST_BYTES_MAX);
+    let mut bytes = fallible::zeroed(usize::try_from(len).map_err(|_| Error::TooLarge)?)?;
+    let got = file.pread(0, &mut bytes).during(Op::Read, name)?;
+    bytes.truncate(got);
+    Ok(bytes)
+}
+
+/// Creates the next manifest and marks all older ones as superseded. After this, state may be
+/// read: nothing acknowledged later by an older writer can be missed.
+pub(crate) fn claim<S: Storage>(
+    storage: &S,
+    listed: &[FileName],
+) -> Result<(u64, FileName, S::File)> {
+    let older: Vec<u64> = listed
+        .iter()
+        .filter_map(|name| match names::parse(name) {
+            Some((FileKind::Manifest, epoch)) => Some(epoch),
+            _ => None,
+        })
+        .collect();
+    let mut epoch = older.iter().copied().max().unwrap_or(0);
+    let (name, file) = loop {
+        epoch = epoch.checked_add(1).ok_or(Error::SeqExhausted)?;
+        let name = names::manifest(epoch);
+        match storage.create(&name) {
+            Ok(file) => break (name, file),
+            Err(error) if error.kind == ErrorKind::Exists => {}
+            Err(error) => return Err(Error::storage(Op::Create, Some(name), error)),
+        }
+    };
+    // A racing opener may have created epochs between the listing and ours: mark those too.
+    let lowest = older.iter().copied().max().unwrap_or(0).saturating_add(1);
+    for old in older.into_iter().chain(lowest..epoch) {
+        mark_superseded(storage, old, epoch)?;
+    }
+    Ok((epoch, name, file))
+}
+
+fn mark_superseded<S: Storage>(storage: &S, old: u64, by: u64) -> Result<()> {
+    let name = names::manifest(old);
+    let file = match storage.open(&name, Access::Write) {
+        Ok(file) => file,
+        Err(error) if error.kind == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Error::storage(Op::Open, Some(name), error)),
+    };
+    let mut fence = [0; FENCE_BYTES];
+    fence[..8].copy_from_slice(&by.to_le_bytes());
+    file.append(FENCE_OFFSET, &fence).during(Op::Append, name)
+}
+
+impl<F: File> ManifestLog<F> {
+    /// Writes the header and the complete state into the claimed file, and syncs it.
+    /// The caller syncs the name.
+    pub(crate) fn start(
+        claimed: (u64, FileName, F),
+        store: StoreId,
+        salt: u64,
+        created_ms: u64,
+        state: State,
+    ) -> Result<Self> {
+        let (epoch, name, file) = claimed;
+        let header = FileHeader {
+            kind: FileKind::Manifest,
+            required: 0,
+            optional: 0,
+            id: epoch,
+            salt,
+            store,
+            created_ms,
+            base_seq: 0,
+        };
+        let mut bytes = Vec::new();
+        fallible::extend(&mut bytes, &header.encode())?;
+        // The fence stays as it is: a newer opener may already have written it.
+        file.append(0, &bytes).during(Op::Append, name)?;
+        let record = manifest::encode_record(&state.snapshot(), salt, MANIFEST_RECORDS_OFFSET);
+        file.append(MANIFEST_RECORDS_OFFSET, &record)
+            .during(Op::Append, name)?;
+        file.sync().during(Op::Sync, name)?;
+        Ok(Self {
+            epoch,
+            state,
+            name,
+            file,
+            salt,
+            end: MANIFEST_RECORDS_OFFSET + record.len() as u64,
+        })
+    }
+
+    /// Makes one change of the set of files: it exists when this returns `Ok`.
+    ///
+    /// An error leaves the old state in force. [`Error::Poisoned`] means that not even that is
+    /// certain, and nothing more may be written.
+    pub(crate) fn commit(&mut self, edits: &[Edit]) -> Result<()> {
+        let mut next = self.state.clone();
+        for edit in edits {
+            next.apply(edit).map_err(|_| Error::Damaged {
+                file: self.name,
+                offset: self.end,
+                damage: crate::error::Damage::Manifest,
+            })?;
+        }
+        let record = manifest::encode_record(edits, self.salt, self.end);
+        if let Err(error) = self.file.append(self.end, &record) {
+            let refused = Error::storage(Op::Append, Some(self.name), error);
+            return Err(self.take_back().map_or(Error::Poisoned, |()| refused));
+        }
+        if self.file.sync().is_err() {
+            return Err(Error::Poisoned);
+        }
+        self.end += record.len() as u64;
+        self.state = next;
+        Ok(())
+    }
+
+    /// Overwrites the head of a record whose append failed, so that no crash can bring it to life
+    /// after its change was given up.
+    fn take_back(&mut self) -> Option<()> {
+        let blank = [0; MANIFEST_HEAD_BYTES];
+        self.file.append(self.end, &blank).ok()?;
+        self.file.sync().ok()
+    }
+
+    /// [`Error::Fenced`] if a newer opener has taken over.
+    pub(crate) fn check_fence(&self) -> Result<()> {
+        let mut fence = [0; 8];
+        let got = self
+            .file
+            .pread(FENCE_OFFSET, &mut fence)
+            .during(Op::Read, self.name)?;
+        match u64::from_le_bytes(fence) {
+            0 if got == fence.len() || got == 0 => Ok(()),
+            by => Err(Error::Fenced { by }),
+        }
+    }
+}
+
+const _: () = assert!(FENCE_OFFSET == FILE_HEADER_BYTES as u64);
+const _: () = assert!(FENCE_OFFSET + FENCE_BYTES as u64 == MANIFEST_RECORDS_OFFSET);

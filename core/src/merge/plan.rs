@@ -1,0 +1,380 @@
+//! Which segments a merge takes, and why or why not each one.
+//!
+//! A merge takes a run of neighbours, because its output takes their place in the order. Tombstones
+//! can only go when the run starts at the oldest segment, so their bytes count as reclaimable only
+//! there; otherwise a file of tombstones would be merged for ever.
+
+use crate::index::Segment;
+use crate::options::MergePolicy;
+use crate::prelude::*;
+use core::fmt;
+use core::ops::Range;
+
+/// What merge would do now, segment by segment, oldest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MergePlan {
+    /// Whether a merge is due.
+    pub due: bool,
+    /// Every segment.
+    pub files: Vec<MergeFile>,
+}
+
+/// One segment in a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MergeFile {
+    /// The segment's id.
+    pub id: u64,
+    /// Its records' bytes.
+    pub size_bytes: u64,
+    /// Bytes of records that live keys need.
+    pub live_bytes: u64,
+    /// Bytes that nothing needs.
+    pub dead_bytes: u64,
+    /// Bytes of tombstones, which older segments may still need.
+    pub tombstone_bytes: u64,
+    /// Whether the merge takes it.
+    pub chosen: bool,
+    /// The rule that decided, with its number.
+    pub why: MergeReason,
+}
+
+/// The rule that decided about a segment, with the number and the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MergeReason {
+    /// Chosen: at least this share of it is reclaimable.
+    Fragmented {
+        /// Reclaimable bytes in percent.
+        percent: u8,
+        /// The threshold.
+        limit: u8,
+    },
+    /// Chosen: at least this many bytes of it are reclaimable.
+    DeadBytes {
+        /// Reclaimable bytes.
+        bytes: u64,
+        /// The threshold.
+        limit: u64,
+    },
+    /// Chosen: small, and beside other small ones.
+    Small {
+        /// Its size.
+        bytes: u64,
+        /// Segments smaller than this are joined.
+        limit: u64,
+    },
+    /// Chosen: it lies between two chosen ones, and a run has no holes.
+    Between,
+    /// Chosen: the caller asked for everything.
+    Forced,
+    /// Left: it is still written to.
+    Active,
+    /// Left: it holds damage, which merge must not drop silently.
+    Damaged,
+    /// Left: below every threshold.
+    Healthy {
+        /// Reclaimable bytes in percent.
+        percent: u8,
+        /// The threshold.
+        limit: u8,
+    },
+    /// Left: small, but with too few small neighbours.
+    TooFew {
+        /// Small neighbours, itself included.
+        files: usize,
+        /// How many it takes.
+        limit: usize,
+    },
+    /// Left: one merge takes no more segments than this.
+    MaxFiles {
+        /// The limit.
+        limit: usize,
+    },
+    /// Left: one merge takes no more bytes than this.
+    MaxBytes {
+        /// The limit.
+        limit: u64,
+    },
+    /// Left: it reaches a threshold, but no segment reaches a trigger yet.
+    NotTriggered {
+        /// Reclaimable bytes in percent.
+        percent: u8,
+        /// The trigger.
+        limit: u8,
+    },
+    /// Left: outside of the hours in which merge may start.
+    WindowClosed,
+}
+
+impl fmt::Display for MergeReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fragmented { percent, limit } => {
+                write!(f, "{percent} % reclaimable, threshold {limit} %")
+            }
+            Self::DeadBytes { bytes, limit } => {
+                write!(f, "{bytes} bytes reclaimable, threshold {limit}")
+            }
+            Self::Small { bytes, limit } => {
+                write!(
+                    f,
+                    "{bytes} bytes is small (below {limit}), like its neighbours"
+                )
+            }
+            Self::Between => f.write_str("lies between chosen segments"),
+            Self::Forced => f.write_str("everything was asked for"),
+            Self::Active => f.write_str("still written to"),
+            Self::Damaged => f.write_str("holds damage that merge must not drop"),
+            Self::Healthy { percent, limit } => {
+                write!(f, "only {percent} % reclaimable, threshold {limit} %")
+            }
+            Self::TooFew { files, limit } => {
+                write!(
+                    f,
+                    "small, but only {files} side by side, joined from {limit} on"
+                )
+            }
+            Self::MaxFiles { limit } => write!(f, "a merge takes at most {limit} segments"),
+            Self::MaxBytes { limit } => write!(f, "a merge takes at most {limit} bytes"),
+            Self::NotTriggered { percent, limit } => {
+                write!(
+                    f,
+                    "{percent} % reclaimable, but no segment reaches {limit} % yet"
+                )
+            }
+            Self::WindowClosed => f.write_str("outside of the merge window"),
+        }
+    }
+}
+
+/// What the plan needs to know of a segment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Facts {
+    pub id: u64,
+    pub size: u64,
+    pub live: u64,
+    pub dead: u64,
+    pub tombstones: u64,
+    pub active: bool,
+    pub damaged: bool,
+}
+
+impl Facts {
+    pub(crate) fn of<F>(segment: &Segment<F>, active: bool) -> Self {
+        let header = crate::format::file::FILE_HEADER_BYTES as u64;
+        Self {
+            id: segment.id,
+            size: segment.end.saturating_sub(header),
+            live: segment.live_bytes,
+            dead: segment.dead_bytes(),
+            tombstones: segment.tombstone_bytes,
+            active,
+            damaged: segment.damaged,
+        }
+    }
+
+    fn percent(&self, reclaimable: u64) -> u8 {
+        if self.size == 0 {
+            return 100;
+        }
+        (u128::from(reclaimable) * 100 / u128::from(self.size)).min(100) as u8
+    }
+}
+
+/// Plans a merge over `files` (oldest first). `hour` is the hour of the day where it is known.
+/// Returns the plan and the run it takes.
+pub(crate) fn plan(
+    files: &[Facts],
+    policy: &MergePolicy,
+    hour: Option<u8>,
+    force: bool,
+) -> (MergePlan, Option<Range<usize>>) {
+    let mut why: Vec<MergeReason> = Vec::new();
+    let mut reclaimable: Vec<u64> = Vec::new();
+    // Tombstones may go from the oldest segment on, as far as the run reaches without a hole.
+    let mut from_oldest = true;
+    for file in files {
+        let gain = file.dead + if from_oldest { file.tombstones } else { 0 };
+        let reason = judge(file, gain, policy, force);
+        from_oldest &= is_candidate(&reason);
+        why.push(reason);
+        reclaimable.push(gain);
+    }
+    let run = best_run(files, &mut why, &reclaimable, policy, force);
+    let triggered = force || {
+        let trigger = policy.fragmentation_trigger_percent;
+        run.clone().into_iter().flatten().any(|i| {
+            matches!(why[i], MergeReason::Small { .. })
+                || files[i].percent(reclaimable[i]) >= trigger
+                || reclaimable[i] >= policy.dead_bytes_trigger
+        })
+    };
+    let open = force || in_window(policy.window_hours, hour);
+    let due = run.is_some() && triggered && open;
+    let chosen = |i: usize| due && run.as_ref().is_some_and(|run| run.contains(&i));
+    for i in 0..files.len() {
+        if is_candidate(&why[i]) && !due && run.as_ref().is_some_and(|run| run.contains(&i)) {
+            why[i] = if triggered {
+                MergeReason::WindowClosed
+            } else {
+                MergeReason::NotTriggered {
+                    percent: files[i].percent(reclaimable[i]),
+                    limit: policy.fragmentation_trigger_percent,
+                }
+            };
+        }
+    }
+    let plan = MergePlan {
+        due,
+        files: files
+            .iter()
+            .enumerate()
+            .map(|(i, file)| MergeFile {
+                id: file.id,
+                size_bytes: file.size,
+                live_bytes: file.live,
+                dead_bytes: file.dead,
+                tombstone_bytes: file.tombstones,
+                chosen: chosen(i),
+                why: why[i],
+            })
+            .collect(),
+    };
+    (plan, run.filter(|_| due))
+}
+
+fn judge(file: &Facts, gain: u64, policy: &MergePolicy, force: bool) -> MergeReason {
+    let percent = file.percent(gain);
+    if file.active {
+        MergeReason::Active
+    } else if file.damaged {
+        MergeReason::Damaged
+    } else if force {
+        MergeReason::Forced
+    } else if percent >= policy.fragmentation_threshold_percent && gain > 0 {
+        MergeReason::Fragmented {
+            percent,
+            limit: policy.fragmentation_threshold_percent,
+        }
+    } else if gain >= policy.dead_bytes_threshold && gain > 0 {
+        MergeReason::DeadBytes {
+            bytes: gain,
+            limit: policy.dead_bytes_threshold,
+        }
+    } else if file.size < policy.small_file_bytes {
+        MergeReason::Small {
+            bytes: file.size,
+            limit: policy.small_file_bytes,
+        }
+    } else {
+        MergeReason::Healthy {
+            percent,
+            limit: policy.fragmentation_threshold_percent,
+        }
+    }
+}
+
+fn is_candidate(why: &MergeReason) -> bool {
+    matches!(
+        why,
+        MergeReason::Fragmented { .. }
+            | MergeReason::DeadBytes { .. }
+            | MergeReason::Small { .. }
+            | MergeReason::Forced
+            | MergeReason::Between
+    )
+}
+
+/// The run of candidates that reclaims most, within the limits; small files alone need company.
+fn best_run(
+    files: &[Facts],
+    why: &mut [MergeReason],
+    reclaimable: &[u64],
+    policy: &MergePolicy,
+    force: bool,
+) -> Option<Range<usize>> {
+    bridge(files, why, policy);
+    let mut best: Option<(u64, usize, Range<usize>)> = None;
+    let mut i = 0;
+    while i < files.len() {
+        if !is_candidate(&why[i]) {
+            i += 1;
+            continue;
+        }
+        let end = (i..files.len())
+            .find(|&j| !is_candidate(&why[j]))
+            .unwrap_or(files.len());
+        let mut run = i..end;
+        i = end;
+        let only_small = run
+            .clone()
+            .all(|j| matches!(why[j], MergeReason::Small { .. }));
+        if only_small && run.len() < policy.min_files {
+            for j in run.clone() {
+                why[j] = MergeReason::TooFew {
+                    files: run.len(),
+                    limit: policy.min_files,
+                };
+            }
+            continue;
+        }
+        if !force {
+            limit(files, why, &mut run, policy);
+        }
+        let gain = run.clone().map(|j| reclaimable[j]).sum();
+        let better = best
+            .as_ref()
+            .is_none_or(|(most, length, _)| (gain, run.len()) > (*most, *length));
+        if better && !run.is_empty() {
+            best = Some((gain, run.len(), run));
+        }
+    }
+    best.map(|(_, _, run)| run)
+}
+
+/// Joins two candidates that one smallish healthy segment keeps apart.
+fn bridge(files: &[Facts], why: &mut [MergeReason], policy: &MergePolicy) {
+    for i in 1..files.len().saturating_sub(1) {
+        let lone = matches!(why[i], MergeReason::Healthy { .. });
+        let smallish = files[i].size <= policy.small_file_bytes.saturating_mul(2);
+        if lone && smallish && is_candidate(&why[i - 1]) && is_candidate(&why[i + 1]) {
+            why[i] = MergeReason::Between;
+        }
+    }
+}
+
+/// Cuts a run to what one merge may take, from its older end.
+fn limit(files: &[Facts], why: &mut [MergeReason], run: &mut Range<usize>, policy: &MergePolicy) {
+    let mut bytes = 0_u64;
+    for (taken, i) in run.clone().enumerate() {
+        bytes = bytes.saturating_add(files[i].size);
+        let over = if taken >= policy.max_files {
+            Some(MergeReason::MaxFiles {
+                limit: policy.max_files,
+            })
+        } else if bytes > policy.max_bytes && taken > 0 {
+            Some(MergeReason::MaxBytes {
+                limit: policy.max_bytes,
+            })
+        } else {
+            None
+        };
+        if let Some(over) = over {
+            for reason in &mut why[i..run.end] {
+                *reason = over;
+            }
+            run.end = i;
+            return;
+        }
+    }
+}
+
+fn in_window(window: Option<(u8, u8)>, hour: Option<u8>) -> bool {
+    let (Some((start, end)), Some(hour)) = (window, hour) else {
+        return true;
+    };
+    if start <= end {
+        (start..=end).contains(&hour)
+    } else {
+        hour >= start || hour <= end
+    }
+}

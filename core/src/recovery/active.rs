@@ -1,0 +1,343 @@
+//! The active segment of a store that was not closed.
+//!
+//! ```text
+//!   header | settled: below the greatest durable marker W | unsettled                    | end of file
+//!          | damage here is damage of acknowledged data   | the longest whole prefix     | torn tail
+//!          |                                              | counts; batches whole or not |
+//! ```
+//!
+//! The unsettled records may exist only in the system's cache, so a writer copies them to a new
+//! segment and syncs that before it trusts them. The old file is never truncated or appended again.
+
+use super::replay::{Counted, Opened, Replay, is_own_footer};
+use crate::engine::{Active, HintLog, create_segment};
+use crate::error::{Context, Error, Op, Result};
+use crate::format::file::names;
+use crate::format::file::{FILE_HEADER_BYTES, FOOTER_BYTES};
+use crate::format::manifest::{SegmentEntry, SegmentState};
+use crate::format::record::{Batch, Kind, Site};
+use crate::index::Segment;
+use crate::prelude::*;
+use crate::segment::append::Appender;
+use crate::segment::walk::{Found, State, Step, Walker};
+use crate::storage::{File, Storage};
+
+/// What becomes of the old active segment.
+pub(crate) enum Outcome<F> {
+    /// There was none.
+    None,
+    /// It was closed cleanly and goes on.
+    Continue { active: Active<F> },
+    /// It ends at `valid_bytes`; what lies between there and `tail_end` moves to a new segment.
+    Seal {
+        id: u64,
+        slot: u16,
+        file: F,
+        site: Site,
+        valid_bytes: u64,
+        tail_end: u64,
+        records: u64,
+    },
+}
+
+/// A new active segment holding what was rewritten, not yet in the manifest.
+pub(crate) struct Fresh<F> {
+    pub entry: SegmentEntry,
+    pub active: Active<F>,
+}
+
+/// Where the parts of an unclosed active segment begin.
+struct Parts {
+    /// W: everything below was durable.
+    settled: u64,
+    /// The end of the longest whole prefix.
+    tail_end: u64,
+}
+
+impl<S: Storage> Replay<'_, S> {
+    /// The active segment as a reader sees it: an incomplete tail is in flight, not torn.
+    pub(crate) fn active_in_place(&mut self, entry: &SegmentEntry, clean: bool) -> Result<()> {
+        let rank = u32::MAX;
+        let Some(opened) = self.open_segment(entry, rank)? else {
+            return Ok(());
+        };
+        if clean {
+            let counted = self.stretch(&opened, entry.valid_bytes, None)?;
+            self.mark_damaged(&opened, counted.damaged);
+            return Ok(());
+        }
+        let parts = self.divide(&opened, entry.valid_bytes)?;
+        let counted = self.stretch(&opened, parts.settled, None)?;
+        self.mark_damaged(&opened, counted.damaged);
+        let name = names::segment(opened.id);
+        let (from, to) = (parts.settled, parts.tail_end);
+        let mut walker = Walker::new(opened.file.clone(), name, opened.site, from, to);
+        while let Some(Step::Record(found)) = walker.next()? {
+            self.record(&opened, &mut walker, &found)?;
+        }
+        self.bound(&opened, parts.settled, parts.tail_end);
+        Ok(())
+    }
+
+    /// The active segment as a writer takes it over.
+    pub(crate) fn active_for_writer(
+        &mut self,
+        entry: &SegmentEntry,
+        clean: bool,
+    ) -> Result<Outcome<S::File>> {
+        let Some(opened) = self.open_segment(entry, u32::MAX)? else {
+            return Ok(Outcome::None);
+        };
+        let parts = if clean {
+            Parts {
+                settled: entry.valid_bytes,
+                tail_end: entry.valid_bytes,
+            }
+        } else {
+            self.divide(&opened, entry.valid_bytes)?
+        };
+        let mut hint = None;
+        let counted = self.stretch(&opened, parts.settled, clean.then_some(&mut hint))?;
+        self.mark_damaged(&opened, counted.damaged);
+        self.bound(&opened, parts.settled, parts.settled);
+        if clean && !counted.damaged {
+            let end = parts.settled;
+            let salt = opened.site.salt;
+            return Ok(Outcome::Continue {
+                active: Active {
+                    slot: opened.slot,
+                    id: opened.id,
+                    file: opened.file,
+                    site: opened.site,
+                    end,
+                    durable: end,
+                    marked: end,
+                    records: counted.records,
+                    suspect: false,
+                    hint: hint.unwrap_or_else(|| HintLog::at(None, salt, 0, end)),
+                },
+            });
+        }
+        Ok(Outcome::Seal {
+            id: opened.id,
+            slot: opened.slot,
+            file: opened.file,
+            site: opened.site,
+            valid_bytes: parts.settled,
+            tail_end: parts.tail_end,
+            records: counted.records,
+        })
+    }
+
+    /// Copies the unsettled records into a new segment, syncs it, and publishes them there.
+    pub(crate) fn rewrite(
+        &mut self,
+        outcome: &Outcome<S::File>,
+        reserved_id: u64,
+        seq: u64,
+    ) -> Result<Fresh<S::File>> {
+        let mut base_seq = seq.checked_add(1).ok_or(Error::SeqExhausted)?;
+        let mut walker = None;
+        if let Outcome::Seal {
+            id,
+            file,
+            site,
+            valid_bytes,
+            tail_end,
+            ..
+        } = outcome
+        {
+            let name = names::segment(*id);
+            let open = |from| Walker::new(file.clone(), name, *site, from, *tail_end);
+            if let Some(Step::Record(first)) = open(*valid_bytes).next_head()? {
+                base_seq = first.head.seq;
+            }
+            walker = Some(open(*valid_bytes));
+        }
+        let now = self.storage.now_ms().unwrap_or(0);
+        let created = create_segment(self.storage, self.store, reserved_id, base_seq, now)?;
+        let name = names::segment(created.id);
+        let start = FILE_HEADER_BYTES as u64;
+        let slot = self.index.add_segment(Segment {
+            file: created.file.clone(),
+            id: created.id,
+            site: created.site,
+            rank: u32::MAX,
+            durable_end: start,
+            end: start,
+            live_bytes: 0,
+            live_keys: 0,
+            tombstone_bytes: 0,
+            damaged: false,
+        })?;
+        let target = Opened {
+            file: created.file.clone(),
+            slot,
+            site: created.site,
+            id: created.id,
+            rank: u32::MAX,
+            file_bytes: start,
+        };
+        let mut hint = HintLog::new(self.storage, self.store, created.id, created.site.salt, now);
+        let mut counted = Counted::default();
+        let mut out = Appender::new(created.file.clone(), name, created.site, start);
+        if let Some(mut walker) = walker {
+            while let Some(Step::Record(found)) = walker.next()? {
+                if found.head.kind == Kind::Marker {
+                    continue;
+                }
+                let (offset, bytes) = out.copy(&mut walker, &found)?;
+                let at = Found {
+                    offset,
+                    bytes,
+                    ..found
+                };
+                if let Some(entry) = self.record(&target, &mut walker, &at)? {
+                    hint.push(&entry);
+                }
+                counted.records += 1;
+                counted.last_seq = found.head.seq;
+            }
+            out.flush()?;
+            if counted.records > 0 {
+                created.file.sync().during(Op::Sync, name)?;
+            }
+        }
+        let end = out.end();
+        self.bound(&target, end, end);
+        self.report.rewritten_records = counted.records;
+        let entry = SegmentEntry {
+            id: created.id,
+            salt: created.site.salt,
+            base_seq,
+            last_seq: counted.last_seq.max(base_seq - 1),
+            state: SegmentState::Active,
+            valid_bytes: end,
+            records: counted.records,
+        };
+        let active = Active {
+            slot,
+            id: created.id,
+            file: created.file,
+            site: created.site,
+            end,
+            durable: end,
+            marked: end,
+            records: counted.records,
+            suspect: false,
+            hint,
+        };
+        Ok(Fresh { entry, active })
+    }
+
+    /// Finds the greatest durable marker and the longest whole prefix after it.
+    fn divide(&mut self, opened: &Opened<S::File>, known: u64) -> Result<Parts> {
+        let name = names::segment(opened.id);
+        let start = FILE_HEADER_BYTES as u64;
+        let walk = |from| {
+            Walker::new(
+                opened.file.clone(),
+                name,
+                opened.site,
+                from,
+                opened.file_bytes,
+            )
+        };
+        let mut settled = known.max(start);
+        let mut walker = walk(start.max(known.min(opened.file_bytes)));
+        while let Some(step) = walker.next_head()? {
+            if let Step::Record(found) = step
+                && found.state == State::Intact
+                && let Some(durable) = found.head.durable.filter(|d| *d <= found.offset)
+            {
+                settled = settled.max(durable);
+            }
+        }
+        let mut walker = walk(settled);
+        let mut tail_end = settled;
+        let mut kept = 0;
+        while let Some(records) = whole_unit(&mut walker)? {
+            tail_end = walker.pos();
+            kept += records;
+        }
+        self.note_tail(opened, settled, tail_end, kept)?;
+        Ok(Parts { settled, tail_end })
+    }
+
+    /// Counts what lies above the marker: kept but undecidable, and torn.
+    fn note_tail(
+        &mut self,
+        opened: &Opened<S::File>,
+        settled: u64,
+        tail_end: u64,
+        kept: u64,
+    ) -> Result<()> {
+        let end = opened.file_bytes;
+        let name = names::segment(opened.id);
+        self.report.undecidable_bytes = end.saturating_sub(settled);
+        self.report.undecidable_records = kept;
+        let mut rest = Walker::new(opened.file.clone(), name, opened.site, tail_end, end);
+        if tail_end >= end || is_own_footer(&mut rest, opened.site, tail_end) {
+            let footer = end.saturating_sub(tail_end).min(FOOTER_BYTES as u64);
+            self.report.undecidable_bytes -= footer.min(self.report.undecidable_bytes);
+            return Ok(());
+        }
+        if !self.writes_hints {
+            // A reader sees a writer at work.
+            return Ok(());
+        }
+        self.report.torn_bytes = end - tail_end;
+        while let Some(step) = rest.next()? {
+            if let Step::Record(found) = step
+                && found.state == State::Intact
+                && found.head.kind != Kind::Marker
+            {
+                self.report.torn_records += 1;
+                // No sequence number is issued twice, not even one of a record that was cut.
+                self.max_seq = self.max_seq.max(found.head.seq);
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the index how far a segment's records are durable and how far they go.
+    fn bound(&mut self, opened: &Opened<S::File>, durable: u64, end: u64) {
+        if let Some(segment) = self.index.segment_mut(opened.slot) {
+            segment.durable_end = durable;
+            segment.end = end;
+        }
+    }
+}
+
+/// The next record, or the next batch with all its records: how many there are, or `None` if the
+/// bytes ahead are not one whole and intact unit. The walk then stands somewhere behind it.
+fn whole_unit<F: File>(walker: &mut Walker<F>) -> Result<Option<u64>> {
+    let Some(first) = intact(walker)? else {
+        return Ok(None);
+    };
+    match first.head.batch {
+        Batch::None => Ok(Some(u64::from(first.head.kind != Kind::Marker))),
+        Batch::Member => Ok(None),
+        Batch::First {
+            rest_bytes,
+            rest_records,
+        } => {
+            let start = first.offset + first.bytes;
+            for _ in 0..rest_records {
+                match intact(walker)? {
+                    Some(found) if found.head.batch == Batch::Member => {}
+                    _ => return Ok(None),
+                }
+            }
+            let whole = walker.pos() - start == rest_bytes;
+            Ok(whole.then(|| 1 + rest_records))
+        }
+    }
+}
+
+fn intact<F: File>(walker: &mut Walker<F>) -> Result<Option<Found>> {
+    Ok(match walker.next()? {
+        Some(Step::Record(found)) if found.state == State::Intact => Some(found),
+        _ => None,
+    })
+}

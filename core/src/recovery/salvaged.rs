@@ -1,0 +1,152 @@
+//! Opening what cannot be opened otherwise: every readable record of every segment file, with or
+//! without a manifest; the newest version of each key by sequence number.
+//!
+//! Sequence numbers are never issued twice and copies keep theirs, so they order the versions of a
+//! key even where the order of files is lost.
+
+use super::ReaderParts;
+use super::replay::Replay;
+use crate::clock::Clock;
+use crate::error::{Context, Damage, Error, Op, Result};
+use crate::format::file::names;
+use crate::format::file::{FILE_HEADER_BYTES, FOOTER_BYTES, FileHeader, FileKind, Footer, StoreId};
+use crate::format::manifest::{SegmentEntry, SegmentState, State as Manifest};
+use crate::format::record::Site;
+use crate::index::Index;
+use crate::manifest_log;
+use crate::options::Options;
+use crate::prelude::*;
+use crate::report::DamageReport;
+use crate::segment::walk::{Step, Walker};
+use crate::storage::{Access, File, FileName, Storage};
+
+/// Loads everything readable, for reading only.
+pub(crate) fn load<S: Storage>(storage: &S, options: &Options) -> Result<ReaderParts<S::File>> {
+    let names = storage.list().during_any(Op::List)?;
+    let newest = manifest_log::survey(storage, &names, u64::MAX)
+        .ok()
+        .and_then(|survey| survey.newest);
+    let mut listed = newest
+        .as_ref()
+        .map(|loaded| loaded.state.segments.clone())
+        .unwrap_or_default();
+    let mut damages = Vec::new();
+    let mut store = newest.as_ref().map(|loaded| loaded.store);
+    for name in &names {
+        let Some((FileKind::Segment, id)) = names::parse(name) else {
+            continue;
+        };
+        if listed.iter().any(|entry| entry.id == id) {
+            continue;
+        }
+        match identify(storage, name, id) {
+            Some((entry, found)) if store.is_none_or(|store| store == found) => {
+                store = Some(found);
+                listed.push(entry);
+            }
+            _ => damages.push(DamageReport {
+                file: *name,
+                offset: 0,
+                bytes: FILE_HEADER_BYTES as u64,
+                damage: Damage::Foreign,
+                key: None,
+                live: true,
+            }),
+        }
+    }
+    if listed.is_empty() && damages.is_empty() {
+        return Err(Error::NoStore);
+    }
+    listed.sort_by_key(|entry| (entry.base_seq, entry.id));
+    let store = store.unwrap_or(StoreId([0; 16]));
+    let (hash_key, clock_ms, epoch) = newest.map_or(([0; 16], 0, 0), |loaded| {
+        (loaded.state.hash_key, loaded.state.clock_ms, loaded.epoch)
+    });
+    let clock = Clock::new(clock_ms, options.trust_clock);
+    let index = Index::new(hash_key, clock, options.ordered_index);
+    let mut replay = Replay::new(storage, index, store, false);
+    replay.order_by_seq();
+    replay.report.epoch = epoch;
+    for damage in damages {
+        replay.report.note(damage);
+    }
+    let mut state = Manifest::new(hash_key);
+    for (rank, entry) in (0..).zip(&listed) {
+        if let Some(opened) = replay.open_segment(entry, rank)? {
+            let name = names::segment(entry.id);
+            let start = FILE_HEADER_BYTES as u64;
+            let end = end_of_records(&opened.file, entry, opened.file_bytes);
+            let (file, site) = (opened.file.clone(), opened.site);
+            let mut walker = Walker::new(file, name, site, start, end);
+            while let Some(step) = walker.next()? {
+                match step {
+                    Step::Record(found) => {
+                        replay.report.scanned_records += 1;
+                        replay.report.scanned_bytes += found.bytes;
+                        replay.record(&opened, &mut walker, &found)?;
+                    }
+                    Step::Gap(gap) => replay.hidden(&opened, &gap),
+                }
+            }
+            if let Some(segment) = replay.index.segment_mut(opened.slot) {
+                segment.end = end;
+                segment.durable_end = end;
+            }
+        }
+    }
+    state.segments = listed;
+    state.last_seq = replay.max_seq;
+    state.clock_ms = clock_ms;
+    replay.report.degraded = replay.index.veil.is_some();
+    // The caller asked for what can be read, and the report says what cannot.
+    replay.index.veil = None;
+    let (index, report) = replay.finish(&state)?;
+    Ok(ReaderParts {
+        index,
+        report,
+        store,
+        state,
+        epoch,
+    })
+}
+
+/// Where a segment's records end: before its footer if it has one.
+fn end_of_records<F: File>(file: &F, entry: &SegmentEntry, file_bytes: u64) -> u64 {
+    let footer_at = file_bytes.saturating_sub(FOOTER_BYTES as u64);
+    let mut footer = [0; FOOTER_BYTES];
+    let got = file.pread(footer_at, &mut footer).unwrap_or(0);
+    match Footer::decode(&footer[..got]) {
+        Ok(footer) if footer.data_end == footer_at && footer.header.salt == entry.salt => footer_at,
+        _ => file_bytes,
+    }
+}
+
+/// What a segment file says of itself, in its header or else in its footer.
+fn identify<S: Storage>(storage: &S, name: &FileName, id: u64) -> Option<(SegmentEntry, StoreId)> {
+    let file = storage.open(name, Access::Read).ok()?;
+    let len = file.len().ok()?;
+    let mut bytes = [0; FOOTER_BYTES];
+    let got = file.pread(0, &mut bytes[..FILE_HEADER_BYTES]).ok()?;
+    let header = match FileHeader::decode(&bytes[..got]) {
+        Ok(header) => header,
+        Err(_) => {
+            let at = len.checked_sub(FOOTER_BYTES as u64)?;
+            let got = file.pread(at, &mut bytes).ok()?;
+            Footer::decode(&bytes[..got]).ok()?.header
+        }
+    };
+    let site = Site {
+        salt: header.salt,
+        base_seq: header.base_seq,
+    };
+    let entry = SegmentEntry {
+        id,
+        salt: site.salt,
+        base_seq: site.base_seq,
+        last_seq: site.base_seq,
+        state: SegmentState::Sealed,
+        valid_bytes: len,
+        records: 0,
+    };
+    (header.kind == FileKind::Segment && header.id == id).then_some((entry, header.store))
+}

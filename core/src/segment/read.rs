@@ -1,0 +1,110 @@
+//! One record at a known place: read whole, checked, and proven to be the asked key's.
+
+use crate::error::{Context, Damage, Error, Op, Result};
+use crate::fallible;
+use crate::format::file::names;
+use crate::format::record::{self, Decoded, Head, Site};
+use crate::prelude::*;
+use crate::storage::{File, FileName};
+
+/// Records at most this long are read without first asking whether the file is that long.
+const UNCHECKED_BYTES: u64 = 1 << 20;
+
+/// Where a record is, with an open file, so that it can be read without holding the index.
+#[derive(Clone)]
+pub(crate) struct Spot<F> {
+    pub file: F,
+    pub segment: u64,
+    pub site: Site,
+    pub offset: u64,
+    /// At least the record's length; from the keydir's size class.
+    pub bytes: u64,
+}
+
+/// A checked record inside the buffer it was read into.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Checked {
+    pub head: Head,
+    pub head_bytes: usize,
+}
+
+impl Checked {
+    /// Where the value lies in the buffer.
+    pub(crate) fn value(&self) -> core::ops::Range<usize> {
+        let start = self.head_bytes + usize::from(self.head.key_bytes);
+        start..start + self.head.value_bytes as usize
+    }
+
+    /// Where the key lies in the buffer.
+    pub(crate) fn key(&self) -> core::ops::Range<usize> {
+        self.head_bytes..self.head_bytes + usize::from(self.head.key_bytes)
+    }
+}
+
+impl<F: File> Spot<F> {
+    /// Reads the record into `buffer` and checks all of it.
+    pub(crate) fn read(&self, buffer: &mut Vec<u8>) -> Result<Checked> {
+        let wanted = self.wanted_bytes()?;
+        fallible::resize(buffer, wanted)?;
+        let got = self
+            .file
+            .pread(self.offset, buffer)
+            .during(Op::Read, self.name())?;
+        buffer.truncate(got);
+        check(buffer, self.site, self.offset, self.name())
+    }
+
+    pub(crate) fn name(&self) -> FileName {
+        names::segment(self.segment)
+    }
+
+    /// The length to read: never more memory than the file can justify.
+    fn wanted_bytes(&self) -> Result<usize> {
+        let mut wanted = self.bytes;
+        if wanted > UNCHECKED_BYTES {
+            let len = self.file.len().during(Op::Read, self.name())?;
+            wanted = wanted.min(len.saturating_sub(self.offset));
+        }
+        usize::try_from(wanted).map_err(|_| Error::TooLarge)
+    }
+}
+
+/// Checks the record at the start of `bytes`, which were found at `offset` of `file`.
+pub(crate) fn check(bytes: &[u8], site: Site, offset: u64, file: FileName) -> Result<Checked> {
+    let corrupt = |damage| Error::Corrupt {
+        file,
+        offset,
+        damage,
+    };
+    let Decoded { head, head_bytes } =
+        record::decode(bytes, site, offset).map_err(|damage| match damage {
+            record::HeadDamage::Short => corrupt(Damage::Truncated),
+            _ => corrupt(Damage::Head),
+        })?;
+    let checked = Checked { head, head_bytes };
+    let value = checked.value();
+    if value.end > bytes.len() {
+        return Err(corrupt(Damage::Truncated));
+    }
+    if !head.body_is_intact(&bytes[checked.key()], &bytes[value]) {
+        return Err(corrupt(Damage::Body));
+    }
+    Ok(checked)
+}
+
+/// Answers whether the checked record in `buffer` is `key`'s; another key's is a collision, never
+/// an absence.
+pub(crate) fn prove_key<F: File>(
+    spot: &Spot<F>,
+    checked: &Checked,
+    buffer: &[u8],
+    key: &[u8],
+) -> Result<()> {
+    if &buffer[checked.key()] == key {
+        return Ok(());
+    }
+    Err(Error::KeyCollision {
+        file: spot.name(),
+        offset: spot.offset,
+    })
+}

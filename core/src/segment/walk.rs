@@ -1,0 +1,356 @@
+//! All records of a stretch of a segment, in file order, across damage.
+//!
+//! A head is believed when its check passes and its record fits into the stretch. Where it does
+//! not, one flipped bit is repaired if exactly one repair exists; otherwise the walk looks for the
+//! next offset at which a record validates and reports the bytes between as damage. Because the
+//! check is masked with the file's salt and the offset, nothing that a user stored and no stale
+//! block can pose as a record.
+
+use crate::error::{Context, Damage, Error, Op, Result};
+use crate::fallible;
+use crate::format::check;
+use crate::format::record::{self, Decoded, HEAD_BYTES_MAX, Head, HeadDamage, Site};
+use crate::prelude::*;
+use crate::storage::{ErrorKind, File, FileName};
+
+/// Bytes read from the platform at once.
+const WINDOW_BYTES: usize = 256 << 10;
+/// When looking for the next record, bodies up to this size must check too.
+const RESYNC_BODY_BYTES: u64 = 64 << 10;
+/// Longer keys are not repaired: the work grows with the square of the length.
+const REPAIR_KEY_BYTES: usize = 1024;
+/// The piece in which unreadable bytes are told from readable ones.
+const SECTOR_BYTES: usize = 4096;
+
+/// What the walk meets next.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// A record whose head checks (or was repaired).
+    Record(Found),
+    /// Bytes in which no record can be made out.
+    Gap(Gap),
+}
+
+/// A record met on the walk.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found {
+    pub offset: u64,
+    pub bytes: u64,
+    pub head: Head,
+    pub head_bytes: usize,
+    pub state: State,
+}
+
+/// How much of a found record is as it was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// All of it, as far as it was checked.
+    Intact,
+    /// The head and the key; the value is not.
+    ValueRotten,
+    /// The head; the key, and so whose record it is, is not certain.
+    KeyRotten,
+    /// The head needed a one-bit repair; key and value check.
+    HeadRepaired,
+}
+
+/// Bytes without a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Gap {
+    pub from: u64,
+    pub to: u64,
+    pub damage: Damage,
+}
+
+/// Walks the records of one segment file from an offset to an end.
+pub(crate) struct Walker<F> {
+    name: FileName,
+    site: Site,
+    /// The next record's offset.
+    pos: u64,
+    /// Where the stretch ends; nothing at or after it is looked at.
+    end: u64,
+    window: Window<F>,
+    /// The last found record's key.
+    key: Vec<u8>,
+}
+
+impl<F: File> Walker<F> {
+    /// A walk over `from..to` of a file, both at record boundaries.
+    pub(crate) fn new(file: F, name: FileName, site: Site, from: u64, to: u64) -> Self {
+        Self {
+            name,
+            site,
+            pos: from,
+            end: to,
+            window: Window::new(file),
+            key: Vec::new(),
+        }
+    }
+
+    /// The next record or gap, or `None` at the end. Bodies are checked.
+    pub(crate) fn next(&mut self) -> Result<Option<Step>> {
+        self.step(true)
+    }
+
+    /// As [`Walker::next`], without reading bodies: `state` then speaks of the head alone and
+    /// [`Walker::key`] is stale.
+    pub(crate) fn next_head(&mut self) -> Result<Option<Step>> {
+        self.step(false)
+    }
+
+    /// The key of the record that [`Walker::next`] returned last.
+    pub(crate) fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    /// The offset of the next step.
+    pub(crate) fn pos(&self) -> u64 {
+        self.pos
+    }
+
+    /// Reads bytes of the file through the walk's window; short at the end of the file.
+    pub(crate) fn bytes(&mut self, offset: u64, bytes: usize) -> Result<&[u8]> {
+        self.window.at(offset, bytes, self.name)
+    }
+
+    /// Largest piece [`Walker::bytes`] returns.
+    pub(crate) const fn piece_bytes() -> usize {
+        WINDOW_BYTES
+    }
+
+    fn step(&mut self, bodies: bool) -> Result<Option<Step>> {
+        if self.pos >= self.end {
+            return Ok(None);
+        }
+        let pos = self.pos;
+        let room = self.end - pos;
+        let ahead = room.min(HEAD_BYTES_MAX as u64) as usize;
+        let bytes = self.window.at(pos, ahead, self.name)?;
+        let damage = match record::decode(bytes, self.site, pos) {
+            Ok(decoded) if record_bytes(&decoded) <= room => {
+                let found = self.found(pos, decoded, bodies)?;
+                self.pos += found.bytes;
+                return Ok(Some(Step::Record(found)));
+            }
+            Ok(_) | Err(HeadDamage::Short) => Damage::Truncated,
+            Err(_) => Damage::Head,
+        };
+        if let Some(decoded) = record::repair_one_bit(bytes, self.site, pos)
+            && record_bytes(&decoded) <= room
+        {
+            let mut found = self.found(pos, decoded, true)?;
+            if found.state == State::Intact {
+                found.state = State::HeadRepaired;
+                self.pos += found.bytes;
+                return Ok(Some(Step::Record(found)));
+            }
+        }
+        let to = self.resync(pos + 1)?;
+        self.pos = to;
+        let damage = if self.window.unreadable_in(pos, to) {
+            Damage::Unreadable
+        } else {
+            damage
+        };
+        Ok(Some(Step::Gap(Gap {
+            from: pos,
+            to,
+            damage,
+        })))
+    }
+
+    fn found(&mut self, offset: u64, decoded: Decoded, bodies: bool) -> Result<Found> {
+        let Decoded { head, head_bytes } = decoded;
+        let mut found = Found {
+            offset,
+            bytes: record_bytes(&decoded),
+            head,
+            head_bytes,
+            state: State::Intact,
+        };
+        if bodies {
+            found.state = self.check_body(&found)?;
+        }
+        Ok(found)
+    }
+
+    /// Reads the key into `self.key` and checks key and value, piece by piece.
+    fn check_body(&mut self, found: &Found) -> Result<State> {
+        let key_at = found.offset + found.head_bytes as u64;
+        let key_bytes = usize::from(found.head.key_bytes);
+        let key = self.window.at(key_at, key_bytes, self.name)?;
+        self.key.clear();
+        fallible::extend(&mut self.key, key)?;
+        let mut crc = check::Running::new();
+        crc.update(key);
+        let mut at = key_at + key_bytes as u64;
+        let end = found.offset + found.bytes;
+        while at < end {
+            let piece = (end - at).min(WINDOW_BYTES as u64) as usize;
+            let bytes = self.window.at(at, piece, self.name)?;
+            if bytes.is_empty() {
+                break;
+            }
+            crc.update(bytes);
+            at += bytes.len() as u64;
+        }
+        Ok(if at == end && crc.finish() == found.head.body_crc {
+            State::Intact
+        } else if self.key.len() == key_bytes && found.head.key_is_intact(&self.key) {
+            State::ValueRotten
+        } else {
+            State::KeyRotten
+        })
+    }
+
+    /// The first offset at or after `from` where a record validates, or the end.
+    fn resync(&mut self, from: u64) -> Result<u64> {
+        let mut at = from;
+        while at < self.end {
+            let ahead = (self.end - at).min(WINDOW_BYTES as u64) as usize;
+            let site = self.site;
+            let bytes = self.window.at(at, ahead, self.name)?;
+            if bytes.is_empty() {
+                break;
+            }
+            let last_window = ahead as u64 == self.end - at;
+            let starts = if last_window {
+                bytes.len()
+            } else {
+                bytes.len().saturating_sub(HEAD_BYTES_MAX).max(1)
+            };
+            let hit = (0..starts).find_map(|i| {
+                let offset = at + i as u64;
+                let slice = &bytes[i..bytes.len().min(i + HEAD_BYTES_MAX)];
+                record::decode(slice, site, offset)
+                    .ok()
+                    .filter(|decoded| record_bytes(decoded) <= self.end - offset)
+                    .map(|decoded| (offset, decoded))
+            });
+            match hit {
+                None => at += starts as u64,
+                Some((offset, decoded)) => {
+                    let small = record_bytes(&decoded) <= RESYNC_BODY_BYTES;
+                    if !small || self.found(offset, decoded, true)?.state == State::Intact {
+                        return Ok(offset);
+                    }
+                    at = offset + 1;
+                }
+            }
+        }
+        Ok(self.end)
+    }
+}
+
+fn record_bytes(decoded: &Decoded) -> u64 {
+    decoded.head_bytes as u64
+        + u64::from(decoded.head.key_bytes)
+        + u64::from(decoded.head.value_bytes)
+}
+
+/// A sliding copy of part of a file.
+struct Window<F> {
+    file: F,
+    start: u64,
+    bytes: Vec<u8>,
+    /// Sectors that the platform refused to read; their bytes here are zeros.
+    unreadable: Vec<u64>,
+}
+
+impl<F: File> Window<F> {
+    fn new(file: F) -> Self {
+        Self {
+            file,
+            start: 0,
+            bytes: Vec::new(),
+            unreadable: Vec::new(),
+        }
+    }
+
+    /// `bytes` bytes (at most a window) from `offset`; fewer only at the end of the file.
+    fn at(&mut self, offset: u64, bytes: usize, name: FileName) -> Result<&[u8]> {
+        debug_assert!(bytes <= WINDOW_BYTES);
+        let held = self.start..self.start + self.bytes.len() as u64;
+        if !(held.contains(&offset) && offset + bytes as u64 <= held.end) && bytes > 0 {
+            self.load(offset, name)?;
+        }
+        let from = (offset.saturating_sub(self.start) as usize).min(self.bytes.len());
+        let to = (from + bytes).min(self.bytes.len());
+        Ok(&self.bytes[from..to])
+    }
+
+    fn load(&mut self, offset: u64, name: FileName) -> Result<()> {
+        fallible::resize(&mut self.bytes, WINDOW_BYTES)?;
+        self.start = offset;
+        let got = match self.file.pread(offset, &mut self.bytes) {
+            Ok(got) => got,
+            Err(error) if error.kind == ErrorKind::Io => self.load_sectors(offset)?,
+            Err(error) => {
+                self.bytes.clear();
+                return Err(Error::storage(Op::Read, Some(name), error));
+            }
+        };
+        self.bytes.truncate(got);
+        Ok(())
+    }
+
+    /// Reads piece by piece; what the platform refuses becomes zeros and is remembered.
+    fn load_sectors(&mut self, offset: u64) -> Result<usize> {
+        let len = self.file.len().during_any(Op::Read)?;
+        let want = len.saturating_sub(offset).min(WINDOW_BYTES as u64) as usize;
+        let mut at = 0;
+        while at < want {
+            let aligned = SECTOR_BYTES - ((offset + at as u64) % SECTOR_BYTES as u64) as usize;
+            let piece = aligned.min(want - at);
+            let into = &mut self.bytes[at..at + piece];
+            if !matches!(self.file.pread(offset + at as u64, into), Ok(got) if got == piece) {
+                into.fill(0);
+                let sector = (offset + at as u64) / SECTOR_BYTES as u64;
+                if self.unreadable.last() != Some(&sector) {
+                    fallible::reserve(&mut self.unreadable, 1)?;
+                    self.unreadable.push(sector);
+                }
+            }
+            at += piece;
+        }
+        Ok(want)
+    }
+
+    fn unreadable_in(&self, from: u64, to: u64) -> bool {
+        let sectors = from / SECTOR_BYTES as u64..=to.saturating_sub(1) / SECTOR_BYTES as u64;
+        self.unreadable
+            .iter()
+            .any(|sector| sectors.contains(sector))
+    }
+}
+
+impl<F: File> Walker<F> {
+    /// The key of a record whose key does not check, if flipping exactly one of its bits makes
+    /// both the key's check and the body's right.
+    pub(crate) fn repair_key(&mut self, found: &Found) -> Result<Option<Vec<u8>>> {
+        let value_bytes = found.head.value_bytes as usize;
+        let whole = self.key.len() == usize::from(found.head.key_bytes);
+        if !whole || self.key.len() > REPAIR_KEY_BYTES || value_bytes > WINDOW_BYTES {
+            return Ok(None);
+        }
+        let mut key = fallible::copy(&self.key)?;
+        let value_at = found.offset + (found.head_bytes + key.len()) as u64;
+        let value = self.window.at(value_at, value_bytes, self.name)?;
+        let mut repaired = None;
+        for bit in 0..key.len() * 8 {
+            key[bit / 8] ^= 1 << (bit % 8);
+            if found.head.key_is_intact(&key) && found.head.body_is_intact(&key, value) {
+                if repaired.is_some() {
+                    return Ok(None);
+                }
+                repaired = Some(bit);
+            }
+            key[bit / 8] ^= 1 << (bit % 8);
+        }
+        Ok(repaired.map(|bit| {
+            key[bit / 8] ^= 1 << (bit % 8);
+            key
+        }))
+    }
+}

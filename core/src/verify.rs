@@ -1,0 +1,300 @@
+//! Verify: every byte of every segment and hint read and checked, whatever the index says.
+
+use crate::engine::Engine;
+use crate::error::{Context, Damage, Error, Op, Result};
+use crate::fallible;
+use crate::format::file::names;
+use crate::format::file::{FILE_HEADER_BYTES, FOOTER_BYTES, FileHeader, Footer};
+use crate::format::hint::{self, BLOCK_BYTES_MAX};
+use crate::format::manifest::{SegmentEntry, SegmentState};
+use crate::format::record::{Kind, Site};
+use crate::index::{IndexCell, Located};
+use crate::keydir::Place;
+use crate::prelude::*;
+use crate::report::DamageReport;
+use crate::segment::walk::{State, Step, Walker};
+use crate::storage::{Access, ErrorKind, File, Storage};
+
+/// What verify found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VerifyReport {
+    /// Files read.
+    pub files: u64,
+    /// Records checked, markers included.
+    pub records: u64,
+    /// Records that live keys need.
+    pub live_records: u64,
+    /// Bytes read.
+    pub bytes: u64,
+    /// Everything that is not as it was written.
+    pub damages: Vec<DamageReport>,
+}
+
+impl VerifyReport {
+    /// Whether nothing is damaged.
+    pub fn is_sound(&self) -> bool {
+        self.damages.is_empty()
+    }
+
+    /// Damaged places that a live key depends on, or may.
+    pub fn live_damages(&self) -> impl Iterator<Item = &DamageReport> {
+        self.damages.iter().filter(|damage| damage.live)
+    }
+}
+
+impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
+    /// Reads and checks every file of the store: headers, every record's head and body, footers,
+    /// hints against their segments, and every live key's place. Tells `progress` the bytes done
+    /// and in all. Finds damage; repairs nothing.
+    pub fn verify(&self, mut progress: impl FnMut(u64, u64)) -> Result<VerifyReport> {
+        let mut report = VerifyReport::default();
+        let state = self.state();
+        let ends: Vec<(&SegmentEntry, u64)> = state
+            .segments
+            .iter()
+            .map(|entry| {
+                let end = self.index.read(|index| {
+                    let segment = index.segment(index.slot_of(entry.id)?)?;
+                    let buffered = index.tail.bytes.len() as u64;
+                    let active = entry.state == SegmentState::Active;
+                    Some(segment.end - if active { buffered } else { 0 })
+                });
+                (entry, end.unwrap_or(entry.valid_bytes))
+            })
+            .collect();
+        let total: u64 = ends.iter().map(|(_, end)| *end).sum();
+        for (entry, end) in ends {
+            let before = report.bytes;
+            self.verify_segment(entry, end, &mut report, &mut |done| {
+                progress(before + done, total);
+            })?;
+            report.bytes = before + end;
+            progress(report.bytes, total);
+        }
+        self.verify_places(&mut report);
+        Ok(report)
+    }
+
+    fn verify_segment(
+        &self,
+        entry: &SegmentEntry,
+        end: u64,
+        report: &mut VerifyReport,
+        progress: &mut impl FnMut(u64),
+    ) -> Result<()> {
+        let name = names::segment(entry.id);
+        let damage = |offset, bytes, damage, key, live| DamageReport {
+            file: name,
+            offset,
+            bytes,
+            damage,
+            key,
+            live,
+        };
+        report.files += 1;
+        let file = match self.storage.open(&name, Access::Read) {
+            Ok(file) => file,
+            Err(error) if error.kind == ErrorKind::NotFound => {
+                let gone = damage(0, end, Damage::Missing, None, true);
+                report.damages.push(gone);
+                return Ok(());
+            }
+            Err(error) => return Err(Error::storage(Op::Open, Some(name), error)),
+        };
+        let mut header = [0; FILE_HEADER_BYTES];
+        let got = file.pread(0, &mut header).during(Op::Read, name)?;
+        let sound = FileHeader::decode(&header[..got]).is_ok_and(|header| {
+            (header.id, header.salt, header.store) == (entry.id, entry.salt, self.store)
+        });
+        if !sound {
+            let bytes = FILE_HEADER_BYTES as u64;
+            report
+                .damages
+                .push(damage(0, bytes, Damage::FileHeader, None, false));
+        }
+        let site = Site {
+            salt: entry.salt,
+            base_seq: entry.base_seq,
+        };
+        let slot = self.index.read(|index| index.slot_of(entry.id));
+        let mut entries = Vec::new();
+        let start = FILE_HEADER_BYTES as u64;
+        let mut walker = Walker::new(file.clone(), name, site, start, end);
+        let mut whole = true;
+        while let Some(step) = walker.next()? {
+            match step {
+                Step::Gap(gap) => {
+                    whole = false;
+                    let bytes = gap.to - gap.from;
+                    report
+                        .damages
+                        .push(damage(gap.from, bytes, gap.damage, None, true));
+                }
+                Step::Record(found) => {
+                    report.records += 1;
+                    let kind = found.head.kind;
+                    let hash =
+                        (kind != Kind::Marker).then(|| self.hash(kind.space(), walker.key()));
+                    let live = hash.is_some_and(|hash| {
+                        let here = Place {
+                            segment: slot.unwrap_or(u16::MAX),
+                            offset: found.offset as u32,
+                        };
+                        self.index
+                            .read(|index| index.keydir.get(hash))
+                            .is_some_and(|slot| slot.place == here)
+                    });
+                    report.live_records += u64::from(live);
+                    if found.state != State::Intact {
+                        let what = match found.state {
+                            State::HeadRepaired => Damage::Head,
+                            _ => Damage::Body,
+                        };
+                        let certain = found.state != State::KeyRotten;
+                        let key = certain.then(|| walker.key().to_vec());
+                        // A tombstone or an unnamed key may still be needed.
+                        let live = live || !certain || kind.is_tombstone();
+                        report
+                            .damages
+                            .push(damage(found.offset, found.bytes, what, key, live));
+                    }
+                    if whole && entries.len() < HINT_ENTRIES_CHECKED {
+                        fallible::reserve(&mut entries, 1)?;
+                        entries.push((found.offset, found.bytes, kind, hash));
+                    }
+                }
+            }
+            progress(walker.pos());
+        }
+        if entry.state == SegmentState::Sealed {
+            let mut footer = [0; FOOTER_BYTES];
+            let got = file.pread(end, &mut footer).during(Op::Read, name)?;
+            let footer = Footer::decode(&footer[..got]);
+            // A segment that was sealed after a crash has no footer: its valid length is in the
+            // manifest, and the old bytes are never written again.
+            let begun = got >= 8 && has_footer_magic(&file, end);
+            if begun && !footer.is_ok_and(|f| f.data_end == end && f.header.salt == entry.salt) {
+                let bytes = FOOTER_BYTES as u64;
+                report
+                    .damages
+                    .push(damage(end, bytes, Damage::Footer, None, false));
+            }
+        }
+        self.verify_hint(entry, site, &entries, report);
+        Ok(())
+    }
+
+    /// Every block of a hint must check and agree with the segment's records.
+    fn verify_hint(
+        &self,
+        entry: &SegmentEntry,
+        site: Site,
+        records: &[(u64, u64, Kind, Option<crate::format::KeyHash>)],
+        report: &mut VerifyReport,
+    ) {
+        let name = names::hint(entry.id);
+        let Ok(file) = self.storage.open(&name, Access::Read) else {
+            return;
+        };
+        report.files += 1;
+        let mut complain = |offset, bytes| {
+            report.damages.push(DamageReport {
+                file: name,
+                offset,
+                bytes,
+                damage: Damage::Hint,
+                key: None,
+                live: false,
+            });
+        };
+        let len = file.len().unwrap_or(0);
+        let mut header = [0; FILE_HEADER_BYTES];
+        let got = file.pread(0, &mut header).unwrap_or(0);
+        if FileHeader::decode(&header[..got]).is_err() {
+            complain(0, FILE_HEADER_BYTES as u64);
+            return;
+        }
+        let mut at = FILE_HEADER_BYTES as u64;
+        let mut records = records.iter();
+        let mut buffer = Vec::new();
+        while at < len {
+            if fallible::resize(&mut buffer, BLOCK_BYTES_MAX).is_err() {
+                return;
+            }
+            let got = file.pread(at, &mut buffer).unwrap_or(0);
+            let Ok((block, length)) = hint::decode_block(&buffer[..got], site.salt, at) else {
+                complain(at, len - at);
+                return;
+            };
+            for (offset, entry) in block.entries() {
+                let Some(record) = records.next() else { return };
+                if *record != (offset, entry.record_bytes, entry.kind, entry.hash) {
+                    complain(at, length as u64);
+                    return;
+                }
+            }
+            at += length as u64;
+        }
+    }
+
+    /// Every place in the index must hold its own key's record.
+    fn verify_places(&self, report: &mut VerifyReport) {
+        let mut from = Some(0);
+        while let Some(cursor) = from {
+            let page: Vec<_> = self
+                .index
+                .read(|index| index.keydir.scan(cursor).take(PLACES_CHECKED).collect());
+            from = page.last().and_then(|(hash, _)| hash.hi.checked_add(1));
+            for (hash, slot) in page {
+                let located = self.index.read(|index| index.locate_slot(slot));
+                let mut buffer = Vec::new();
+                let (spot, result) = match located {
+                    Ok(Located::Filed(spot)) => {
+                        let result = spot.read(&mut buffer);
+                        (spot, result)
+                    }
+                    _ => continue,
+                };
+                let wrong = match result {
+                    Ok(checked) => {
+                        let space = checked.head.kind.space();
+                        let same = self.hash(space, &buffer[checked.key()]) == hash;
+                        (!same).then_some(Damage::Hint)
+                    }
+                    Err(Error::Corrupt { damage, .. }) => Some(damage),
+                    Err(_) => Some(Damage::Unreadable),
+                };
+                let known = |d: &DamageReport| {
+                    d.file == spot.name()
+                        && d.offset <= spot.offset
+                        && spot.offset < d.offset + d.bytes
+                };
+                if let Some(damage) = wrong
+                    && !report.damages.iter().any(known)
+                {
+                    report.damages.push(DamageReport {
+                        file: spot.name(),
+                        offset: spot.offset,
+                        bytes: spot.bytes,
+                        damage,
+                        key: None,
+                        live: true,
+                    });
+                }
+            }
+            if from.is_none() {
+                return;
+            }
+        }
+    }
+}
+
+/// Records of a segment whose hint entries are compared one by one.
+const HINT_ENTRIES_CHECKED: usize = 1 << 22;
+/// Places looked at between two looks at the index.
+const PLACES_CHECKED: usize = 1024;
+
+fn has_footer_magic<F: File>(file: &F, offset: u64) -> bool {
+    let mut magic = [0; 8];
+    file.pread(offset, &mut magic).is_ok() && &magic == b"PCFOOTER"
+}
