@@ -136,7 +136,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// all. Damaged segments are left alone.
     pub fn merge_all(&mut self, mut progress: impl FnMut(u64, u64)) -> Result<MergeReport> {
         self.writable()?;
-        self.abandon_merge();
+        self.settle_merge()?;
         self.sweep_expired();
         self.rotate()?;
         let facts = self.facts();
@@ -157,7 +157,25 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         }
     }
 
-    /// Gives a merge in progress up, unless it is committed already. Its outputs are removed.
+    /// Ends a merge in progress before something else needs its files: gives it up while it
+    /// copies, completes it once it is committed.
+    ///
+    /// A committed merge must not be left half published: its inputs are no longer part of the
+    /// store, and another merge would take the copies of keys that still point there for dead.
+    fn settle_merge(&mut self) -> Result<()> {
+        while let Some(job) = &self.writer()?.merge {
+            match job.phase {
+                Phase::Copy { .. } => self.abandon_merge(),
+                Phase::Publish { .. } => {
+                    self.advance_merge(u64::MAX)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives a merge in progress up and removes its outputs, unless it is committed already: then
+    /// only forgets it, which is right when the store is closed or cleared.
     pub(crate) fn abandon_merge(&mut self) {
         let Ok(writer) = self.writer_mut() else {
             return;
@@ -165,13 +183,11 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let Some(job) = writer.merge.take() else {
             return;
         };
-        if matches!(job.phase, Phase::Publish { .. }) {
-            // Committed: the inputs stay until the next opening, the keys still point there.
-            return;
-        }
         let ids: Vec<u64> = job.outputs.iter().map(|output| output.id).collect();
-        drop(job);
-        if !ids.is_empty() && self.commit(&[Edit::Condemn(ids)]).is_ok() {
+        if matches!(job.phase, Phase::Copy { .. })
+            && !ids.is_empty()
+            && self.commit(&[Edit::Condemn(ids)]).is_ok()
+        {
             self.remove_condemned();
         }
     }
@@ -260,8 +276,11 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 Ok(progress)
             }
             Err(error) => {
+                let committed = matches!(job.phase, Phase::Publish { .. });
                 self.writer_mut()?.merge = Some(job);
-                self.abandon_merge();
+                if !committed {
+                    self.abandon_merge();
+                }
                 Err(error)
             }
         }
