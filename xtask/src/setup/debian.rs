@@ -123,15 +123,13 @@ impl DebianToolchain {
             .args(["build", "--release", "-Z"])
             .arg(format!("build-std={parts}"))
             .args(["--target", target.triple()]);
+        // Our wasm profile optimises across crates, which takes bitcode of all of them.
+        let mut flags = vec!["-C", "embed-bitcode=yes"];
+        let libc = format!("native={WASI_LIBC}");
         if target == Target::Wasip1 {
-            let flags = [
-                "-L",
-                &format!("native={WASI_LIBC}"),
-                "-C",
-                "link-self-contained=no",
-            ];
-            build.env("CARGO_ENCODED_RUSTFLAGS", flags.join(FLAG_SEPARATOR));
+            flags.extend(["-L", &libc, "-C", "link-self-contained=no"]);
         }
+        build.env("CARGO_ENCODED_RUSTFLAGS", flags.join(FLAG_SEPARATOR));
         shell::run(&mut build)?;
         let built = build_folder.join(target.triple()).join("release/deps");
         let libraries = self.libraries(target);
