@@ -1,5 +1,6 @@
 //! The programs that run a WASI module: wasmtime and Node.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -85,6 +86,46 @@ impl Wasmtime {
     /// Which one it is, for people.
     pub fn about(&self) -> String {
         self.origin.clone()
+    }
+
+    /// `wasmtime run --dir FOLDER::GUEST .. MODULE`, ready for the module's arguments.
+    pub fn run(&self, folders: &[(PathBuf, &str)], module: &Path) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg("run");
+        preopen(&mut command, folders);
+        command.arg(module);
+        command
+    }
+}
+
+/// Node with our runner, which takes the same arguments.
+pub struct Node {
+    runner: PathBuf,
+}
+
+impl Node {
+    /// The runner of this repository.
+    pub fn new(repo: &Repo) -> Self {
+        Self {
+            runner: repo.root.join("hosts/node/run.mjs"),
+        }
+    }
+
+    /// `node run.mjs run --dir FOLDER::GUEST .. MODULE`, ready for the module's arguments.
+    pub fn run(&self, folders: &[(PathBuf, &str)], module: &Path) -> Command {
+        let mut command = Command::new("node");
+        command.arg("--no-warnings").arg(&self.runner).arg("run");
+        preopen(&mut command, folders);
+        command.arg(module);
+        command
+    }
+}
+
+fn preopen(command: &mut Command, folders: &[(PathBuf, &str)]) {
+    for (folder, guest) in folders {
+        let mut directory = OsString::from(folder);
+        directory.push(format!("::{guest}"));
+        command.arg("--dir").arg(directory);
     }
 }
 

@@ -79,6 +79,16 @@ impl Repo {
         Ok(packages)
     }
 
+    /// The version all members share.
+    pub fn version(&self) -> Result<String> {
+        let workspace = self.text("Cargo.toml")?;
+        workspace
+            .lines()
+            .find_map(|line| line.strip_prefix("version = "))
+            .map(|version| version.trim_matches('"').to_owned())
+            .ok_or_else(|| Failure::new("Cargo.toml names no version"))
+    }
+
     /// The text of a file of the repository.
     pub fn text(&self, file: &str) -> Result<String> {
         let path = self.root.join(file);

@@ -178,9 +178,7 @@ fn new_enough(version: &str, workspace: &str) -> Result<()> {
 /// rustc's own linker of the toolchain in use, else Debian's.
 fn linker() -> Result<PathBuf> {
     let sysroot = shell::read(rustc().args(["--print", "sysroot"])).unwrap_or_default();
-    let host = shell::read(rustc().arg("-vV")).unwrap_or_default();
-    let host = host.lines().find_map(|line| line.strip_prefix("host: "));
-    let own = host.map(|host| {
+    let own = super::host().ok().map(|host| {
         Path::new(sysroot.trim())
             .join("lib/rustlib")
             .join(host)

@@ -105,3 +105,11 @@ pub fn on_path(program: &str) -> Option<std::path::PathBuf> {
 fn rustc() -> Command {
     Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
 }
+
+/// The machine's own target triple.
+pub fn host() -> Result<String> {
+    let about = shell::read(rustc().arg("-vV"))?;
+    let host = about.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(String::from)
+        .ok_or_else(|| Failure::new("rustc -vV names no host"))
+}
