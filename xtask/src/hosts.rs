@@ -114,7 +114,7 @@ impl Node {
     /// `node run.mjs run --dir FOLDER::GUEST .. MODULE`, ready for the module's arguments.
     pub fn run(&self, folders: &[(PathBuf, &str)], module: &Path) -> Command {
         let mut command = Command::new("node");
-        command.arg("--no-warnings").arg(&self.runner).arg("run");
+        command.arg(&self.runner).arg("run");
         preopen(&mut command, folders);
         command.arg(module);
         command

@@ -32,13 +32,14 @@ pub fn to_tsv(rows: &[(String, String)]) -> String {
     lines.collect()
 }
 
-/// The reverse of [`to_tsv`]; further columns are left out.
+/// What an export holds: the reverse of [`to_tsv`], after a line that names the columns. Expiry is left out.
 pub fn from_tsv(text: &str) -> Result<Records> {
     let row = |line: &str| {
         let mut columns = line.split('\t').map(String::from);
         Some((columns.next()?, columns.next()?))
     };
     text.lines()
+        .skip(1)
         .map(|line| row(line).ok_or_else(|| Failure::new(format!("no value in \"{line}\""))))
         .collect()
 }
@@ -94,7 +95,7 @@ mod tests {
     #[test]
     fn rows_survive_the_way_through_a_file() {
         let rows: Rows = vec![("a".into(), "1 2".into()), ("b".into(), String::new())];
-        let read = from_tsv(&to_tsv(&rows)).unwrap();
+        let read = from_tsv(&format!("key\tvalue\n{}", to_tsv(&rows))).unwrap();
         assert_eq!(read, rows.into_iter().collect());
     }
 

@@ -16,6 +16,8 @@ use crate::shell::{self, Context, Failure, Result};
 
 const STORE: &str = "store";
 const FILES: &str = "files";
+/// Small segments, so that this little data fills several and merge has something to do.
+const SEGMENTS: [&str; 2] = ["--segment-size", "1MiB"];
 /// Keys per delete command: a command line holds a limited number of bytes (32 KiB on the strictest system).
 const KEYS_PER_DELETE: usize = 2_000;
 /// The killed run must have put this much into the directory, so that it dies in the middle.
@@ -73,7 +75,10 @@ impl<'a> Host<'a> {
             Kind::Wasmtime(wasmtime, module) => wasmtime.run(&folders, module),
             Kind::Node(node, module) => node.run(&folders, module),
         };
-        command.current_dir(&place.root).args(["--dir", STORE]);
+        command
+            .current_dir(&place.root)
+            .args(["--dir", STORE])
+            .args(SEGMENTS);
         // A directory named by the environment must not get into the story.
         command.env_remove("PORTCASK_DIR");
         command
