@@ -8,7 +8,8 @@ extern crate alloc;
 use core::alloc::{GlobalAlloc, Layout};
 use core::ffi::{c_int, c_void};
 
-use portcask_core as _;
+use portcask_core::memory::MemoryStorage;
+use portcask_core::{Engine, Options, Result};
 
 #[link(name = "c")]
 unsafe extern "C" {
@@ -61,5 +62,22 @@ extern "C" fn _Unwind_Resume() -> ! {
 
 #[unsafe(no_mangle)]
 extern "C" fn main(_: c_int, _: *const *const u8) -> c_int {
-    0
+    match a_store_works() {
+        Ok(true) => 0,
+        Ok(false) => 1,
+        Err(_) => 2,
+    }
+}
+
+/// Writes, deletes, closes, opens again and reads.
+fn a_store_works() -> Result<bool> {
+    let disk = MemoryStorage::new();
+    let mut store = Engine::open(disk.clone(), Options::default())?;
+    store.put(b"bird", b"tweet")?;
+    store.put(b"cat", b"meow")?;
+    store.delete(b"bird")?;
+    store.close()?;
+    let store: Engine<_> = Engine::open(disk, Options::default())?;
+    let cat = store.get(b"cat")?;
+    Ok(cat.as_deref() == Some(&b"meow"[..]) && store.get(b"bird")?.is_none())
 }
