@@ -1,2 +1,101 @@
-//! The repository's own commands.
-fn main() {}
+//! The repository's own commands, the same ones for people and for automation.
+//!
+//! ```text
+//! main -> setup     what a bare machine lacks: wasm targets, lint components, Node, a wasmtime CLI
+//!      -> wasm      portcask.wasm
+//!      -> test      every proof the project has, as steps with their seconds
+//!      -> demo      one directory, three hosts, told as a story
+//!      -> dist      the archive for people without Rust
+//! ```
+//!
+//! No dependencies: this program stands in front of every other build, so it has to be there in seconds.
+
+mod canary;
+mod demo;
+mod dist;
+mod hosts;
+mod readme;
+mod repo;
+mod setup;
+mod shell;
+mod test;
+mod wasm;
+
+use std::process::ExitCode;
+
+use repo::Repo;
+use shell::{Failure, Result};
+
+const HELP: &str = "\
+The commands of this repository: cargo xtask COMMAND
+
+  setup [--yes]       make this machine ready; says what it does and which way it took.
+                      System packages are installed only as root, with --yes or CI=true
+  wasm                build target/portcask.wasm, the command for any WASI host
+  test [PART ...]     run every check, or only some parts:
+                      engine lint nostd wasm wasi docs demo package
+  demo [--quick]      real data in one directory, written and read by three hosts
+  dist                target/dist: an archive of the command, the wasm module and checksums
+  help                this text
+";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match dispatch(&words) {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(words: &[&str]) -> Result<ExitCode> {
+    let (command, rest) = match words {
+        [] => ("help", &[][..]),
+        [command, rest @ ..] => (*command, rest),
+    };
+    match command {
+        "help" | "--help" | "-h" => {
+            print!("{HELP}");
+            Ok(ExitCode::SUCCESS)
+        }
+        "setup" => setup::command(&Repo::find()?, flag(rest, "--yes")?).map(|()| ExitCode::SUCCESS),
+        "wasm" => {
+            no_arguments(command, rest)?;
+            wasm::command(&Repo::find()?).map(|()| ExitCode::SUCCESS)
+        }
+        "test" => test::command(&Repo::find()?, rest),
+        "demo" => demo::command(&Repo::find()?, flag(rest, "--quick")?).map(|()| ExitCode::SUCCESS),
+        "dist" => {
+            no_arguments(command, rest)?;
+            dist::command(&Repo::find()?).map(|()| ExitCode::SUCCESS)
+        }
+        unknown => Err(Failure::new(format!(
+            "there is no command \"{unknown}\"; \"cargo xtask\" alone lists them"
+        ))),
+    }
+}
+
+/// Whether the one flag a command knows was given; anything else is an error.
+fn flag(words: &[&str], known: &str) -> Result<bool> {
+    match words {
+        [] => Ok(false),
+        [word] if *word == known => Ok(true),
+        _ => Err(Failure::new(format!(
+            "expected {known} or nothing, found \"{}\"",
+            words.join(" ")
+        ))),
+    }
+}
+
+fn no_arguments(command: &str, words: &[&str]) -> Result<()> {
+    if words.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "\"{command}\" takes no arguments, found \"{}\"",
+        words.join(" ")
+    )))
+}

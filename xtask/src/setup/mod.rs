@@ -1,0 +1,115 @@
+//! What a bare machine lacks, and the ways to get it.
+//!
+//! Every part looks first and acts only if something is missing, so running it again costs less than a second.
+//! System packages need consent ([`Consent`]); everything else goes into rustup's own folders, the target directory
+//! or the user's cache folder.
+
+mod debian;
+mod packages;
+mod targets;
+
+pub use packages::Consent;
+pub use targets::{Target, WasmToolchain};
+
+use std::process::Command;
+
+use crate::hosts;
+use crate::repo::Repo;
+use crate::shell::{self, Failure, Result};
+
+/// The oldest Node whose `node:wasi` the runner was tried with.
+const NODE_MAJOR_MIN: u32 = 20;
+
+/// `cargo xtask setup`: everything, with one line per part; fails at the end if a part is missing.
+pub fn command(repo: &Repo, yes: bool) -> Result<()> {
+    let consent = Consent::new(yes);
+    let mut missing = Vec::new();
+    let mut note = |part: &str, outcome: Result<String>| match outcome {
+        Ok(way) => println!("  ready    {part}: {way}"),
+        Err(failure) => {
+            println!("  missing  {part}: {failure}");
+            missing.push(part.to_owned());
+        }
+    };
+    println!("Setting up this machine");
+    note("clippy and rustfmt", components(repo));
+    for target in Target::ALL {
+        let outcome = WasmToolchain::ready(repo, target, consent);
+        note(target.triple(), outcome.map(|toolchain| toolchain.way()));
+    }
+    note("Node", node(consent));
+    note(
+        "wasmtime",
+        hosts::Wasmtime::find(repo).map(|wasmtime| wasmtime.about()),
+    );
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "not everything is ready; still missing: {}",
+        missing.join(", ")
+    )))
+}
+
+/// Makes sure of clippy and rustfmt; answers how they came.
+pub fn components(repo: &Repo) -> Result<String> {
+    let lacking: Vec<&str> = ["clippy", "fmt"]
+        .into_iter()
+        .filter(|name| {
+            let probe = shell::capture(repo.cargo().args([name, "--version"]));
+            !probe.is_ok_and(|output| output.success)
+        })
+        .map(|name| if name == "fmt" { "rustfmt" } else { name })
+        .collect();
+    if lacking.is_empty() {
+        return Ok("already there".to_owned());
+    }
+    let outcome = targets::rustup(&["component", "add"], &lacking);
+    outcome
+        .map(|()| "added by rustup")
+        .map(String::from)
+        .map_err(|reason| {
+            Failure::new(format!("{} cannot be had: {reason}", lacking.join(" and ")))
+        })
+}
+
+/// Makes sure of a Node that runs WASI modules; answers its version.
+pub fn node(consent: Consent) -> Result<String> {
+    if shell::version("node").is_none() {
+        packages::install(&["nodejs"], consent)
+            .map_err(|reason| Failure::new(format!("Node is not installed, and {reason}")))?;
+    }
+    let version = shell::version("node").ok_or_else(|| Failure::new("node cannot be started"))?;
+    let major = version.trim_start_matches('v').split('.').next();
+    match major.and_then(|major| major.parse::<u32>().ok()) {
+        Some(major) if major >= NODE_MAJOR_MIN => Ok(version),
+        Some(_) => Ok(format!(
+            "{version} (older than {NODE_MAJOR_MIN}, the oldest that was tried)"
+        )),
+        None => Err(Failure::new(format!(
+            "node --version answers \"{version}\""
+        ))),
+    }
+}
+
+/// Where a program of this name is on the PATH, if anywhere.
+pub fn on_path(program: &str) -> Option<std::path::PathBuf> {
+    let file = format!("{program}{}", std::env::consts::EXE_SUFFIX);
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(&file))
+        .find(|candidate| candidate.is_file())
+}
+
+/// The compiler of the toolchain that started this program.
+fn rustc() -> Command {
+    Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
+}
+
+/// The machine's own target triple.
+pub fn host() -> Result<String> {
+    let about = shell::read(rustc().arg("-vV"))?;
+    let host = about.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(String::from)
+        .ok_or_else(|| Failure::new("rustc -vV names no host"))
+}

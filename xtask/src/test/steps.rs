@@ -1,0 +1,333 @@
+//! The steps, in the order in which they are run: what fails fast and often first.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use super::{Done, Step, World};
+use crate::shell::{self, Context, Failure, Result};
+use crate::{canary, demo, readme, setup, wasm};
+
+pub(super) const STEPS: &[Step] = &[
+    Step {
+        name: "clippy and rustfmt",
+        part: "lint",
+        needs: &[],
+        run: components,
+    },
+    Step {
+        name: "format",
+        part: "lint",
+        needs: &["clippy and rustfmt"],
+        run: format,
+    },
+    Step {
+        name: "clippy",
+        part: "lint",
+        needs: &["clippy and rustfmt"],
+        run: clippy,
+    },
+    Step {
+        name: "native tests",
+        part: "engine",
+        needs: &[],
+        run: native_tests,
+    },
+    Step {
+        name: "colliding hashes",
+        part: "engine",
+        needs: &[],
+        run: colliding_hashes,
+    },
+    Step {
+        name: "rustdoc",
+        part: "docs",
+        needs: &[],
+        run: rustdoc,
+    },
+    Step {
+        name: "doc tests",
+        part: "docs",
+        needs: &[],
+        run: doc_tests,
+    },
+    Step {
+        name: "canary without std",
+        part: "nostd",
+        needs: &[],
+        run: canary_without_std,
+    },
+    Step {
+        name: "wasm without std",
+        part: "nostd",
+        needs: &[],
+        run: wasm_without_std,
+    },
+    Step {
+        name: "wasi target",
+        part: "wasm",
+        needs: &[],
+        run: wasi_target,
+    },
+    Step {
+        name: "portcask.wasm",
+        part: "wasm",
+        needs: &["wasi target"],
+        run: portcask_wasm,
+    },
+    Step {
+        name: "clippy for wasi",
+        part: "lint",
+        needs: &["clippy and rustfmt", "wasi target"],
+        run: clippy_for_wasi,
+    },
+    Step {
+        name: "node",
+        part: "wasi",
+        needs: &[],
+        run: node,
+    },
+    Step {
+        name: "wasi tests",
+        part: "wasi",
+        needs: &["portcask.wasm", "node"],
+        run: wasi_tests,
+    },
+    Step {
+        name: "wasmtime",
+        part: "wasi",
+        needs: &[],
+        run: wasmtime,
+    },
+    Step {
+        name: "readme's wasmtime line",
+        part: "wasi",
+        needs: &["portcask.wasm", "wasmtime"],
+        run: readme_line,
+    },
+    Step {
+        name: "short demo",
+        part: "demo",
+        needs: &["portcask.wasm", "node", "wasmtime"],
+        run: short_demo,
+    },
+    Step {
+        name: "packages",
+        part: "package",
+        needs: &[],
+        run: packages,
+    },
+];
+
+fn components(world: &World<'_>) -> Result<Done> {
+    setup::components(world.repo).map(Done::Noted)
+}
+
+fn format(world: &World<'_>) -> Result<Done> {
+    cargo(world, &["fmt", "--all", "--check"])?;
+    let canary = [
+        "fmt",
+        "--check",
+        "--manifest-path",
+        "xtask/canary/Cargo.toml",
+    ];
+    cargo(world, &canary)
+}
+
+fn clippy(world: &World<'_>) -> Result<Done> {
+    cargo(
+        world,
+        &[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ],
+    )
+}
+
+/// The tests of the default members. nextest is used where it is installed; it runs test programs side by side.
+fn native_tests(world: &World<'_>) -> Result<Done> {
+    test_run(world, &[])
+}
+
+/// The engine once more with 16 bits of hash, where different keys meet all the time.
+fn colliding_hashes(world: &World<'_>) -> Result<Done> {
+    test_run(
+        world,
+        &["--package", "portcask-core", "--features", "short-hash"],
+    )
+}
+
+fn test_run(world: &World<'_>, selection: &[&str]) -> Result<Done> {
+    let nextest = shell::capture(world.repo.cargo().args(["nextest", "--version"]));
+    let mut command = world.repo.cargo();
+    command.env("INSTA_UPDATE", "no");
+    let runner = if nextest.is_ok_and(|output| output.success) {
+        command.args(["nextest", "run", "--no-fail-fast", "--no-tests=pass"]);
+        command.args(["--status-level=fail", "--final-status-level=slow"]);
+        "cargo nextest"
+    } else {
+        command.args([
+            "test",
+            "--no-fail-fast",
+            "--lib",
+            "--bins",
+            "--tests",
+            "--examples",
+        ]);
+        "cargo test"
+    };
+    shell::run(command.args(selection))?;
+    Ok(Done::Noted(format!("with {runner}")))
+}
+
+fn rustdoc(world: &World<'_>) -> Result<Done> {
+    let mut command = world.repo.cargo();
+    command.env("RUSTDOCFLAGS", "-D warnings");
+    shell::run(command.args(["doc", "--workspace", "--no-deps"]))?;
+    Ok(Done::Passed)
+}
+
+fn doc_tests(world: &World<'_>) -> Result<Done> {
+    cargo(world, &["test", "--doc", "--no-fail-fast"])
+}
+
+fn canary_without_std(world: &World<'_>) -> Result<Done> {
+    if !cfg!(unix) {
+        return Ok(Done::Skipped("the canary is a Unix program".to_owned()));
+    }
+    canary::check(world.repo)?;
+    Ok(Done::Passed)
+}
+
+/// Where the bare target cannot be had, the canary alone is the proof.
+fn wasm_without_std(world: &World<'_>) -> Result<Done> {
+    let bare = setup::WasmToolchain::ready(world.repo, setup::Target::Bare, world.consent);
+    let toolchain = match bare {
+        Ok(toolchain) => toolchain,
+        Err(reason) => return Ok(Done::Skipped(reason.to_string())),
+    };
+    let mut command = toolchain.cargo(world.repo);
+    command.args(["build", "--release", "--package", "portcask-core"]);
+    shell::run(command.args(toolchain.target_arguments()))?;
+    Ok(Done::Noted(toolchain.way()))
+}
+
+fn wasi_target(world: &World<'_>) -> Result<Done> {
+    world.wasip1().map(|toolchain| Done::Noted(toolchain.way()))
+}
+
+fn portcask_wasm(world: &World<'_>) -> Result<Done> {
+    wasm::build(world.repo, world.wasip1()?)?;
+    Ok(Done::Passed)
+}
+
+fn clippy_for_wasi(world: &World<'_>) -> Result<Done> {
+    let toolchain = world.wasip1()?;
+    if !toolchain.has_clippy() {
+        return Ok(Done::Skipped(
+            "Debian's compiler comes without our clippy".to_owned(),
+        ));
+    }
+    let mut command = toolchain.cargo(world.repo);
+    command.args([
+        "clippy",
+        "--package",
+        "portcask",
+        "--package",
+        "portcask-cli",
+    ]);
+    command.args(toolchain.target_arguments());
+    shell::run(command.args(["--", "-D", "warnings"]))?;
+    Ok(Done::Passed)
+}
+
+fn node(world: &World<'_>) -> Result<Done> {
+    setup::node(world.consent).map(Done::Noted)
+}
+
+fn wasi_tests(world: &World<'_>) -> Result<Done> {
+    let mut command = world.repo.cargo();
+    command
+        .env("INSTA_UPDATE", "no")
+        .env("PORTCASK_WASM", wasm::path(world.repo));
+    shell::run(command.args(["test", "--package", "portcask-hosts", "--no-fail-fast"]))?;
+    Ok(Done::Passed)
+}
+
+fn wasmtime(world: &World<'_>) -> Result<Done> {
+    world
+        .wasmtime()
+        .map(|wasmtime| Done::Noted(wasmtime.about()))
+}
+
+/// Runs the README's lines in a folder that looks like a fresh clone after `cargo xtask wasm`.
+fn readme_line(world: &World<'_>) -> Result<Done> {
+    let lines = readme::commands(&world.repo.text("README.md")?, "wasmtime run --dir");
+    if lines.is_empty() {
+        return Err(Failure::new(
+            "README.md shows no line \"wasmtime run --dir ..\"",
+        ));
+    }
+    let folder = world.repo.emptied("readme")?;
+    let module = wasm::path(world.repo);
+    fs::create_dir(folder.join("target")).doing("cannot make a target folder")?;
+    for place in ["portcask.wasm", "target/portcask.wasm"] {
+        fs::copy(&module, folder.join(place)).doing("cannot copy portcask.wasm")?;
+    }
+    let wasmtime = world.wasmtime()?;
+    for line in &lines {
+        let words = readme::words(line)?;
+        make_directory_of(&words, &folder)?;
+        println!("    README: {line}");
+        shell::run(
+            Command::new(&wasmtime.program)
+                .args(&words[1..])
+                .current_dir(&folder),
+        )?;
+    }
+    let kind = if wasmtime.is_real {
+        "a real wasmtime"
+    } else {
+        "THE EMBEDDED wasmtime"
+    };
+    Ok(Done::Noted(format!(
+        "{} with {kind}",
+        crate::wasm::counted(lines.len(), "line")
+    )))
+}
+
+/// The README makes the preopened directory in a line of its own.
+fn make_directory_of(words: &[String], folder: &Path) -> Result<()> {
+    let at = words.iter().position(|word| word == "--dir");
+    let Some(directory) = at.and_then(|at| words.get(at + 1)) else {
+        return Ok(());
+    };
+    let host = directory.split("::").next().unwrap_or_default();
+    fs::create_dir_all(folder.join(host)).doing(format_args!("cannot make {host}"))
+}
+
+fn short_demo(world: &World<'_>) -> Result<Done> {
+    demo::tell(world.repo, world.wasmtime()?, demo::Length::Short)?;
+    Ok(Done::Passed)
+}
+
+/// Every crate that may be published can be: its package holds what it needs and builds on its own.
+fn packages(world: &World<'_>) -> Result<Done> {
+    let packages = world.repo.publishable()?;
+    let mut command = world.repo.cargo();
+    command.args(["package", "--allow-dirty"]);
+    for package in &packages {
+        command.args(["--package", package]);
+    }
+    shell::run(&mut command)?;
+    Ok(Done::Noted(packages.join(", ")))
+}
+
+fn cargo(world: &World<'_>, arguments: &[&str]) -> Result<Done> {
+    shell::run(world.repo.cargo().args(arguments))?;
+    Ok(Done::Passed)
+}
