@@ -1,0 +1,110 @@
+//! What Unix does in its own way: positional calls, directories as files, `flock`, `fallocate`.
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::SystemTime;
+
+/// `rename(2)` replaces its target at once for every observer.
+pub(super) const ATOMIC_RENAME: bool = true;
+
+/// Tells a file from another one that got its name later. The inode alone would not do: a file
+/// system may give it out again at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity(u64, u64, Option<SystemTime>);
+
+impl Identity {
+    pub(super) fn of(metadata: &Metadata) -> Self {
+        Self(metadata.dev(), metadata.ino(), metadata.created().ok())
+    }
+}
+
+/// No symbolic link is followed, and no named pipe in a file's place holds the opener up.
+pub(super) fn refuse_surprises(options: &mut OpenOptions) {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    options.custom_flags(flags.bits() as i32);
+}
+
+pub(super) fn read_at(file: &File, into: &mut [u8], offset: u64) -> io::Result<usize> {
+    file.read_at(into, offset)
+}
+
+pub(super) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<usize> {
+    file.write_at(bytes, offset)
+}
+
+pub(super) fn open_directory(path: &Path) -> io::Result<Option<File>> {
+    let mut options = OpenOptions::new();
+    options.custom_flags(OFlags::DIRECTORY.bits() as i32);
+    options.read(true).open(path).map(Some)
+}
+
+/// Whether this file system has locks, tried on the directory itself: nothing is created, and
+/// nobody takes the exclusive lock that a shared one could disturb.
+pub(super) fn locks(directory: Option<&File>) -> bool {
+    let Some(directory) = directory else {
+        return false;
+    };
+    match directory.try_lock_shared() {
+        Ok(()) => directory.unlock().is_ok(),
+        Err(TryLockError::WouldBlock) => true,
+        Err(TryLockError::Error(_)) => false,
+    }
+}
+
+/// Whether space can be set aside, tried on a file without a name.
+#[cfg(target_os = "linux")]
+pub(super) fn preallocates(directory: &Path) -> bool {
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    let Ok(scratch) = rustix::fs::open(directory, flags, rustix::fs::Mode::RUSR) else {
+        return false;
+    };
+    preallocate(&File::from(scratch), 4096).is_ok()
+}
+
+/// Sets space aside up to `len` bytes; the length stays as it is.
+#[cfg(target_os = "linux")]
+pub(super) fn preallocate(file: &File, len: u64) -> io::Result<()> {
+    let flags = rustix::fs::FallocateFlags::KEEP_SIZE;
+    Ok(rustix::fs::fallocate(file, flags, 0, len)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn preallocates(_: &Path) -> bool {
+    false
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn preallocate(_: &File, _: u64) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// How many descriptors this process may have open, now.
+pub(super) fn descriptor_limit() -> Option<usize> {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    usize::try_from(limit.current?).ok()
+}
+
+/// Out of descriptors, in this process or in the whole system.
+pub(super) fn is_out_of_descriptors(cause: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(cause),
+        Some(Errno::MFILE | Errno::NFILE)
+    )
+}
+
+/// What `NOFOLLOW` answers for a symbolic link.
+pub(super) fn is_symbolic_link(cause: &io::Error) -> bool {
+    Errno::from_io_error(cause) == Some(Errno::LOOP)
+}
+
+/// Answers of file systems that know no such call, beyond those that `std` has a kind for.
+pub(super) fn is_unable(cause: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(cause),
+        Some(Errno::BADF | Errno::NOSYS | Errno::OPNOTSUPP | Errno::NOLCK)
+    )
+}
