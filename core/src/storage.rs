@@ -72,10 +72,18 @@ pub trait Storage: Host {
 }
 
 /// One open file. See [`Storage`] for the contract.
+#[expect(
+    clippy::len_without_is_empty,
+    reason = "asking a platform for a length can fail, and nobody asks whether it is 0"
+)]
 pub trait File {
     /// Writes all of `bytes` at `offset`, which is the engine's logical end of this file: the
-    /// platform may already have (unknown) bytes there from an earlier failed append.
-    /// A platform's short write is continued here, not reported.
+    /// platform may already have (unknown) bytes there from an earlier failed append. Bytes
+    /// between the platform's end and `offset` read as zeros. A platform's short write is
+    /// continued here, not reported.
+    ///
+    /// One place is overwritten and not appended: the 16 bytes of a manifest's fence, by a newer
+    /// opener. They carry no data, and a torn or lost write of them is harmless.
     fn append(&self, offset: u64, bytes: &[u8]) -> Result<(), StorageError>;
 
     /// Fills `into` from `offset`, in one call where the platform can. Returns the bytes read;

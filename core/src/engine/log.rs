@@ -339,7 +339,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// Refuses unless this opener may write now.
     pub(crate) fn writable(&self) -> Result<()> {
         match &self.role {
-            Role::Reader { refusal, .. } => Err(refusal.clone()),
+            Role::Reader(reader) => Err(reader.refusal.clone()),
             Role::Writer(writer) => match writer.fenced {
                 Some(by) => Err(Error::Fenced { by }),
                 None if self.index.read(|index| index.poisoned) => Err(Error::Poisoned),
@@ -364,14 +364,14 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     pub(crate) fn writer(&self) -> Result<&WriterState<S>> {
         match &self.role {
             Role::Writer(writer) => Ok(writer),
-            Role::Reader { refusal, .. } => Err(refusal.clone()),
+            Role::Reader(reader) => Err(reader.refusal.clone()),
         }
     }
 
     pub(crate) fn writer_mut(&mut self) -> Result<&mut WriterState<S>> {
         match &mut self.role {
             Role::Writer(writer) => Ok(writer),
-            Role::Reader { refusal, .. } => Err(refusal.clone()),
+            Role::Reader(reader) => Err(reader.refusal.clone()),
         }
     }
 }

@@ -58,7 +58,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// An error means that the store stays as after a crash: what the acknowledgement levels
     /// promised is there at the next opening.
     pub fn close(mut self) -> Result<()> {
-        if matches!(self.role, Role::Reader { .. }) {
+        if matches!(self.role, Role::Reader(_)) {
             return Ok(());
         }
         self.abandon_merge();
@@ -88,9 +88,9 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let parts = recovery::load_reader(&self.storage, &self.options)?;
         self.index.write(|index| *index = parts.index);
         self.report = parts.report;
-        if let Role::Reader { state, epoch, .. } = &mut self.role {
-            *state = parts.state;
-            *epoch = parts.epoch;
+        if let Role::Reader(reader) = &mut self.role {
+            reader.state = parts.state;
+            reader.epoch = parts.epoch;
         }
         Ok(())
     }

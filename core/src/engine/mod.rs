@@ -56,13 +56,16 @@ pub struct Engine<S: Storage, C: IndexCell<S::File> = Local<<S as Storage>::File
 pub(crate) enum Role<S: Storage> {
     /// The one writer.
     Writer(Box<WriterState<S>>),
-    /// A reader, with the state of files that it saw.
-    Reader {
-        state: State,
-        epoch: u64,
-        /// Why writing is refused, where it was asked for.
-        refusal: Error,
-    },
+    /// A reader.
+    Reader(Box<ReaderState>),
+}
+
+/// The state of files that a reader saw.
+pub(crate) struct ReaderState {
+    pub state: State,
+    pub epoch: u64,
+    /// What a write answers.
+    pub refusal: Error,
 }
 
 impl<S: Storage> Engine<S> {
@@ -122,14 +125,14 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     pub(crate) fn state(&self) -> &State {
         match &self.role {
             Role::Writer(writer) => &writer.manifest.state,
-            Role::Reader { state, .. } => state,
+            Role::Reader(reader) => &reader.state,
         }
     }
 
     pub(crate) fn epoch(&self) -> u64 {
         match &self.role {
             Role::Writer(writer) => writer.manifest.epoch,
-            Role::Reader { epoch, .. } => *epoch,
+            Role::Reader(reader) => reader.epoch,
         }
     }
 }

@@ -17,7 +17,7 @@ pub(crate) use replay::Replay;
 
 use crate::clock::Clock;
 use crate::engine::{
-    Active, Engine, HintLog, Role, SEQ_BLOCK, WriterState, fresh_salt, sync_names,
+    Active, Engine, HintLog, ReaderState, Role, SEQ_BLOCK, WriterState, fresh_salt, sync_names,
 };
 use crate::error::{Context, Damage, Error, Op, Result};
 use crate::format::file::names;
@@ -141,11 +141,11 @@ fn reader_engine<S: Storage, C: IndexCell<S::File>>(
         index: C::new(parts.index),
         report: parts.report,
         store: parts.store,
-        role: Role::Reader {
+        role: Role::Reader(Box::new(ReaderState {
             state: parts.state,
             epoch: parts.epoch,
             refusal,
-        },
+        })),
     }
 }
 
@@ -247,11 +247,11 @@ fn open_writer<S: Storage, C: IndexCell<S::File>>(
         state.next_id = id + 1;
     }
     let salt = fresh_salt(&storage)?;
-    let manifest = ManifestLog::start(claimed, store, salt, host_ms.unwrap_or(0), state)?;
+    let mut manifest = ManifestLog::start(claimed, store, salt, host_ms.unwrap_or(0), state)?;
     sync_names(&storage)?;
     manifest.check_fence()?;
 
-    let (manifest, active) = replay.settle_active(manifest, outcome, seq)?;
+    let active = replay.settle_active(&mut manifest, outcome, seq)?;
     let (index, report) = replay.finish(&manifest.state)?;
     let mut engine = Engine {
         options,
@@ -382,12 +382,12 @@ impl<S: Storage> Replay<'_, S> {
     /// Commits what becomes of the old active segment, and returns the one to write to.
     fn settle_active(
         &mut self,
-        mut manifest: ManifestLog<S::File>,
+        manifest: &mut ManifestLog<S::File>,
         outcome: active::Outcome<S::File>,
         seq: u64,
-    ) -> Result<(ManifestLog<S::File>, Active<S::File>)> {
+    ) -> Result<Active<S::File>> {
         if let active::Outcome::Continue { active } = outcome {
-            return Ok((manifest, active));
+            return Ok(active);
         }
         let reserved = manifest.state.pending.last().copied().unwrap_or(1);
         let fresh = self.rewrite(&outcome, reserved, seq)?;
@@ -420,7 +420,7 @@ impl<S: Storage> Replay<'_, S> {
         {
             self.index.remove_segment(*slot);
         }
-        Ok((manifest, fresh.active))
+        Ok(fresh.active)
     }
 }
 

@@ -182,7 +182,7 @@ impl<'a, S: Storage> Replay<'a, S> {
         hint_out: Option<&mut Option<HintLog<S::File>>>,
     ) -> Result<Counted> {
         let mut counted = Counted::default();
-        let (hint_end, covered) = self.from_hint(opened, to, &mut counted)?;
+        let (hint_end, covered) = self.take_hint(opened, to, &mut counted)?;
         let complete = covered == to;
         let mut hint = (self.writes_hints && (!complete || hint_out.is_some())).then(|| {
             let at = hint_end.map(|end| (end, covered));
@@ -229,7 +229,7 @@ impl<'a, S: Storage> Replay<'a, S> {
 
     /// Takes every hint block that covers the segment up to `to` at most. Returns where the valid
     /// blocks end in the hint (`None` without a usable hint) and how far they cover the segment.
-    fn from_hint(
+    fn take_hint(
         &mut self,
         opened: &Opened<S::File>,
         to: u64,
