@@ -20,6 +20,8 @@ pub fn reserve<T>(vec: &mut Vec<T>, more: usize) -> Result<(), OutOfMemory> {
     if vec.capacity() - vec.len() >= more {
         return Ok(());
     }
+    #[cfg(test)]
+    refusal::ask()?;
     vec.try_reserve_exact(more).map_err(|_| OutOfMemory)
 }
 
@@ -54,4 +56,30 @@ pub fn extend(vec: &mut Vec<u8>, bytes: &[u8]) -> Result<(), OutOfMemory> {
     }
     vec.extend_from_slice(bytes);
     Ok(())
+}
+
+/// Lets a test have an allocation of its thread refused.
+#[cfg(test)]
+pub(crate) mod refusal {
+    use super::OutOfMemory;
+    use core::cell::Cell;
+
+    std::thread_local! {
+        /// Allocations by [`super::reserve`] that are still granted; then all are refused.
+        static GRANTED: Cell<u64> = const { Cell::new(u64::MAX) };
+    }
+
+    /// Runs `act` with `granted` allocations and none after them.
+    pub(crate) fn after<R>(granted: u64, act: impl FnOnce() -> R) -> R {
+        GRANTED.set(granted);
+        let result = act();
+        GRANTED.set(u64::MAX);
+        result
+    }
+
+    pub(super) fn ask() -> Result<(), OutOfMemory> {
+        let left = GRANTED.get().checked_sub(1).ok_or(OutOfMemory)?;
+        GRANTED.set(left);
+        Ok(())
+    }
 }

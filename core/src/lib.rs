@@ -28,6 +28,8 @@
 
 extern crate alloc;
 extern crate no_std_compat as compat;
+#[cfg(test)]
+extern crate std;
 
 /// What every module would have from a standard prelude, from `alloc` alone.
 pub(crate) mod prelude {

@@ -17,8 +17,8 @@
 //! The pad takes in what runs past the last home; it is lengthened when it is used up, so nothing
 //! ever wraps around, and even hashes that all share one home only cost time.
 //!
-//! Sources: Amble and Knuth, "Ordered hash tables" (1974); Knuth, TAOCP 6.4 (expected walks: 5.5
-//! entries at a load of 9/10); Celis, "Robin Hood hashing" (1986): keeping order is one of its
+//! Sources: Amble and Knuth, "Ordered hash tables" (1974); Knuth, TAOCP 6.4 (expected walks: 4
+//! entries at a load of 6/7); Celis, "Robin Hood hashing" (1986): keeping order is one of its
 //! forms, and evens out the walks.
 
 use super::slot::{ENTRY_BYTES, Entry, Slot};
@@ -26,14 +26,13 @@ use crate::fallible::{self, OutOfMemory};
 use crate::format::KeyHash;
 use crate::prelude::*;
 
-/// A table grows when more than 9/10 of it is used...
-const FULL: (usize, usize) = (9, 10);
-/// ...by an eighth: so it is between 8/10 and 9/10 full, and 85/100 on average over the shards.
+/// A table grows when more than 10/11 of it is used...
+const FULL: (usize, usize) = (10, 11);
+/// ...by an eighth: so it is between 0.81 and 0.91 full, and the shards together 0.86.
 const GROWTH: usize = 8;
 /// The least a table grows by, in entries; also its least size.
 const GROWTH_MIN: usize = 12;
-/// The longest pad of a table that was just spread. At 9/10 full, about one table in a million
-/// needs more.
+/// The longest pad that a table is planned with. Longer runs past the last home are rare.
 const PAD_MAX: usize = 64;
 
 /// See the [module](self).
@@ -70,6 +69,9 @@ impl Shard {
     pub(super) fn of(entries: &[Entry], shared_bits: u8, phase: u8) -> Result<Self, OutOfMemory> {
         let mut shard = Self::new(shared_bits, phase);
         shard.len = entries.iter().filter(|entry| !entry.is_empty()).count();
+        if shard.len == 0 {
+            return Ok(shard);
+        }
         (shard.entries, shard.homes) = spread(entries, shared_bits, shard.size_for(shard.len))?;
         shard.worn_in = true;
         Ok(shard)
@@ -82,30 +84,26 @@ impl Shard {
 
     #[inline]
     pub(super) fn get(&self, hash: KeyHash) -> Option<Slot> {
-        let entry = self.entries.get(self.seek(hash))?;
-        entry.slot().filter(|_| entry.hash() == hash)
+        let found = self.entries.get(self.seek(hash))?;
+        found.slot().filter(|_| found.holds(hash))
     }
 
-    /// Replaces the entry of a hash that is there, and answers what was there.
-    #[inline]
-    pub(super) fn replace(
+    /// Sets the slot of a hash and answers the one it replaces. Errors only for a new hash.
+    pub(super) fn insert(
         &mut self,
         hash: KeyHash,
-        with: impl FnOnce(Slot) -> Slot,
-    ) -> Option<Slot> {
-        let at = self.seek(hash);
-        let entry = self.entries.get_mut(at)?;
-        let old = entry.slot().filter(|_| entry.hash() == hash)?;
-        *entry = Entry::new(hash, with(old));
-        Some(old)
-    }
-
-    /// Puts in a hash that is not there.
-    pub(super) fn add(&mut self, hash: KeyHash, slot: Slot) -> Result<(), OutOfMemory> {
+        slot: Slot,
+    ) -> Result<Option<Slot>, OutOfMemory> {
+        let mut at = self.seek(hash);
+        if let Some(found) = self.entries.get_mut(at).filter(|entry| entry.holds(hash)) {
+            let old = found.slot();
+            *found = Entry::new(hash, slot);
+            return Ok(old);
+        }
         if (self.len + 1) * FULL.1 > self.entries.len() * FULL.0 {
             self.respread(self.grown_size())?;
+            at = self.seek(hash);
         }
-        let at = self.seek(hash);
         let gap = match self.entries[at..].iter().position(|entry| entry.is_empty()) {
             Some(run) => at + run,
             None => self.lengthen_pad()?,
@@ -114,14 +112,30 @@ impl Shard {
         self.entries[at] = Entry::new(hash, slot);
         self.len += 1;
         self.worn_in |= self.len * 2 >= self.entries.len();
-        Ok(())
+        Ok(None)
+    }
+
+    /// Changes the slot of a hash if it is there and `condition` holds; answers whether it did.
+    pub(super) fn replace_if(
+        &mut self,
+        hash: KeyHash,
+        condition: impl FnOnce(Slot) -> bool,
+        with: Slot,
+    ) -> bool {
+        let at = self.seek(hash);
+        let found = self.entries.get_mut(at).filter(|entry| entry.holds(hash));
+        let Some(found) = found.filter(|entry| entry.slot().is_some_and(condition)) else {
+            return false;
+        };
+        *found = Entry::new(hash, with);
+        true
     }
 
     /// Takes out a hash. Gives memory back when most of it is unused.
     pub(super) fn remove(&mut self, hash: KeyHash) -> Option<Slot> {
         let at = self.seek(hash);
-        let entry = self.entries.get(at)?;
-        let old = entry.slot().filter(|_| entry.hash() == hash)?;
+        let found = self.entries.get(at).filter(|entry| entry.holds(hash))?;
+        let old = found.slot();
         // What follows moves back by one, up to what lies at its home and may not.
         let rest = &self.entries[at + 1..];
         let run = rest
@@ -135,7 +149,7 @@ impl Shard {
         if self.worn_in && self.len * 8 < self.entries.len() * 3 {
             self.shrink();
         }
-        Some(old)
+        old
     }
 
     /// Makes room for `more` further keys.
@@ -147,13 +161,13 @@ impl Shard {
         self.respread(size)
     }
 
-    /// Gives back room beyond the size that suits its keys. If there is no memory for the smaller
-    /// copy, the room stays.
+    /// Gives back room beyond the size that suits its keys, if that is more than a step of growth.
+    /// If there is no memory for the smaller copy, the room stays.
     pub(super) fn shrink(&mut self) {
         let size = self.size_for(self.len);
         if self.len == 0 {
             *self = Self::new(self.shared_bits, self.phase);
-        } else if size < self.entries.len() {
+        } else if size + size / GROWTH < self.entries.len() {
             // Out of memory is no failure here: nothing was changed.
             let _ = self.respread(size);
         }
@@ -196,13 +210,11 @@ impl Shard {
         home(hi, self.shared_bits, self.homes)
     }
 
-    /// Adds empty entries at the end, where the first of them is. Geometric, because degenerate
-    /// hashes make the pad the greater part of the table.
+    /// Adds empty entries at the end and answers where. Geometric, because degenerate hashes make
+    /// the pad the greater part of the table.
     fn lengthen_pad(&mut self) -> Result<usize, OutOfMemory> {
         let end = self.entries.len();
-        let more = 4 + end / 64;
-        fallible::reserve(&mut self.entries, more)?;
-        self.entries.resize(end + more, Entry::EMPTY);
+        lengthen(&mut self.entries, 4 + end / 64)?;
         Ok(end)
     }
 
@@ -269,20 +281,27 @@ impl Shard {
 fn spread(from: &[Entry], shared_bits: u8, size: usize) -> Result<(Vec<Entry>, u32), OutOfMemory> {
     let pad = (4 + size / 64).min(PAD_MAX);
     let homes = u32::try_from(size - pad).map_err(|_| OutOfMemory)?;
-    let used = || from.iter().filter(|entry| !entry.is_empty());
-    let end = used().fold(0, |end, entry| {
-        home(entry.hi(), shared_bits, homes).max(end) + 1
-    });
-    let size = if end < size { size } else { end + pad };
     let mut table = Vec::new();
-    fallible::reserve(&mut table, size)?;
-    for entry in used() {
-        let place = home(entry.hi(), shared_bits, homes).max(table.len());
-        table.resize(place, Entry::EMPTY);
-        table.push(*entry);
+    lengthen(&mut table, size)?;
+    let mut next = 0;
+    for (at, &entry) in from.iter().enumerate() {
+        // An empty entry has home 0 and is written over: a branch would be mispredicted often.
+        let place = home(entry.hi(), shared_bits, homes).max(next);
+        if place >= table.len() {
+            let rest = from[at..].iter().filter(|entry| !entry.is_empty());
+            lengthen(&mut table, rest.count() + pad)?;
+        }
+        table[place] = entry;
+        next = place + usize::from(!entry.is_empty());
     }
-    table.resize(size, Entry::EMPTY);
     Ok((table, homes))
+}
+
+/// Adds `more` empty entries at the end.
+fn lengthen(table: &mut Vec<Entry>, more: usize) -> Result<(), OutOfMemory> {
+    fallible::reserve(table, more)?;
+    table.resize(table.len() + more, Entry::EMPTY);
+    Ok(())
 }
 
 #[inline]

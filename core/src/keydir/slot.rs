@@ -104,6 +104,10 @@ impl Entry {
         self.0[3] == 0
     }
 
+    pub(super) fn holds(self, hash: KeyHash) -> bool {
+        !self.is_empty() && self.hash() == hash
+    }
+
     /// Meaningless if empty.
     pub(super) fn hash(self) -> KeyHash {
         KeyHash {
@@ -131,5 +135,76 @@ impl Entry {
             size: SizeClass((packed & SIZE_MASK) as u16),
             has_ttl: packed & TTL_BIT != 0,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL_CLASSES: core::ops::RangeInclusive<u16> = 1..=SIZE_MASK as u16;
+
+    #[test]
+    fn a_size_below_1024_is_exact() {
+        for bytes in 0..1024 {
+            assert_eq!(SizeClass::of(bytes).bytes(), bytes);
+        }
+    }
+
+    /// Tries both ends of every class, so it holds for every size.
+    #[test]
+    fn a_size_is_rounded_up_in_order_by_less_than_a_thousandth() {
+        for class in ALL_CLASSES {
+            let bytes = SizeClass(class).bytes();
+            assert_eq!(SizeClass::of(bytes), SizeClass(class), "{bytes}");
+            if class == *ALL_CLASSES.end() {
+                break;
+            }
+            let next = SizeClass(class + 1);
+            assert!(next.bytes() > bytes);
+            assert_eq!(SizeClass::of(bytes + 1), next, "{bytes} + 1");
+            let excess = next.bytes() - (bytes + 1);
+            assert!(excess * 1000 < bytes + 1, "{excess} too much at {bytes}");
+        }
+    }
+
+    #[test]
+    fn every_record_that_can_be_written_has_a_class_that_holds_it() {
+        for bytes in [u64::from(u32::MAX), (1 << 32) + 65_535 + 64, 1 << 33] {
+            assert!(SizeClass::of(bytes).bytes() >= bytes);
+        }
+        // Beyond, the greatest class serves; nothing overflows.
+        for bytes in [1 << 41, 1 << 63, u64::MAX] {
+            assert_eq!(SizeClass::of(bytes).0, SIZE_MASK as u16);
+        }
+    }
+
+    #[test]
+    fn an_entry_gives_back_what_it_was_made_of() {
+        for bits in [0, u64::MAX, 0x0123_4567_89ab_cdef] {
+            let hash = KeyHash {
+                hi: bits,
+                lo: bits as u32,
+            };
+            let place = Place {
+                segment: (bits >> 32) as u16,
+                offset: bits as u32,
+            };
+            for class in [1, 2, 1024, 32_767] {
+                for has_ttl in [false, true] {
+                    let size = SizeClass(class);
+                    let slot = Slot {
+                        place,
+                        size,
+                        has_ttl,
+                    };
+                    let entry = Entry::new(hash, slot);
+                    assert!(!entry.is_empty() && entry.holds(hash));
+                    assert_eq!((entry.hash(), entry.slot()), (hash, Some(slot)));
+                }
+            }
+        }
+        assert!(Entry::EMPTY.is_empty() && Entry::EMPTY.slot().is_none());
+        assert!(!Entry::EMPTY.holds(KeyHash { hi: 0, lo: 0 }));
     }
 }
