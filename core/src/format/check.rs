@@ -6,16 +6,23 @@
 
 use crc32fast::Hasher;
 
+/// Bytes of a mask: the salt and the offset, 8 each, little-endian.
+pub(crate) const MASK_BYTES: usize = 8 + 8;
+
 /// CRC-32 of `salt` and `offset` (8 bytes each, little-endian) followed by `bytes`.
 #[inline]
 pub fn masked(salt: u64, offset: u64, bytes: &[u8]) -> u32 {
-    let mut place = [0; 16];
-    place[..8].copy_from_slice(&salt.to_le_bytes());
-    place[8..].copy_from_slice(&offset.to_le_bytes());
     let mut crc = Hasher::new();
-    crc.update(&place);
+    crc.update(&mask(salt, offset));
     crc.update(bytes);
     crc.finalize()
+}
+
+/// The bytes that a masked check begins with. A record's head is summed in one go
+/// behind them, which costs less than the two sums of [`masked`].
+#[inline]
+pub(crate) fn mask(salt: u64, offset: u64) -> [u8; MASK_BYTES] {
+    (u128::from(offset) << 64 | u128::from(salt)).to_le_bytes()
 }
 
 /// CRC-32 of the key followed by the value: the part of a record that moves with it unchanged.
@@ -30,7 +37,21 @@ pub fn body(key: &[u8], value: &[u8]) -> u32 {
 /// The two halves of the key's CRC-32 folded together: tells a rotten value from a rotten key.
 #[inline]
 pub fn key(key: &[u8]) -> u16 {
-    let crc = plain(key);
+    fold(plain(key))
+}
+
+/// [`key`] and [`body`] in one pass.
+#[inline]
+pub fn key_and_body(key: &[u8], value: &[u8]) -> (u16, u32) {
+    let mut crc = Hasher::new();
+    crc.update(key);
+    let key_crc = crc.clone().finalize();
+    crc.update(value);
+    (fold(key_crc), crc.finalize())
+}
+
+#[inline]
+fn fold(crc: u32) -> u16 {
     (crc ^ (crc >> 16)) as u16
 }
 

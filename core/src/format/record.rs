@@ -13,7 +13,8 @@
 //! No length is believed before the check over it is right. A head of a small put takes 14 to 16
 //! bytes. All zeros are never a record: kind 0 does not exist.
 
-use super::{FILE_BYTES_MAX, Space, check, u16_at, u32_at, varint};
+use super::check::{self, MASK_BYTES};
+use super::{FILE_BYTES_MAX, Space, u16_at, u32_at, varint};
 use crate::prelude::*;
 use core::fmt;
 
@@ -23,8 +24,10 @@ pub const KEY_BYTES_MAX: usize = 65_535;
 pub const VALUE_BYTES_MAX: u32 = u32::MAX;
 /// Bytes of a marker's value: a wall-clock time.
 pub const MARKER_VALUE_BYTES: usize = 8;
+/// Bytes of the check, which covers all of the head after itself.
+const CHECK_BYTES: usize = 4;
 /// Where the varints begin: check 4, body crc 4, key check 2, tag 1.
-const FIXED_BYTES: usize = 4 + 4 + 2 + 1;
+const FIXED_BYTES: usize = CHECK_BYTES + 4 + 2 + 1;
 /// The shortest head: three varints of one byte.
 pub const HEAD_BYTES_MIN: usize = FIXED_BYTES + 3;
 /// The longest head: every extension at its widest.
@@ -157,6 +160,7 @@ impl Head {
     pub fn new(kind: Kind, seq: u64, key: &[u8], value: &[u8]) -> Self {
         debug_assert!(key.len() <= KEY_BYTES_MAX);
         debug_assert!(value.len() as u64 <= u64::from(VALUE_BYTES_MAX));
+        let (key_check, body_crc) = check::key_and_body(key, value);
         Self {
             kind,
             seq,
@@ -165,8 +169,8 @@ impl Head {
             expiry_ms: None,
             durable: None,
             batch: Batch::None,
-            body_crc: check::body(key, value),
-            key_check: check::key(key),
+            body_crc,
+            key_check,
         }
     }
 
@@ -215,12 +219,13 @@ impl Head {
         );
         debug_assert!(self.is_well_formed(offset), "{self:?} at {offset}");
         let mut tag = self.kind as u8;
-        let mut buffer = [0; HEAD_BYTES_MAX];
-        let mut at = varint::put(
-            &mut buffer,
-            FIXED_BYTES,
-            self.seq.wrapping_sub(site.base_seq),
-        );
+        // The head lies so that its check covers all that is before its end: the mask first, and
+        // the check itself overwrites the mask's last bytes when they have been summed.
+        const HEAD: usize = MASK_BYTES - CHECK_BYTES;
+        let mut buffer = [0; HEAD + HEAD_BYTES_MAX];
+        buffer[..MASK_BYTES].copy_from_slice(&check::mask(site.salt, offset));
+        let seq_delta = self.seq.wrapping_sub(site.base_seq);
+        let mut at = varint::put(&mut buffer, HEAD + FIXED_BYTES, seq_delta);
         at = varint::put(&mut buffer, at, u64::from(self.key_bytes));
         at = varint::put(&mut buffer, at, u64::from(self.value_bytes));
         if let Some(expiry_ms) = self.expiry_ms {
@@ -243,12 +248,12 @@ impl Head {
             }
             Batch::Member => tag |= TAG_BATCH_MEMBER,
         }
-        buffer[4..8].copy_from_slice(&self.body_crc.to_le_bytes());
-        buffer[8..10].copy_from_slice(&self.key_check.to_le_bytes());
-        buffer[10] = tag;
-        let masked = check::masked(site.salt, offset, &buffer[4..at]);
-        buffer[..4].copy_from_slice(&masked.to_le_bytes());
-        out.extend_from_slice(&buffer[..at]);
+        buffer[HEAD + 4..HEAD + 8].copy_from_slice(&self.body_crc.to_le_bytes());
+        buffer[HEAD + 8..HEAD + 10].copy_from_slice(&self.key_check.to_le_bytes());
+        buffer[HEAD + 10] = tag;
+        let masked = check::plain(&buffer[..at]);
+        buffer[HEAD..HEAD + CHECK_BYTES].copy_from_slice(&masked.to_le_bytes());
+        out.extend_from_slice(&buffer[HEAD..at]);
     }
 
     /// Whether these are the key and value the record was written with.
@@ -375,7 +380,7 @@ pub fn decode(bytes: &[u8], site: Site, offset: u64) -> Result<Decoded, HeadDama
         body_crc: u32_at(fixed, 4),
         key_check: u16_at(fixed, 8),
     };
-    if check::masked(site.salt, offset, &bytes[4..at]) != u32_at(fixed, 0) {
+    if masked_check(bytes, at, site.salt, offset) != u32_at(fixed, 0) {
         return Err(HeadDamage::Check);
     }
     if !head.is_well_formed(offset) {
@@ -385,6 +390,23 @@ pub fn decode(bytes: &[u8], site: Site, offset: u64) -> Result<Decoded, HeadDama
         head,
         head_bytes: at,
     })
+}
+
+/// The check of the head that ends at `end`.
+#[inline]
+fn masked_check(bytes: &[u8], end: usize, salt: u64, offset: u64) -> u32 {
+    // Nearly every head is short and has its key and value behind it: a copy of fixed size and one
+    // sum take 25 ns where two sums took 31.
+    const SHORT: usize = 24;
+    match bytes.first_chunk::<SHORT>() {
+        Some(chunk) if end <= SHORT => {
+            let mut joined = [0; MASK_BYTES + SHORT - CHECK_BYTES];
+            joined[..MASK_BYTES].copy_from_slice(&check::mask(salt, offset));
+            joined[MASK_BYTES..].copy_from_slice(&chunk[CHECK_BYTES..]);
+            check::plain(&joined[..MASK_BYTES + end - CHECK_BYTES])
+        }
+        _ => check::masked(salt, offset, &bytes[CHECK_BYTES..end]),
+    }
 }
 
 /// Why bytes are not the head of a record at their place.
