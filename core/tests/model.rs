@@ -256,6 +256,35 @@ fn a_store_behaves_like_a_map_through_merges_crashes_and_reopenings() {
 }
 
 #[test]
+fn a_full_segment_is_sealed_by_the_write_that_would_not_fit() {
+    let disk = MemoryStorage::with_seed(3);
+    let small = Options {
+        segment_bytes: 1 << 20,
+        ..options()
+    };
+    let mut store: Store = Engine::open(disk.clone(), small.clone()).unwrap();
+    let mut batch = Batch::new();
+    for n in 0..120_u8 {
+        store.put(&[n], &vec![n; 30_000]).unwrap();
+        batch.clear();
+        batch.put([n, 0], vec![n; 20_000]).put([n, 1], vec![n; 100]);
+        store.write(&batch).unwrap();
+    }
+    let stats = store.stats();
+    assert!(stats.segments.len() > 5, "{}", stats.segments.len());
+    assert!(stats.segments.iter().all(|s| s.size_bytes <= 1 << 20));
+    drop(store);
+    let store: Store = Engine::open(disk, small).unwrap();
+    assert_eq!(store.len(), 360);
+    for n in 0..120_u8 {
+        assert_eq!(store.get(&[n]).unwrap(), Some(vec![n; 30_000]));
+        assert_eq!(store.get(&[n, 0]).unwrap(), Some(vec![n; 20_000]));
+        assert_eq!(store.get(&[n, 1]).unwrap(), Some(vec![n; 100]));
+    }
+    assert!(store.verify(|_, _| {}).unwrap().is_sound());
+}
+
+#[test]
 fn a_merge_in_small_steps_ends_and_frees_the_dead_bytes() {
     let mut world = World::new(7);
     for round in 0..5 {

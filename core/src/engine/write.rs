@@ -333,11 +333,13 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// Encodes, appends, publishes and acknowledges.
     fn commit_staged(&mut self, staged: &mut [Staged<'_>], ack: Option<Ack>) -> Result<Committed> {
         let ack = ack.unwrap_or(self.options.ack);
-        let first_seq = self.issue_seqs(staged.len() as u64)?;
-        for (seq, op) in (first_seq..).zip(staged.iter_mut()) {
+        // The numbers are settled before a rotation, which starts the new segment with them.
+        let next_seq = self.writer()?.seq.saturating_add(1);
+        for (seq, op) in (next_seq..).zip(staged.iter_mut()) {
             op.head.seq = seq;
         }
         self.make_room(staged)?;
+        let first_seq = self.issue_seqs(staged.len() as u64)?;
         let mut bytes = core::mem::take(&mut self.writer_mut()?.scratch);
         bytes.clear();
         let done = self.encode_and_publish(staged, ack, &mut bytes);
@@ -478,7 +480,10 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     }
 
     fn sync_is_due(&self) -> bool {
-        let (Some(every), Some(now)) = (self.options.sync_every_ms, self.storage.now_ms()) else {
+        let Some(every) = self.options.sync_every_ms else {
+            return false;
+        };
+        let Some(now) = self.storage.now_ms() else {
             return false;
         };
         let last = self.writer().ok().and_then(|writer| writer.synced_ms);
