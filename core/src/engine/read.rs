@@ -7,7 +7,7 @@ use crate::format::{KeyHash, Space};
 use crate::index::{IndexCell, Located};
 use crate::keydir::Slot;
 use crate::prelude::*;
-use crate::segment::read::{Checked, Spot, check, prove_key};
+use crate::segment::read::{Checked, Spot};
 use crate::storage::{ErrorKind, File, Host, Storage};
 
 /// How often a reader looks again when a file vanished between the look and the read.
@@ -101,7 +101,7 @@ impl<H: Host, C> Reader<'_, H, C> {
                 }
                 Err(error) => return Err(error),
             };
-            prove_key(&spot, &checked, buffer, key)?;
+            spot.prove_key(&checked, buffer, key)?;
             return Ok(self.is_alive(checked.head.expiry_ms).then_some(checked));
         }
     }
@@ -142,7 +142,7 @@ pub(crate) fn read_located<F: File>(
         }
         Located::Buffered(spot, bytes) => {
             *buffer = bytes;
-            let checked = check(buffer, spot.site, spot.offset, spot.name())?;
+            let checked = spot.check(buffer)?;
             Ok(Some((spot, checked)))
         }
     }
@@ -216,7 +216,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let Some((spot, checked)) = read_located(located, &mut buffer)? else {
             return Err(Error::Changed);
         };
-        prove_key(&spot, &checked, &buffer, key)?;
+        spot.prove_key(&checked, &buffer, key)?;
         Ok((checked.head.seq, checked.head.expiry_ms))
     }
 }

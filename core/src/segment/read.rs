@@ -49,9 +49,44 @@ impl<F: File> Spot<F> {
         let got = self
             .file
             .pread(self.offset, buffer)
-            .during(Op::Read, self.name())?;
+            .map_err(|source| Error::storage(Op::Read, Some(self.name()), source))?;
         buffer.truncate(got);
-        check(buffer, self.site, self.offset, self.name())
+        self.check(buffer)
+    }
+
+    /// Checks the record at the start of `bytes`, which were found at this spot.
+    pub(crate) fn check(&self, bytes: &[u8]) -> Result<Checked> {
+        let corrupt = |damage| Error::Corrupt {
+            file: self.name(),
+            offset: self.offset,
+            damage,
+        };
+        let Decoded { head, head_bytes } =
+            record::decode(bytes, self.site, self.offset).map_err(|damage| match damage {
+                record::HeadDamage::Short => corrupt(Damage::Truncated),
+                _ => corrupt(Damage::Head),
+            })?;
+        let checked = Checked { head, head_bytes };
+        let value = checked.value();
+        if value.end > bytes.len() {
+            return Err(corrupt(Damage::Truncated));
+        }
+        if !head.body_is_intact(&bytes[checked.key()], &bytes[value]) {
+            return Err(corrupt(Damage::Body));
+        }
+        Ok(checked)
+    }
+
+    /// Answers whether the checked record in `buffer` is `key`'s; another key's is a collision,
+    /// never an absence.
+    pub(crate) fn prove_key(&self, checked: &Checked, buffer: &[u8], key: &[u8]) -> Result<()> {
+        if &buffer[checked.key()] == key {
+            return Ok(());
+        }
+        Err(Error::KeyCollision {
+            file: self.name(),
+            offset: self.offset,
+        })
     }
 
     pub(crate) fn name(&self) -> FileName {
@@ -67,44 +102,4 @@ impl<F: File> Spot<F> {
         }
         usize::try_from(wanted).map_err(|_| Error::TooLarge)
     }
-}
-
-/// Checks the record at the start of `bytes`, which were found at `offset` of `file`.
-pub(crate) fn check(bytes: &[u8], site: Site, offset: u64, file: FileName) -> Result<Checked> {
-    let corrupt = |damage| Error::Corrupt {
-        file,
-        offset,
-        damage,
-    };
-    let Decoded { head, head_bytes } =
-        record::decode(bytes, site, offset).map_err(|damage| match damage {
-            record::HeadDamage::Short => corrupt(Damage::Truncated),
-            _ => corrupt(Damage::Head),
-        })?;
-    let checked = Checked { head, head_bytes };
-    let value = checked.value();
-    if value.end > bytes.len() {
-        return Err(corrupt(Damage::Truncated));
-    }
-    if !head.body_is_intact(&bytes[checked.key()], &bytes[value]) {
-        return Err(corrupt(Damage::Body));
-    }
-    Ok(checked)
-}
-
-/// Answers whether the checked record in `buffer` is `key`'s; another key's is a collision, never
-/// an absence.
-pub(crate) fn prove_key<F: File>(
-    spot: &Spot<F>,
-    checked: &Checked,
-    buffer: &[u8],
-    key: &[u8],
-) -> Result<()> {
-    if &buffer[checked.key()] == key {
-        return Ok(());
-    }
-    Err(Error::KeyCollision {
-        file: spot.name(),
-        offset: spot.offset,
-    })
 }
