@@ -8,11 +8,20 @@ pub use portcask_core::*;
 
 #[cfg(not(target_family = "wasm"))]
 pub mod std_files;
+#[cfg(all(target_os = "wasi", target_env = "p1"))]
+pub mod wasi;
 
+/// The storage of this platform: a directory of the file system.
 #[cfg(not(target_family = "wasm"))]
-mod platform {
-    pub use crate::std_files::StdFiles as PlatformStorage;
-}
+pub use std_files::StdFiles as PlatformStorage;
+/// The storage of this platform: a directory that the WASI host has opened.
+#[cfg(all(target_os = "wasi", target_env = "p1"))]
+pub use wasi::WasiDir as PlatformStorage;
 
-/// The storage of this platform: a directory of files.
-pub use platform::PlatformStorage;
+// The rooms of the WASI backend that call no host, so that every platform's tests meet them.
+#[cfg(all(test, not(target_family = "wasm")))]
+#[path = "wasi/guest_path.rs"]
+mod guest_path;
+#[cfg(all(test, not(target_family = "wasm")))]
+#[path = "wasi/listing.rs"]
+mod listing;

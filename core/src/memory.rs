@@ -6,7 +6,7 @@
 //!   content: length + pages of 64 KiB; what no page holds reads as zeros, so holes cost nothing
 //! ```
 //!
-//! Invariants: a page is never longer than [`PAGE_BYTES`]; no page holds bytes past the length;
+//! Invariants: a page is never longer than 64 KiB; no page holds bytes past the length;
 //! `used` is the sum of what every named file is charged for.
 
 use crate::prelude::*;

@@ -9,8 +9,8 @@ use crate::storage::{
 /// More files than any backend may keep descriptors for.
 const MANY_OPEN_FILES: usize = 300;
 
-/// Enough names that a platform needs several calls to list them.
-const MANY_NAMES: usize = 500;
+/// Enough names, long ones, that no platform lists them in the 64 KiB it likes to begin with.
+const MANY_NAMES: usize = 800;
 
 /// The trials, in the order of the contract's clauses.
 pub(super) fn trials<S: Storage>() -> [Trial<S>; 15] {
@@ -29,7 +29,7 @@ pub(super) fn trials<S: Storage>() -> [Trial<S>; 15] {
             missing_is_not_found,
         ),
         (
-            "a directory of 500 files is listed completely",
+            "a directory of 800 files is listed completely",
             list_is_complete,
         ),
         (
@@ -306,10 +306,10 @@ fn no_lock() -> Outcome {
     Outcome::Declined("two writers are told apart by the fence alone".into())
 }
 
-/// `MANY_NAMES` names in order.
+/// `MANY_NAMES` names of the greatest length, in order.
 fn many_names() -> Vec<FileName> {
     (0..MANY_NAMES)
-        .map(|number| name(&format!("segment-{number:010}")))
+        .map(|number| name(&format!("segment-{number:056}")))
         .collect()
 }
 

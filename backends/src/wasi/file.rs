@@ -1,0 +1,313 @@
+//! One open file of a preopened directory, on one of at most [`DESCRIPTORS_MAX`] descriptors.
+//!
+//! Some hosts give a guest little more than a hundred descriptors, so the file used longest ago is
+//! closed when another one is needed, and opened again by its name when it is used. Everything is
+//! single-threaded here: a handle that is reached through the directory's roll is alive for as
+//! long as the look at it takes.
+
+use super::calls::{Errno, Fd};
+use super::{Directory, refused, say};
+use portcask_core::storage::{Access, ErrorKind, File, FileName, StorageError};
+use std::cell::{Cell, Ref, RefCell};
+use std::rc::{Rc, Weak};
+
+/// Most descriptors one opener uses for files.
+pub const DESCRIPTORS_MAX: usize = 100;
+
+/// Largest file offset a host takes.
+const OFFSET_MAX: u64 = i64::MAX as u64;
+
+/// How often an open is tried again after closing an idle descriptor of ours.
+const OPEN_ATTEMPTS: usize = 8;
+
+/// An open file of a [`WasiDir`](super::WasiDir). Clones share the descriptor.
+#[derive(Clone, Debug)]
+pub struct WasiFile {
+    handle: Rc<Handle>,
+}
+
+/// What the clones of a [`WasiFile`] share.
+#[derive(Debug)]
+struct Handle {
+    dir: Rc<Directory>,
+    access: Access,
+    /// Follows renames through the same opener.
+    name: Cell<FileName>,
+    fd: RefCell<Option<Fd>>,
+    /// Device and inode, which must be found again under the name. Hosts that know neither show
+    /// the same numbers always, and then nothing is told apart.
+    identity: (u64, u64),
+    /// The directory's count of uses at the last use of this file.
+    used: Cell<u64>,
+    /// The name is gone or another file's: what is closed stays closed.
+    nameless: Cell<bool>,
+}
+
+/// The open files of a directory.
+#[derive(Debug, Default)]
+pub(super) struct Roll {
+    handles: RefCell<Vec<Weak<Handle>>>,
+    /// Handles with a descriptor.
+    open: Cell<usize>,
+    uses: Cell<u64>,
+}
+
+impl WasiFile {
+    pub(super) fn create(dir: &Rc<Directory>, name: &FileName) -> Result<Self, StorageError> {
+        let fd = open_descriptor(dir, name, || dir.fd.create_file(name.as_str()))?;
+        Self::seat(dir, name, Access::Write, fd)
+    }
+
+    pub(super) fn open(
+        dir: &Rc<Directory>,
+        name: &FileName,
+        access: Access,
+    ) -> Result<Self, StorageError> {
+        let fd = open_descriptor(dir, name, || dir.fd.open_file(name.as_str(), access))?;
+        Self::seat(dir, name, access, fd)
+    }
+
+    fn seat(
+        dir: &Rc<Directory>,
+        name: &FileName,
+        access: Access,
+        fd: Fd,
+    ) -> Result<Self, StorageError> {
+        let identity = identify(dir, name, &fd)?;
+        let handle = Rc::new(Handle {
+            dir: Rc::clone(dir),
+            access,
+            name: Cell::new(*name),
+            fd: RefCell::new(Some(fd)),
+            identity,
+            used: Cell::new(dir.roll.next_use()),
+            nameless: Cell::new(false),
+        });
+        dir.roll.open.set(dir.roll.open.get() + 1);
+        dir.roll.handles.borrow_mut().push(Rc::downgrade(&handle));
+        Ok(Self { handle })
+    }
+}
+
+impl Handle {
+    /// The descriptor, opened again if it was closed to make room.
+    fn descriptor(&self) -> Result<Ref<'_, Fd>, StorageError> {
+        self.used.set(self.dir.roll.next_use());
+        if self.fd.borrow().is_none() {
+            self.reopen()?;
+        }
+        Ref::filter_map(self.fd.borrow(), Option::as_ref).map_err(|_| self.gone())
+    }
+
+    fn reopen(&self) -> Result<(), StorageError> {
+        if self.nameless.get() {
+            return Err(self.gone());
+        }
+        let name = self.name.get();
+        let open = || self.dir.fd.open_file(name.as_str(), self.access);
+        let fd = open_descriptor(&self.dir, &name, open).map_err(|refusal| match refusal.kind {
+            ErrorKind::NotFound => self.gone(),
+            _ => refusal,
+        })?;
+        if identify(&self.dir, &name, &fd)? != self.identity {
+            return Err(self.gone());
+        }
+        *self.fd.borrow_mut() = Some(fd);
+        self.dir.roll.open.set(self.dir.roll.open.get() + 1);
+        Ok(())
+    }
+
+    fn is_open(&self) -> bool {
+        self.fd.borrow().is_some()
+    }
+
+    fn gone(&self) -> StorageError {
+        let path = self.dir.path_of(&self.name.get());
+        let words = format!("{path} is no longer the file that was opened");
+        say(ErrorKind::Closed, words)
+    }
+
+    /// Calls the host with the open descriptor.
+    fn call<T>(&self, call: impl FnOnce(&Fd) -> Result<T, Errno>) -> Result<T, StorageError> {
+        call(&*self.descriptor()?)
+            .map_err(|errno| refused(&self.dir.path_of(&self.name.get()), errno))
+    }
+
+    fn must_be_writable(&self) -> Result<(), StorageError> {
+        match self.access {
+            Access::Write => Ok(()),
+            Access::Read => {
+                let path = self.dir.path_of(&self.name.get());
+                Err(say(
+                    ErrorKind::Denied,
+                    format!("{path} was opened for reading"),
+                ))
+            }
+        }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let roll = &self.dir.roll;
+        if self.is_open() {
+            roll.open.set(roll.open.get() - 1);
+        }
+        let alive = |handle: &Weak<Self>| handle.strong_count() > 0;
+        roll.handles.borrow_mut().retain(alive);
+    }
+}
+
+impl File for WasiFile {
+    fn append(&self, offset: u64, bytes: &[u8]) -> Result<(), StorageError> {
+        let handle = &self.handle;
+        handle.must_be_writable()?;
+        let end = offset.checked_add(bytes.len() as u64);
+        if end.is_none_or(|end| end > OFFSET_MAX) {
+            let path = handle.dir.path_of(&handle.name.get());
+            return Err(say(
+                ErrorKind::Full,
+                format!("{path}: no file is that long"),
+            ));
+        }
+        let mut done = 0;
+        while done < bytes.len() {
+            match handle.call(|fd| fd.pwrite(&bytes[done..], offset + done as u64))? {
+                0 => {
+                    let path = handle.dir.path_of(&handle.name.get());
+                    return Err(say(
+                        ErrorKind::Io,
+                        format!("{path}: the host wrote nothing"),
+                    ));
+                }
+                count => done += count,
+            }
+        }
+        Ok(())
+    }
+
+    fn pread(&self, offset: u64, into: &mut [u8]) -> Result<usize, StorageError> {
+        let mut done = 0;
+        while done < into.len() {
+            let at = offset.saturating_add(done as u64);
+            // A host may take the buffer's end for an offset too, and signed.
+            if at > OFFSET_MAX - (into.len() - done) as u64 {
+                break;
+            }
+            match self.handle.call(|fd| fd.pread(&mut into[done..], at))? {
+                0 => break,
+                count => done += count,
+            }
+        }
+        Ok(done)
+    }
+
+    fn sync(&self) -> Result<(), StorageError> {
+        // A descriptor that was opened for reading has no right to sync, and nothing to sync.
+        match self.handle.access {
+            Access::Write => self.handle.call(Fd::sync_data),
+            Access::Read => Ok(()),
+        }
+    }
+
+    fn len(&self) -> Result<u64, StorageError> {
+        Ok(self.handle.call(Fd::file_stat)?.size)
+    }
+
+    fn truncate(&self, len: u64) -> Result<(), StorageError> {
+        self.handle.must_be_writable()?;
+        if self.len()? <= len {
+            return Ok(());
+        }
+        self.handle.call(|fd| fd.set_size(len))
+    }
+}
+
+impl Roll {
+    fn next_use(&self) -> u64 {
+        self.uses.set(self.uses.get() + 1);
+        self.uses.get()
+    }
+
+    /// Closes the descriptor used longest ago. Says whether there was one that can be opened again.
+    fn close_one(&self) -> bool {
+        let handles = self.handles.borrow();
+        let idlest = handles
+            .iter()
+            .filter_map(Weak::upgrade)
+            .filter(|handle| !handle.nameless.get() && handle.is_open())
+            .min_by_key(|handle| handle.used.get());
+        let Some(handle) = idlest else {
+            return false;
+        };
+        *handle.fd.borrow_mut() = None;
+        self.open.set(self.open.get() - 1);
+        true
+    }
+
+    fn named(&self, name: &FileName) -> Vec<Rc<Handle>> {
+        let handles = self.handles.borrow();
+        handles
+            .iter()
+            .filter_map(Weak::upgrade)
+            .filter(|handle| !handle.nameless.get() && handle.name.get() == *name)
+            .collect()
+    }
+
+    /// Opens what is open of a file that is about to lose its name, so that it stays readable
+    /// where there is room, and runs `change`. Files follow if it gives them another name.
+    pub(super) fn around<T>(
+        &self,
+        losing: &FileName,
+        moving: Option<&FileName>,
+        change: impl FnOnce() -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        let lost = self.named(losing);
+        for handle in &lost {
+            if !handle.is_open() && self.open.get() < DESCRIPTORS_MAX {
+                // What cannot be opened now is closed for good, and says so when it is used.
+                let _ = handle.reopen();
+            }
+        }
+        let answer = change()?;
+        for handle in lost {
+            handle.nameless.set(true);
+        }
+        if let Some(moving) = moving {
+            for handle in self.named(moving) {
+                handle.name.set(*losing);
+            }
+        }
+        Ok(answer)
+    }
+}
+
+/// Opens a descriptor, closing idle ones of ours at the cap and while the host has none left.
+fn open_descriptor(
+    dir: &Directory,
+    name: &FileName,
+    open: impl Fn() -> Result<Fd, Errno>,
+) -> Result<Fd, StorageError> {
+    while dir.roll.open.get() >= DESCRIPTORS_MAX && dir.roll.close_one() {}
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        match open() {
+            Ok(fd) => return Ok(fd),
+            Err(::wasi::ERRNO_MFILE | ::wasi::ERRNO_NFILE | ::wasi::ERRNO_NOMEM)
+                if attempts < OPEN_ATTEMPTS && dir.roll.close_one() => {}
+            Err(errno) => return Err(refused(&dir.path_of(name), errno)),
+        }
+    }
+}
+
+/// What tells a regular file from another one, as far as the host knows.
+fn identify(dir: &Directory, name: &FileName, fd: &Fd) -> Result<(u64, u64), StorageError> {
+    let path = || dir.path_of(name);
+    let stat = fd.file_stat().map_err(|errno| refused(&path(), errno))?;
+    if stat.filetype != ::wasi::FILETYPE_REGULAR_FILE {
+        let words = format!("{} is not a regular file", path());
+        return Err(say(ErrorKind::Denied, words));
+    }
+    Ok((stat.dev, stat.ino))
+}

@@ -1,0 +1,77 @@
+//! Finds the preopened directory that covers a path, by names alone.
+//!
+//! A WASI guest can name nothing outside the directories its host has opened for it, and it knows
+//! those only by the names the host gave them: `data`, `.`, `/data`, `../data`. Names are compared
+//! by component; a leading slash, `.` and doubled or trailing slashes make no difference, as in
+//! wasi-libc.
+
+/// Why no preopened directory can be used for a path.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Misfit {
+    /// The path is empty.
+    Empty,
+    /// No preopened directory covers it.
+    Uncovered,
+    /// It climbs with `..` below the preopened directory; hosts disagree about what that means.
+    Climbs,
+}
+
+/// The index of the preopened directory that covers most of `path`, and the rest of the path: no
+/// slash at either end, empty for the directory itself.
+pub(crate) fn resolve(path: &str, preopens: &[&str]) -> Result<(usize, String), Misfit> {
+    if path.is_empty() {
+        return Err(Misfit::Empty);
+    }
+    let wanted = components(path);
+    let covering = preopens
+        .iter()
+        .map(|name| components(name))
+        .enumerate()
+        .filter(|(_, covered)| wanted.starts_with(covered))
+        .max_by_key(|(_, covered)| covered.len());
+    let (index, covered) = covering.ok_or(Misfit::Uncovered)?;
+    let rest = &wanted[covered.len()..];
+    if rest.contains(&"..") {
+        return Err(Misfit::Climbs);
+    }
+    Ok((index, rest.join("/")))
+}
+
+fn components(path: &str) -> Vec<&str> {
+    let real = |part: &&str| !part.is_empty() && *part != ".";
+    path.split('/').filter(real).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_preopened_directory_that_covers_most_is_taken() {
+        let check = |path, preopens: &[&str], index, rest: &str| {
+            assert_eq!(resolve(path, preopens), Ok((index, rest.into())), "{path}");
+        };
+        check("data", &["data"], 0, "");
+        check("data/", &["data"], 0, "");
+        check("./data//", &["data"], 0, "");
+        check("/data", &["data"], 0, "");
+        check("data", &["/data"], 0, "");
+        check("data/sub/deep", &["data"], 0, "sub/deep");
+        check(".", &["."], 0, "");
+        check("data", &["."], 0, "data");
+        check("/data", &["/"], 0, "data");
+        check("a/b/c", &[".", "a/b", "a"], 1, "c");
+        check("../data", &["../data"], 0, "");
+        check("../data/sub", &["..", "../data"], 1, "sub");
+    }
+
+    #[test]
+    fn a_path_that_no_host_has_opened_is_refused_and_so_is_climbing() {
+        assert_eq!(resolve("", &["."]), Err(Misfit::Empty));
+        assert_eq!(resolve("data", &[]), Err(Misfit::Uncovered));
+        assert_eq!(resolve("database", &["data"]), Err(Misfit::Uncovered));
+        assert_eq!(resolve("..", &["data"]), Err(Misfit::Uncovered));
+        assert_eq!(resolve("data/../x", &["data"]), Err(Misfit::Climbs));
+        assert_eq!(resolve("../x", &["."]), Err(Misfit::Climbs));
+    }
+}

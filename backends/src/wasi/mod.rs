@@ -1,0 +1,340 @@
+//! A preopened directory of a WASI host, through the positional calls of preview 1.
+//!
+//! ```text
+//! WasiDir -- clone --> the same opener
+//!   Directory   the descriptor the names are looked up in, and what the host can promise
+//!   Roll        the open files, on at most a hundred descriptors
+//! ```
+//!
+//! What hosts promise, tried at each open and told by `capabilities()`:
+//!
+//! * **Bytes**: `fd_datasync` reaches the host's own sync.
+//! * **Names**: syncing a directory works under Node and is refused by wasmtime, wasmi and Deno.
+//!   Where it is refused, nothing that this crate could do instead would be a promise.
+//! * **Exclusion**: preview 1 has no file locks; two writers are told apart by the engine's fence.
+//! * **Space** is not set aside: `fd_allocate` is refused by the hosts that matter most.
+//!
+//! Names are looked up without following symbolic links. Every offset is checked here before a
+//! host sees it, because some hosts answer impossible ones with a trap.
+
+#[allow(unsafe_code)]
+mod calls;
+mod file;
+mod guest_path;
+mod listing;
+
+pub use file::{DESCRIPTORS_MAX, WasiFile};
+
+use ::wasi::{self as p1};
+use calls::{Errno, Fd};
+use file::Roll;
+use guest_path::Misfit;
+use portcask_core::storage::{
+    Access, Capabilities, ErrorKind, FileName, Host, Storage, StorageError,
+};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::rc::Rc;
+
+/// First size of the buffer for a listing. Some hosts read the whole directory for each call.
+const LISTING_BYTES: usize = 64 * 1024;
+
+/// Beyond this the listing goes on by cookies: some 350,000 names.
+const LISTING_BYTES_MAX: usize = 16 << 20;
+
+/// A directory the host has opened for this guest, or one below it, as [`Storage`]. Cheap to
+/// clone; clones share everything.
+#[derive(Clone, Debug)]
+pub struct WasiDir {
+    dir: Rc<Directory>,
+}
+
+/// What all clones and all open files share.
+#[derive(Debug)]
+struct Directory {
+    /// The guest's name for it, without a trailing slash, for words to people.
+    path: String,
+    fd: Fd,
+    /// Opened by [`WasiDir::open`]: may create, rename and remove.
+    writable: bool,
+    capabilities: Capabilities,
+    roll: Roll,
+}
+
+/// Never made: preview 1 has no lock that dies with its owner.
+#[derive(Debug)]
+pub enum WasiLock {}
+
+impl WasiDir {
+    /// Opens a directory for reading and writing: a preopened one, or one below it. Creates its
+    /// last component if absent, never its parents.
+    ///
+    /// Errors with `NotFound` if the host has opened no directory that covers the path or the
+    /// parent is missing, `Exists` if a file stands in the directory's place, `Denied` if the path
+    /// climbs with `..`.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StorageError> {
+        Self::build(path.as_ref(), true)
+    }
+
+    /// Opens an existing directory for reading. Creates and writes nothing; calls that would
+    /// answer `Denied`.
+    pub fn open_existing(path: impl AsRef<Path>) -> Result<Self, StorageError> {
+        Self::build(path.as_ref(), false)
+    }
+
+    fn build(path: &Path, writable: bool) -> Result<Self, StorageError> {
+        let path = path.to_string_lossy();
+        let mut preopens = calls::preopens().map_err(|errno| refused(&path, errno))?;
+        let names: Vec<&str> = preopens.iter().map(|(_, name)| name.as_str()).collect();
+        let (index, rest) =
+            guest_path::resolve(&path, &names).map_err(|misfit| misfits(&path, misfit, &names))?;
+        let (preopen, _) = preopens.swap_remove(index);
+        let fd = match rest.as_str() {
+            "" => preopen,
+            rest => open_below(&path, &preopen, rest, writable)?,
+        };
+        let namespace_sync = directory_syncs(&path, &fd)?;
+        Ok(Self {
+            dir: Rc::new(Directory {
+                path: path.trim_end_matches('/').into(),
+                fd,
+                writable,
+                capabilities: Capabilities {
+                    namespace_sync,
+                    atomic_rename: true,
+                    kernel_lock: false,
+                    preallocate: false,
+                    data_sync: true,
+                },
+                roll: Roll::default(),
+            }),
+        })
+    }
+
+    fn must_be_writable(&self) -> Result<(), StorageError> {
+        if self.dir.writable {
+            return Ok(());
+        }
+        let words = format!("{} is open for reading only", self.dir.path);
+        Err(say(ErrorKind::Denied, words))
+    }
+
+    /// Every name of the directory with its kind if the host says. The buffer grows until one call
+    /// brings them all: a listing that goes on by cookies misses names on some hosts when another
+    /// process removes one meanwhile.
+    fn read_names(&self) -> Result<BTreeMap<Vec<u8>, Option<bool>>, StorageError> {
+        let mut names = BTreeMap::new();
+        let mut buffer = vec![0; LISTING_BYTES];
+        let mut cookie = 0;
+        loop {
+            let filled = self.dir.fd.read_directory(&mut buffer, cookie);
+            let filled = filled.map_err(|errno| refused(&self.dir.path, errno))?;
+            let before = names.len();
+            for entry in listing::entries(&buffer[..filled]) {
+                cookie = entry.next;
+                names.insert(entry.name.to_vec(), entry.is_file);
+            }
+            if filled == buffer.len() && buffer.len() < LISTING_BYTES_MAX {
+                buffer.resize(buffer.len() * 4, 0);
+                cookie = 0;
+            } else if names.len() == before {
+                // A short answer alone is not the end: one host fills whole entries only.
+                break;
+            }
+        }
+        Ok(names)
+    }
+}
+
+impl Storage for WasiDir {
+    type File = WasiFile;
+    type Lock = WasiLock;
+
+    fn capabilities(&self) -> Capabilities {
+        self.dir.capabilities
+    }
+
+    fn create(&self, name: &FileName) -> Result<WasiFile, StorageError> {
+        self.must_be_writable()?;
+        WasiFile::create(&self.dir, name)
+    }
+
+    fn open(&self, name: &FileName, access: Access) -> Result<WasiFile, StorageError> {
+        if access == Access::Write {
+            self.must_be_writable()?;
+        }
+        WasiFile::open(&self.dir, name, access)
+    }
+
+    fn exists(&self, name: &FileName) -> Result<bool, StorageError> {
+        match self.dir.fd.stat(name.as_str()) {
+            Ok(stat) => Ok(stat.filetype == p1::FILETYPE_REGULAR_FILE),
+            Err(p1::ERRNO_NOENT) => Ok(false),
+            Err(errno) => Err(refused(&self.dir.path_of(name), errno)),
+        }
+    }
+
+    fn list(&self) -> Result<Vec<FileName>, StorageError> {
+        let mut files = Vec::new();
+        for (name, is_file) in self.read_names()? {
+            let Some(name) = str::from_utf8(&name).ok().and_then(FileName::new) else {
+                continue;
+            };
+            let is_file = match is_file {
+                Some(is_file) => is_file,
+                None => self.exists(&name)?,
+            };
+            if is_file {
+                files.push(name);
+            }
+        }
+        Ok(files)
+    }
+
+    fn rename(&self, from: &FileName, to: &FileName) -> Result<(), StorageError> {
+        self.must_be_writable()?;
+        if from == to {
+            return match self.exists(from)? {
+                true => Ok(()),
+                false => Err(refused(&self.dir.path_of(from), p1::ERRNO_NOENT)),
+            };
+        }
+        self.dir.roll.around(to, Some(from), || {
+            let renamed = self.dir.fd.rename(from.as_str(), to.as_str());
+            renamed.map_err(|errno| refused(&self.dir.path_of(from), errno))
+        })
+    }
+
+    fn remove(&self, name: &FileName) -> Result<(), StorageError> {
+        self.must_be_writable()?;
+        self.dir.roll.around(name, None, || {
+            let removed = self.dir.fd.unlink(name.as_str());
+            removed.map_err(|errno| refused(&self.dir.path_of(name), errno))
+        })
+    }
+
+    fn sync_namespace(&self) -> Result<(), StorageError> {
+        if !self.dir.capabilities.namespace_sync {
+            let words = format!("{}: this host cannot sync a directory", self.dir.path);
+            return Err(say(ErrorKind::Unsupported, words));
+        }
+        let synced = self.dir.fd.sync_directory();
+        synced.map_err(|errno| refused(&self.dir.path, errno))
+    }
+
+    fn lock(&self) -> Result<WasiLock, StorageError> {
+        let words = "WASI preview 1 has no file locks";
+        Err(say(ErrorKind::Unsupported, words))
+    }
+}
+
+impl Host for WasiDir {
+    fn now_ms(&self) -> Option<u64> {
+        match calls::now_ns() {
+            // A host without a clock may answer with nothing at all.
+            Ok(0) | Err(_) => None,
+            Ok(ns) => Some(ns / 1_000_000),
+        }
+    }
+
+    fn entropy(&self) -> Result<[u8; 16], StorageError> {
+        let mut bytes = [0; 16];
+        calls::random(&mut bytes).map_err(|errno| refused("random_get", errno))?;
+        Ok(bytes)
+    }
+}
+
+impl Directory {
+    fn path_of(&self, name: &FileName) -> String {
+        format!("{}/{name}", self.path)
+    }
+}
+
+/// Opens a directory below a preopened one. A writer makes its last component if absent, and
+/// syncs the parent where the host can, so that the directory itself survives a power loss.
+fn open_below(path: &str, preopen: &Fd, rest: &str, writable: bool) -> Result<Fd, StorageError> {
+    let opened = match preopen.open_directory(rest) {
+        Err(p1::ERRNO_NOENT) if writable => match preopen.create_directory(rest) {
+            Ok(()) | Err(p1::ERRNO_EXIST) => preopen.open_directory(rest),
+            Err(p1::ERRNO_NOENT) => {
+                let words = format!("{path}: its parent does not exist; create that first");
+                return Err(say(ErrorKind::NotFound, words));
+            }
+            Err(errno) => Err(errno),
+        },
+        answer => answer,
+    };
+    let fd = opened.map_err(|errno| match preopen.stat(rest) {
+        Ok(stat) if stat.filetype == p1::FILETYPE_REGULAR_FILE => {
+            let words = format!("{path} is a file, not a directory");
+            say(ErrorKind::Exists, words)
+        }
+        _ => refused(path, errno),
+    })?;
+    if writable {
+        match rest.rsplit_once('/') {
+            None => directory_syncs(path, preopen)?,
+            Some((parent, _)) => match preopen.open_directory(parent) {
+                Ok(parent) => directory_syncs(path, &parent)?,
+                Err(_) => false,
+            },
+        };
+    }
+    Ok(fd)
+}
+
+/// Really syncs the directory once: whether the host can.
+fn directory_syncs(path: &str, fd: &Fd) -> Result<bool, StorageError> {
+    match fd.sync_directory() {
+        Ok(()) => Ok(true),
+        Err(errno @ p1::ERRNO_IO) => Err(refused(path, errno)),
+        Err(_) => Ok(false),
+    }
+}
+
+/// Why the host's directories do not do, in words that say what to type.
+fn misfits(path: &str, misfit: Misfit, names: &[&str]) -> StorageError {
+    match misfit {
+        Misfit::Empty => say(ErrorKind::NotFound, "the path of the directory is empty"),
+        Misfit::Climbs => say(
+            ErrorKind::Denied,
+            format!("{path} leaves the directory that the host has opened, by \"..\""),
+        ),
+        Misfit::Uncovered if names.is_empty() => say(
+            ErrorKind::NotFound,
+            format!("{path}: the host has opened no directory; run it with --dir {path}"),
+        ),
+        Misfit::Uncovered => say(
+            ErrorKind::NotFound,
+            format!(
+                "{path}: the host has opened only {}; run it with --dir {path}",
+                names.join(", ")
+            ),
+        ),
+    }
+}
+
+/// A refusal in these words.
+fn say(kind: ErrorKind, words: impl Into<String>) -> StorageError {
+    StorageError::with_detail(kind, words)
+}
+
+/// What the host refused to do with this path.
+fn refused(path: &str, errno: Errno) -> StorageError {
+    let kind = match errno {
+        p1::ERRNO_NOENT | p1::ERRNO_NOTDIR => ErrorKind::NotFound,
+        p1::ERRNO_EXIST => ErrorKind::Exists,
+        p1::ERRNO_NOSPC | p1::ERRNO_DQUOT | p1::ERRNO_FBIG => ErrorKind::Full,
+        p1::ERRNO_ACCES
+        | p1::ERRNO_PERM
+        | p1::ERRNO_ROFS
+        | p1::ERRNO_NOTCAPABLE
+        | p1::ERRNO_ISDIR
+        | p1::ERRNO_LOOP => ErrorKind::Denied,
+        p1::ERRNO_NOTSUP | p1::ERRNO_NOSYS => ErrorKind::Unsupported,
+        p1::ERRNO_BADF => ErrorKind::Closed,
+        _ => ErrorKind::Io,
+    };
+    let words = errno.message().trim_end_matches('.');
+    say(kind, format!("{path}: {words} ({})", errno.name()))
+}
