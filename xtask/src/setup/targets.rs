@@ -141,7 +141,8 @@ pub(super) fn rustup(subcommand: &[&str], names: &[&str]) -> Result<()> {
         return Err(Failure::new("there is no rustup"));
     }
     let mut command = Command::new("rustup");
-    command.args(subcommand).args(names);
+    // A backtrace would end in frames, and the last words are what is told.
+    command.args(subcommand).args(names).env("RUST_BACKTRACE", "0");
     capture_within(&mut command, RUSTUP_LIMIT)
         .map_err(|reason| Failure::new(format!("rustup cannot add {}: {reason}", names.join(" "))))
 }
