@@ -258,17 +258,19 @@ impl<F: Clone> Index<F> {
     }
 
     /// Hides a key whose time is up; its record now acts as a tombstone.
-    pub(crate) fn expire(&mut self, hash: KeyHash, expiry_ms: u64, expected: Place) -> bool {
+    pub(crate) fn expire(&mut self, hash: KeyHash, key: &[u8], expiry_ms: u64, expected: Place) {
         self.ttl.remove(&(expiry_ms, hash.hi));
         let Some(slot) = self.keydir.get(hash).filter(|slot| slot.place == expected) else {
-            return false;
+            return;
         };
         self.keydir.remove(hash);
         self.count_out(Space::User, slot);
         if let Some(segment) = self.segment_mut(slot.place.segment) {
             segment.tombstone_bytes += slot.size.bytes();
         }
-        true
+        if let Some(ordered) = &mut self.ordered {
+            ordered.remove(key);
+        }
     }
 
     /// The keys whose time was up at `now_ms`, at most `limit`: (expiry, hash.hi).

@@ -9,7 +9,8 @@ use crate::error::{Context, Error, Op, Result};
 use crate::fallible;
 use crate::format::file::names;
 use crate::format::file::{
-    FENCE_BYTES, FENCE_OFFSET, FILE_HEADER_BYTES, FileHeader, FileKind, StoreId,
+    FENCE_BYTES, FENCE_OFFSET, FILE_HEADER_BYTES, FileHeader, FileKind, StoreId, decode_fence,
+    encode_fence,
 };
 use crate::format::manifest::{
     self, Edit, MANIFEST_HEAD_BYTES, MANIFEST_RECORDS_OFFSET, RecordDamage, State,
@@ -19,6 +20,8 @@ use crate::storage::{Access, ErrorKind, File, FileName, Storage};
 
 /// Manifests larger than this were not written by us.
 const MANIFEST_BYTES_MAX: u64 = 1 << 30;
+/// Epochs from here on are not ours: a stray file may have any name.
+const STRAY_EPOCH: u64 = 1 << 62;
 
 /// The manifest that this opener writes.
 pub(crate) struct ManifestLog<F> {
@@ -52,7 +55,7 @@ pub(crate) fn survey<S: Storage>(storage: &S, names: &[FileName], below: u64) ->
     let mut epochs: Vec<u64> = names
         .iter()
         .filter_map(|name| match names::parse(name) {
-            Some((FileKind::Manifest, epoch)) if epoch < below => Some(epoch),
+            Some((FileKind::Manifest, epoch)) if epoch < below.min(STRAY_EPOCH) => Some(epoch),
             _ => None,
         })
         .collect();
@@ -140,7 +143,7 @@ pub(crate) fn claim<S: Storage>(
     let older: Vec<u64> = listed
         .iter()
         .filter_map(|name| match names::parse(name) {
-            Some((FileKind::Manifest, epoch)) => Some(epoch),
+            Some((FileKind::Manifest, epoch)) if epoch < STRAY_EPOCH => Some(epoch),
             _ => None,
         })
         .collect();
@@ -169,9 +172,15 @@ fn mark_superseded<S: Storage>(storage: &S, old: u64, by: u64) -> Result<()> {
         Err(error) if error.kind == ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(Error::storage(Op::Open, Some(name), error)),
     };
-    let mut fence = [0; FENCE_BYTES];
-    fence[..8].copy_from_slice(&by.to_le_bytes());
-    file.append(FENCE_OFFSET, &fence).during(Op::Append, name)
+    let mut header = [0; FILE_HEADER_BYTES];
+    let got = file.pread(0, &mut header).during(Op::Read, name)?;
+    // Just created by an opener that races us, or a manifest; anything else is a stranger's file.
+    let unwritten = got < FILE_HEADER_BYTES;
+    if unwritten || FileHeader::decode(&header).is_ok_and(|h| h.kind == FileKind::Manifest) {
+        file.append(FENCE_OFFSET, &encode_fence(by))
+            .during(Op::Append, name)?;
+    }
+    Ok(())
 }
 
 impl<F: File> ManifestLog<F> {
@@ -249,13 +258,12 @@ impl<F: File> ManifestLog<F> {
 
     /// [`Error::Fenced`] if a newer opener has taken over.
     pub(crate) fn check_fence(&self) -> Result<()> {
-        let mut fence = [0; 8];
-        let got = self
-            .file
+        let mut fence = [0; FENCE_BYTES];
+        self.file
             .pread(FENCE_OFFSET, &mut fence)
             .during(Op::Read, self.name)?;
-        match u64::from_le_bytes(fence) {
-            0 if got == fence.len() || got == 0 => Ok(()),
+        match decode_fence(&fence) {
+            0 => Ok(()),
             by => Err(Error::Fenced { by }),
         }
     }

@@ -121,20 +121,15 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             if let Ok(Some((_, checked))) = read
                 && checked.head.expiry_ms == Some(expiry_ms)
             {
-                let ordered = |index: &mut crate::index::Index<S::File>| {
-                    if index.expire(hash, expiry_ms, slot.place)
-                        && let Some(ordered) = &mut index.ordered
-                    {
-                        ordered.remove(&buffer[checked.key()]);
-                    }
-                };
-                self.index.write(ordered);
+                let key = &buffer[checked.key()];
+                self.index
+                    .write(|index| index.expire(hash, key, expiry_ms, slot.place));
             }
         }
         self.index.write(|index| index.forget_due(due));
     }
 
-    /// Puts the same value again under another expiry, only if nobody changed it in between.
+    /// Puts the same value again under another expiry.
     fn rewrite_with(&mut self, key: &[u8], expiry: Expiry) -> Result<bool> {
         self.writable()?;
         let Some(entry) = self.get_entry(key)? else {

@@ -326,7 +326,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 segment: slot,
                 offset: u32::try_from(found.offset).map_err(|_| Error::TooLarge)?,
             };
-            match self.fate(&found, hash, place, job.from_oldest, now) {
+            match self.fate(&found, (hash, walker.key()), place, job.from_oldest, now) {
                 Fate::Drop => job.drop_record(&found),
                 _ if found.state != State::Intact => {
                     return Err(self.damaged(slot, id, found.offset, Damage::Body));
@@ -352,7 +352,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     fn fate(
         &self,
         found: &Found,
-        hash: KeyHash,
+        (hash, key): (KeyHash, &[u8]),
         place: Place,
         from_oldest: bool,
         now: Option<u64>,
@@ -367,7 +367,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             return Fate::Keep;
         }
         if live && let Some(expiry) = found.head.expiry_ms {
-            self.index.write(|index| index.expire(hash, expiry, place));
+            self.index
+                .write(|index| index.expire(hash, key, expiry, place));
         }
         let hides_older = found.head.kind.is_tombstone() || expired;
         let newer_exists = slot.is_some() && !live;

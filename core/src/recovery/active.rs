@@ -61,7 +61,7 @@ impl<S: Storage> Replay<'_, S> {
         let Some(opened) = self.open_segment(entry, rank)? else {
             return Ok(());
         };
-        if clean {
+        if self.ends_where_closed(&opened, entry, clean) {
             let counted = self.stretch(&opened, entry.valid_bytes, None)?;
             self.mark_damaged(&opened, counted.damaged);
             return Ok(());
@@ -88,6 +88,7 @@ impl<S: Storage> Replay<'_, S> {
         let Some(opened) = self.open_segment(entry, u32::MAX)? else {
             return Ok(Outcome::None);
         };
+        let clean = self.ends_where_closed(&opened, entry, clean);
         let parts = if clean {
             Parts {
                 settled: entry.valid_bytes,
@@ -228,6 +229,21 @@ impl<S: Storage> Replay<'_, S> {
             hint,
         };
         Ok(Fresh { entry, active })
+    }
+
+    /// Whether a store that was closed cleanly, as its manifest says, was left alone since.
+    ///
+    /// Where names cannot be synced, a power loss may take a newer manifest away, and with it the
+    /// news of what was appended under it; a file longer than its closed length tells.
+    fn ends_where_closed(
+        &mut self,
+        opened: &Opened<S::File>,
+        entry: &SegmentEntry,
+        clean: bool,
+    ) -> bool {
+        let clean = clean && opened.file_bytes <= entry.valid_bytes;
+        self.report.clean = clean;
+        clean
     }
 
     /// Finds the greatest durable marker and the longest whole prefix after it.

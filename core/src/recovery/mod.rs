@@ -10,28 +10,26 @@
 //! ```
 
 mod active;
+mod reader;
 mod replay;
 mod salvaged;
+mod writer;
 
-pub(crate) use replay::Replay;
+pub(crate) use reader::load_reader;
 
-use crate::clock::Clock;
-use crate::engine::{
-    Active, Engine, HintLog, ReaderState, Role, SEQ_BLOCK, WriterState, fresh_salt, sync_names,
-};
-use crate::error::{Context, Damage, Error, Op, Result};
+use crate::engine::{Engine, HintLog};
+use crate::error::{Damage, Error, Result};
 use crate::format::file::names;
 use crate::format::file::{FILE_HEADER_BYTES, FileHeader, FileKind, StoreId};
-use crate::format::manifest::{Edit, SegmentState, State};
-use crate::index::{Index, IndexCell};
-use crate::manifest_log::{self, Loaded, ManifestLog, Survey};
+use crate::format::manifest::{SegmentEntry, SegmentState, State};
+use crate::index::IndexCell;
 use crate::options::{OpenAccess, OpenMode, Options};
 use crate::prelude::*;
-use crate::report::RecoveryReport;
-use crate::storage::{Access, ErrorKind, File, FileName, Storage};
+use crate::storage::{Access, File, FileName, Storage};
+use replay::Replay;
 
-/// How often a reader starts over because the writer changed the set of files under it.
-const READER_TRIES: usize = 16;
+/// Ids and epochs from here on are not ours: a stray file may have any name.
+const STRAY_ID: u64 = 1 << 62;
 
 /// Opens a store as the options say.
 pub(crate) fn open<S: Storage, C: IndexCell<S::File>>(
@@ -40,243 +38,15 @@ pub(crate) fn open<S: Storage, C: IndexCell<S::File>>(
 ) -> Result<Engine<S, C>> {
     if options.mode == OpenMode::Salvage {
         let loaded = salvaged::load(&storage, &options)?;
-        return Ok(reader_engine(storage, options, loaded));
+        return Ok(reader::engine(storage, options, loaded));
     }
     match options.access {
-        OpenAccess::ReadWrite => open_writer(storage, options),
+        OpenAccess::ReadWrite => writer::open(storage, options),
         OpenAccess::ReadOnly => {
             let loaded = load_reader(&storage, &options)?;
-            Ok(reader_engine(storage, options, loaded))
+            Ok(reader::engine(storage, options, loaded))
         }
     }
-}
-
-/// What a reader knows after loading.
-pub(crate) struct ReaderParts<F> {
-    pub index: Index<F>,
-    pub report: RecoveryReport,
-    pub store: StoreId,
-    pub state: State,
-    pub epoch: u64,
-}
-
-/// Loads a reader's view, starting over while the writer changes the files under it.
-pub(crate) fn load_reader<S: Storage>(
-    storage: &S,
-    options: &Options,
-) -> Result<ReaderParts<S::File>> {
-    let mut tries = 0;
-    loop {
-        let names = storage.list().during_any(Op::List)?;
-        let survey = manifest_log::survey(storage, &names, u64::MAX)?;
-        let Survey {
-            newest, skipped, ..
-        } = survey;
-        let Some(loaded) = newest else {
-            return Err(no_manifest(&names));
-        };
-        let before = (loaded.epoch, loaded.state.clone());
-        let parts = load_view(storage, options, &names, loaded, skipped);
-        let unsettled = match &parts {
-            Ok(parts) => !parts.report.damages.is_empty(),
-            Err(_) => true,
-        };
-        // Damage may be a file that merge removed while it was looked for: look again.
-        if unsettled && tries < READER_TRIES && changed_since(storage, &before)? {
-            tries += 1;
-            continue;
-        }
-        return parts;
-    }
-}
-
-fn changed_since<S: Storage>(storage: &S, before: &(u64, State)) -> Result<bool> {
-    let names = storage.list().during_any(Op::List)?;
-    let now = manifest_log::survey(storage, &names, u64::MAX)?.newest;
-    Ok(now.is_none_or(|now| (now.epoch, &now.state) != (before.0, &before.1)))
-}
-
-fn load_view<S: Storage>(
-    storage: &S,
-    options: &Options,
-    names: &[FileName],
-    loaded: Loaded,
-    skipped: bool,
-) -> Result<ReaderParts<S::File>> {
-    let clock = Clock::new(loaded.state.clock_ms, options.trust_clock);
-    let index = Index::new(loaded.state.hash_key, clock, options.ordered_index);
-    let mut replay = Replay::new(storage, index, loaded.store, false);
-    replay.report.epoch = loaded.epoch;
-    let suspect = skipped || loaded.trailing;
-    replay.report.clean = loaded.state.clean && !suspect;
-    replay.sealed(&loaded.state)?;
-    if let Some(entry) = active_entry(&loaded.state) {
-        replay.active_in_place(entry, replay.report.clean)?;
-    }
-    settle(&mut replay, options, &loaded.state, names, suspect)?;
-    let (index, report) = replay.finish(&loaded.state)?;
-    Ok(ReaderParts {
-        index,
-        report,
-        store: loaded.store,
-        state: loaded.state,
-        epoch: loaded.epoch,
-    })
-}
-
-fn reader_engine<S: Storage, C: IndexCell<S::File>>(
-    storage: S,
-    options: Options,
-    parts: ReaderParts<S::File>,
-) -> Engine<S, C> {
-    let refusal = match first_damage(&parts.report) {
-        Some((file, offset)) if options.access == OpenAccess::ReadWrite => {
-            Error::Degraded { file, offset }
-        }
-        _ => Error::ReadOnly,
-    };
-    Engine {
-        storage,
-        options,
-        index: C::new(parts.index),
-        report: parts.report,
-        store: parts.store,
-        role: Role::Reader(Box::new(ReaderState {
-            state: parts.state,
-            epoch: parts.epoch,
-            refusal,
-        })),
-    }
-}
-
-fn open_writer<S: Storage, C: IndexCell<S::File>>(
-    storage: S,
-    options: Options,
-) -> Result<Engine<S, C>> {
-    // Refuse what must not be touched before touching anything.
-    let names = storage.list().during_any(Op::List)?;
-    let before = manifest_log::survey(&storage, &names, u64::MAX)?;
-    if before.newest.is_none() {
-        match no_manifest(&names) {
-            Error::NoStore if options.create => {}
-            refusal => return Err(refusal),
-        }
-    }
-    let lock = match storage.lock() {
-        Ok(lock) => Some(lock),
-        Err(error) if error.kind == ErrorKind::Unsupported => None,
-        Err(error) => return Err(Error::storage(Op::Lock, None, error)),
-    };
-    let names = storage.list().during_any(Op::List)?;
-    let claimed = manifest_log::claim(&storage, &names)?;
-    let epoch = claimed.0;
-    // Only now: whatever an older writer acknowledged is visible, and it can acknowledge no more.
-    let names = storage.list().during_any(Op::List)?;
-    let survey = manifest_log::survey(&storage, &names, epoch)?;
-    let Survey {
-        newest, skipped, ..
-    } = survey;
-    let created = newest.is_none();
-    let (store, mut state, suspect, previous) = match newest {
-        Some(loaded) => (
-            loaded.store,
-            loaded.state,
-            skipped || loaded.trailing,
-            loaded.epoch,
-        ),
-        None => {
-            let hash_key = storage.entropy().during_any(Op::Entropy)?;
-            let id = storage.entropy().during_any(Op::Entropy)?;
-            (StoreId(id), State::new(hash_key), false, 0)
-        }
-    };
-    let host_ms = storage.now_ms();
-    let mut clock = Clock::new(state.clock_ms, options.trust_clock);
-    clock.observe(host_ms);
-    let index = Index::new(state.hash_key, clock, options.ordered_index);
-    let mut replay = Replay::new(&storage, index, store, true);
-    replay.report.epoch = epoch;
-    replay.report.created = created;
-    replay.report.clean = created || (state.clean && !suspect);
-    replay.sealed(&state)?;
-
-    let outcome = match active_entry(&state) {
-        Some(entry) => replay.active_for_writer(entry, replay.report.clean)?,
-        None => active::Outcome::None,
-    };
-    settle(&mut replay, &options, &state, &names, suspect)?;
-    if replay.report.degraded {
-        // Nothing was changed but an unfinished manifest, which counts for nothing.
-        let _ = storage.remove(&claimed.1);
-        let (index, report) = replay.finish(&state)?;
-        let parts = ReaderParts {
-            index,
-            report,
-            store,
-            state,
-            epoch: previous,
-        };
-        return Ok(reader_engine(storage, options, parts));
-    }
-
-    let seen = replay.max_seq;
-    let seq = if replay.report.clean {
-        state.last_seq.max(seen)
-    } else {
-        state.seq_bound.max(seen)
-    };
-    state.clean = false;
-    state.clock_ms = replay.index.clock.floor_ms();
-    state.next_id = state.next_id.max(highest_segment_id(&names) + 1);
-    let invalid = |_| Error::Damaged {
-        file: names::manifest(previous),
-        offset: 0,
-        damage: Damage::Manifest,
-    };
-    // Whatever was being written when the last writer stopped means nothing.
-    let abandoned = Edit::Condemn(state.pending.clone());
-    state.apply(&abandoned).map_err(invalid)?;
-    if state.seq_bound <= seq {
-        state.seq_bound = seq.checked_add(SEQ_BLOCK).ok_or(Error::SeqExhausted)?;
-    }
-    let continues = matches!(outcome, active::Outcome::Continue { .. });
-    if !continues {
-        // The new active segment's id, so that a crash before its commit leaves it deletable.
-        let id = state.next_id;
-        state.apply(&Edit::Pending(id)).map_err(invalid)?;
-        state.next_id = id + 1;
-    }
-    let salt = fresh_salt(&storage)?;
-    let mut manifest = ManifestLog::start(claimed, store, salt, host_ms.unwrap_or(0), state)?;
-    sync_names(&storage)?;
-    manifest.check_fence()?;
-
-    let active = replay.settle_active(&mut manifest, outcome, seq)?;
-    let (index, report) = replay.finish(&manifest.state)?;
-    let mut engine = Engine {
-        options,
-        index: C::new(index),
-        report,
-        store,
-        role: Role::Writer(Box::new(WriterState {
-            _lock: lock,
-            manifest,
-            active,
-            seq,
-            merge: None,
-            pins: 0,
-            synced_ms: host_ms,
-            fenced: None,
-            scratch: Vec::new(),
-        })),
-        storage,
-    };
-    engine.rank_segments();
-    engine.check_fence()?;
-    engine.remove_condemned();
-    engine.remove_old_manifests(&names, previous);
-    engine.lay_reserve();
-    Ok(engine)
 }
 
 /// Judges what the replay found against the open mode.
@@ -343,7 +113,7 @@ fn find_orphans<S: Storage>(
     Ok(())
 }
 
-fn active_entry(state: &State) -> Option<&crate::format::manifest::SegmentEntry> {
+fn active_entry(state: &State) -> Option<&SegmentEntry> {
     state
         .segments
         .last()
@@ -354,7 +124,7 @@ fn highest_segment_id(names: &[FileName]) -> u64 {
     names
         .iter()
         .filter_map(|name| match names::parse(name) {
-            Some((FileKind::Segment | FileKind::Hint, id)) => Some(id),
+            Some((FileKind::Segment | FileKind::Hint, id)) if id < STRAY_ID => Some(id),
             _ => None,
         })
         .max()
@@ -370,57 +140,6 @@ fn no_manifest(names: &[FileName]) -> Error {
         Error::NoStore
     } else {
         Error::NoManifest { segments }
-    }
-}
-
-fn first_damage(report: &RecoveryReport) -> Option<(FileName, u64)> {
-    let damage = report.damages.first().map(|d| (d.file, d.offset));
-    damage.or_else(|| report.orphans.first().map(|name| (*name, 0)))
-}
-
-impl<S: Storage> Replay<'_, S> {
-    /// Commits what becomes of the old active segment, and returns the one to write to.
-    fn settle_active(
-        &mut self,
-        manifest: &mut ManifestLog<S::File>,
-        outcome: active::Outcome<S::File>,
-        seq: u64,
-    ) -> Result<Active<S::File>> {
-        if let active::Outcome::Continue { active } = outcome {
-            return Ok(active);
-        }
-        let reserved = manifest.state.pending.last().copied().unwrap_or(1);
-        let fresh = self.rewrite(&outcome, reserved, seq)?;
-        let mut edits = Vec::new();
-        match &outcome {
-            active::Outcome::Seal { id, records: 0, .. } => edits.push(Edit::Replace {
-                remove: Vec::from([*id]),
-                with: Vec::new(),
-            }),
-            active::Outcome::Seal {
-                id,
-                valid_bytes,
-                records,
-                ..
-            } => edits.push(Edit::Seal {
-                id: *id,
-                valid_bytes: *valid_bytes,
-                last_seq: fresh.entry.base_seq - 1,
-                records: *records,
-            }),
-            active::Outcome::Continue { .. } | active::Outcome::None => {}
-        }
-        edits.push(Edit::NextId(manifest.state.next_id.max(fresh.entry.id + 1)));
-        edits.push(Edit::Add(fresh.entry));
-        manifest.commit(&edits)?;
-        manifest.check_fence()?;
-        if let active::Outcome::Seal {
-            slot, records: 0, ..
-        } = &outcome
-        {
-            self.index.remove_segment(*slot);
-        }
-        Ok(fresh.active)
     }
 }
 

@@ -1,0 +1,123 @@
+//! Opening for reading: no lock, no repair, nothing deleted. An incomplete tail is in flight, and
+//! where the writer changes the set of files meanwhile, the reader starts over.
+
+use super::replay::Replay;
+use super::{active_entry, no_manifest, settle};
+use crate::clock::Clock;
+use crate::engine::{Engine, ReaderState, Role};
+use crate::error::{Context, Error, Op, Result};
+use crate::format::file::StoreId;
+use crate::format::manifest::State;
+use crate::index::{Index, IndexCell};
+use crate::manifest_log::{self, Loaded, Survey};
+use crate::options::{OpenAccess, Options};
+use crate::prelude::*;
+use crate::report::RecoveryReport;
+use crate::storage::{FileName, Storage};
+
+/// How often a reader starts over because the writer changed the set of files under it.
+const READER_TRIES: usize = 16;
+
+/// What a reader knows after loading.
+pub(crate) struct ReaderParts<F> {
+    pub index: Index<F>,
+    pub report: RecoveryReport,
+    pub store: StoreId,
+    pub state: State,
+    pub epoch: u64,
+}
+
+/// Loads a reader's view, starting over while the writer changes the files under it.
+pub(crate) fn load_reader<S: Storage>(
+    storage: &S,
+    options: &Options,
+) -> Result<ReaderParts<S::File>> {
+    let mut tries = 0;
+    loop {
+        let names = storage.list().during_any(Op::List)?;
+        let survey = manifest_log::survey(storage, &names, u64::MAX)?;
+        let Survey {
+            newest, skipped, ..
+        } = survey;
+        let Some(loaded) = newest else {
+            return Err(no_manifest(&names));
+        };
+        let before = (loaded.epoch, loaded.state.clone());
+        let parts = load_view(storage, options, &names, loaded, skipped);
+        let unsettled = match &parts {
+            Ok(parts) => !parts.report.damages.is_empty(),
+            Err(_) => true,
+        };
+        // Damage may be a file that merge removed while it was looked for: look again.
+        if unsettled && tries < READER_TRIES && changed_since(storage, &before)? {
+            tries += 1;
+            continue;
+        }
+        return parts;
+    }
+}
+
+fn changed_since<S: Storage>(storage: &S, before: &(u64, State)) -> Result<bool> {
+    let names = storage.list().during_any(Op::List)?;
+    let now = manifest_log::survey(storage, &names, u64::MAX)?.newest;
+    Ok(now.is_none_or(|now| (now.epoch, &now.state) != (before.0, &before.1)))
+}
+
+fn load_view<S: Storage>(
+    storage: &S,
+    options: &Options,
+    names: &[FileName],
+    loaded: Loaded,
+    skipped: bool,
+) -> Result<ReaderParts<S::File>> {
+    let clock = Clock::new(loaded.state.clock_ms, options.trust_clock);
+    let index = Index::new(loaded.state.hash_key, clock, options.ordered_index);
+    let mut replay = Replay::new(storage, index, loaded.store, false);
+    replay.report.epoch = loaded.epoch;
+    let suspect = skipped || loaded.trailing;
+    replay.report.clean = loaded.state.clean && !suspect;
+    replay.sealed(&loaded.state)?;
+    if let Some(entry) = active_entry(&loaded.state) {
+        replay.active_in_place(entry, replay.report.clean)?;
+    }
+    settle(&mut replay, options, &loaded.state, names, suspect)?;
+    let (index, report) = replay.finish(&loaded.state)?;
+    Ok(ReaderParts {
+        index,
+        report,
+        store: loaded.store,
+        state: loaded.state,
+        epoch: loaded.epoch,
+    })
+}
+
+/// The engine of a reader.
+pub(super) fn engine<S: Storage, C: IndexCell<S::File>>(
+    storage: S,
+    options: Options,
+    parts: ReaderParts<S::File>,
+) -> Engine<S, C> {
+    let refusal = match first_damage(&parts.report) {
+        Some((file, offset)) if options.access == OpenAccess::ReadWrite => {
+            Error::Degraded { file, offset }
+        }
+        _ => Error::ReadOnly,
+    };
+    Engine {
+        storage,
+        options,
+        index: C::new(parts.index),
+        report: parts.report,
+        store: parts.store,
+        role: Role::Reader(Box::new(ReaderState {
+            state: parts.state,
+            epoch: parts.epoch,
+            refusal,
+        })),
+    }
+}
+
+fn first_damage(report: &RecoveryReport) -> Option<(FileName, u64)> {
+    let damage = report.damages.first().map(|d| (d.file, d.offset));
+    damage.or_else(|| report.orphans.first().map(|name| (*name, 0)))
+}

@@ -1,0 +1,246 @@
+//! Opening for writing.
+
+use super::reader::{self, ReaderParts};
+use super::replay::Replay;
+use super::{active, active_entry, highest_segment_id, no_manifest, settle};
+use crate::clock::Clock;
+use crate::engine::{Active, Engine, Role, SEQ_BLOCK, WriterState, fresh_salt, sync_names};
+use crate::error::{Context, Damage, Error, Op, Result};
+use crate::format::file::StoreId;
+use crate::format::file::names;
+use crate::format::manifest::{Edit, State};
+use crate::index::{Index, IndexCell};
+use crate::manifest_log::{self, ManifestLog, Survey};
+use crate::options::Options;
+use crate::prelude::*;
+use crate::report::RecoveryReport;
+use crate::storage::{ErrorKind, FileName, Storage};
+
+/// Opens for writing: claims the next manifest, recovers, commits what was recovered.
+pub(super) fn open<S: Storage, C: IndexCell<S::File>>(
+    storage: S,
+    options: Options,
+) -> Result<Engine<S, C>> {
+    // Refuse what must not be touched before touching anything.
+    let names = storage.list().during_any(Op::List)?;
+    let before = manifest_log::survey(&storage, &names, u64::MAX)?;
+    if before.newest.is_none() {
+        match no_manifest(&names) {
+            Error::NoStore if options.create => {}
+            refusal => return Err(refusal),
+        }
+    }
+    let lock = match storage.lock() {
+        Ok(lock) => Some(lock),
+        Err(error) if error.kind == ErrorKind::Unsupported => None,
+        Err(error) => return Err(Error::storage(Op::Lock, None, error)),
+    };
+    let names = storage.list().during_any(Op::List)?;
+    let claimed = manifest_log::claim(&storage, &names)?;
+    let name = claimed.1;
+    let mut committed = false;
+    let taken = take_over(&storage, &options, claimed, lock, &mut committed);
+    if !committed {
+        // An unfinished manifest counts for nothing; left behind, it would look like damage.
+        let _ = storage.remove(&name);
+    }
+    match taken? {
+        Taken::Degraded(parts) => Ok(reader::engine(storage, options, parts)),
+        Taken::Over {
+            index,
+            report,
+            store,
+            writer,
+            names,
+            previous,
+        } => {
+            let mut engine = Engine {
+                options,
+                index: C::new(index),
+                report,
+                store,
+                role: Role::Writer(writer),
+                storage,
+            };
+            engine.rank_segments();
+            engine.check_fence()?;
+            engine.remove_condemned();
+            engine.remove_old_manifests(&names, previous);
+            engine.lay_reserve();
+            Ok(engine)
+        }
+    }
+}
+
+/// What came of taking a store over.
+enum Taken<S: Storage> {
+    /// Damage hides keys: reading only, and nothing was changed.
+    Degraded(ReaderParts<S::File>),
+    /// This opener is the writer.
+    Over {
+        index: Index<S::File>,
+        report: RecoveryReport,
+        store: StoreId,
+        writer: Box<WriterState<S>>,
+        /// The directory as the takeover found it.
+        names: Vec<FileName>,
+        /// The epoch that the state came from.
+        previous: u64,
+    },
+}
+
+/// Recovers under a claimed manifest. `committed` tells whether that manifest holds a state.
+fn take_over<S: Storage>(
+    storage: &S,
+    options: &Options,
+    claimed: (u64, FileName, S::File),
+    lock: Option<S::Lock>,
+    committed: &mut bool,
+) -> Result<Taken<S>> {
+    let epoch = claimed.0;
+    // Only now: whatever an older writer acknowledged is visible, and it can acknowledge no more.
+    let names = storage.list().during_any(Op::List)?;
+    let survey = manifest_log::survey(storage, &names, epoch)?;
+    let Survey {
+        newest, skipped, ..
+    } = survey;
+    let created = newest.is_none();
+    let (store, mut state, suspect, previous) = match newest {
+        Some(loaded) => (
+            loaded.store,
+            loaded.state,
+            skipped || loaded.trailing,
+            loaded.epoch,
+        ),
+        None => {
+            let hash_key = storage.entropy().during_any(Op::Entropy)?;
+            let id = storage.entropy().during_any(Op::Entropy)?;
+            (StoreId(id), State::new(hash_key), false, 0)
+        }
+    };
+    let host_ms = storage.now_ms();
+    let mut clock = Clock::new(state.clock_ms, options.trust_clock);
+    clock.observe(host_ms);
+    let index = Index::new(state.hash_key, clock, options.ordered_index);
+    let mut replay = Replay::new(storage, index, store, true);
+    replay.report.epoch = epoch;
+    replay.report.created = created;
+    replay.report.clean = created || (state.clean && !suspect);
+    replay.sealed(&state)?;
+
+    let outcome = match active_entry(&state) {
+        Some(entry) => replay.active_for_writer(entry, replay.report.clean)?,
+        None => active::Outcome::None,
+    };
+    settle(&mut replay, options, &state, &names, suspect)?;
+    if replay.report.degraded {
+        let (index, report) = replay.finish(&state)?;
+        return Ok(Taken::Degraded(ReaderParts {
+            index,
+            report,
+            store,
+            state,
+            epoch: previous,
+        }));
+    }
+
+    let seen = replay.max_seq;
+    let seq = if replay.report.clean {
+        state.last_seq.max(seen)
+    } else {
+        state.seq_bound.max(seen)
+    };
+    state.clean = false;
+    state.clock_ms = replay.index.clock.floor_ms();
+    state.next_id = state.next_id.max(highest_segment_id(&names) + 1);
+    let invalid = |_| Error::Damaged {
+        file: names::manifest(previous),
+        offset: 0,
+        damage: Damage::Manifest,
+    };
+    // Whatever was being written when the last writer stopped means nothing.
+    let abandoned = Edit::Condemn(state.pending.clone());
+    state.apply(&abandoned).map_err(invalid)?;
+    if state.seq_bound <= seq {
+        state.seq_bound = seq.checked_add(SEQ_BLOCK).ok_or(Error::SeqExhausted)?;
+    }
+    let continues = matches!(outcome, active::Outcome::Continue { .. });
+    if !continues {
+        // The new active segment's id, so that a crash before its commit leaves it deletable.
+        let id = state.next_id;
+        state.apply(&Edit::Pending(id)).map_err(invalid)?;
+        state.next_id = id + 1;
+    }
+    let salt = fresh_salt(storage)?;
+    let mut manifest = ManifestLog::start(claimed, store, salt, host_ms.unwrap_or(0), state)?;
+    *committed = true;
+    sync_names(storage)?;
+    manifest.check_fence()?;
+
+    let active = replay.settle_active(&mut manifest, outcome, seq)?;
+    let (index, report) = replay.finish(&manifest.state)?;
+    Ok(Taken::Over {
+        index,
+        report,
+        store,
+        writer: Box::new(WriterState {
+            _lock: lock,
+            manifest,
+            active,
+            seq,
+            merge: None,
+            pins: 0,
+            synced_ms: host_ms,
+            fenced: None,
+            scratch: Vec::new(),
+        }),
+        names,
+        previous,
+    })
+}
+
+impl<S: Storage> Replay<'_, S> {
+    /// Commits what becomes of the old active segment, and returns the one to write to.
+    fn settle_active(
+        &mut self,
+        manifest: &mut ManifestLog<S::File>,
+        outcome: active::Outcome<S::File>,
+        seq: u64,
+    ) -> Result<Active<S::File>> {
+        if let active::Outcome::Continue { active } = outcome {
+            return Ok(active);
+        }
+        let reserved = manifest.state.pending.last().copied().unwrap_or(1);
+        let fresh = self.rewrite(&outcome, reserved, seq)?;
+        let mut edits = Vec::new();
+        match &outcome {
+            active::Outcome::Seal { id, records: 0, .. } => edits.push(Edit::Replace {
+                remove: Vec::from([*id]),
+                with: Vec::new(),
+            }),
+            active::Outcome::Seal {
+                id,
+                valid_bytes,
+                records,
+                ..
+            } => edits.push(Edit::Seal {
+                id: *id,
+                valid_bytes: *valid_bytes,
+                last_seq: fresh.entry.base_seq - 1,
+                records: *records,
+            }),
+            active::Outcome::Continue { .. } | active::Outcome::None => {}
+        }
+        edits.push(Edit::NextId(manifest.state.next_id.max(fresh.entry.id + 1)));
+        edits.push(Edit::Add(fresh.entry));
+        manifest.commit(&edits)?;
+        manifest.check_fence()?;
+        if let active::Outcome::Seal {
+            slot, records: 0, ..
+        } = &outcome
+        {
+            self.index.remove_segment(*slot);
+        }
+        Ok(fresh.active)
+    }
+}
