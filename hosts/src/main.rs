@@ -2,16 +2,16 @@
 //!
 //! ```text
 //! portcask-host run [--dir HOST[::GUEST]]... [--env NAME[=VALUE]]... MODULE [ARGUMENT]...
-//! portcask-host compile MODULE -o PRECOMPILED
-//! portcask-host run --allow-precompiled ... PRECOMPILED [ARGUMENT]...
 //! ```
 //!
-//! Without optimisation this command compiles a module in seconds: whoever runs one often
-//! compiles it once.
+//! Built without optimisation, this program compiles a module in seconds, so it keeps the machine
+//! code in a folder beside itself and loads it at the next run of the same module.
 //!
 //! Exits with the guest's status, with 134 if it trapped, with 2 if it could not be started.
 
-use portcask_hosts::{Guest, Preopen};
+mod cache;
+
+use portcask_hosts::Preopen;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: portcask-host run [--dir HOST[::GUEST]]... [--env NAME[=VALUE]]... MODULE [ARGUMENT]...";
@@ -31,13 +31,10 @@ fn main() -> ExitCode {
 }
 
 fn started(words: Vec<String>) -> Result<i32, String> {
-    if let [verb, module, option, target] = &words[..]
-        && (verb.as_str(), option.as_str()) == ("compile", "-o")
-    {
-        return compile(module, target).map(|()| 0);
-    }
     let call = Call::parse(words)?;
-    let guest = load(&call.command[0], call.precompiled)?;
+    let module = &call.command[0];
+    let bytes = std::fs::read(module).map_err(|cause| format!("{module}: {cause}"))?;
+    let guest = cache::load_or_compile(&bytes).map_err(|cause| format!("{module}: {cause:#}"))?;
     let args: Vec<&str> = call.command.iter().map(String::as_str).collect();
     let env: Vec<_> = call
         .env
@@ -49,30 +46,9 @@ fn started(words: Vec<String>) -> Result<i32, String> {
         .map_err(|cause| format!("{cause:#}"))
 }
 
-fn compile(module: &str, target: &str) -> Result<(), String> {
-    let code = Guest::precompile(&read(module)?).map_err(|cause| format!("{module}: {cause:#}"))?;
-    std::fs::write(target, code).map_err(|cause| format!("{target}: {cause}"))
-}
-
-fn load(path: &str, precompiled: bool) -> Result<Guest, String> {
-    let bytes = read(path)?;
-    if precompiled {
-        // SAFETY: whoever gave the option vouches for the file, as with the wasmtime command.
-        unsafe { Guest::from_precompiled(&bytes) }
-    } else {
-        Guest::compile(&bytes)
-    }
-    .map_err(|cause| format!("{path}: {cause:#}"))
-}
-
-fn read(path: &str) -> Result<Vec<u8>, String> {
-    std::fs::read(path).map_err(|cause| format!("{path}: {cause}"))
-}
-
 /// A call of this command, taken apart.
 #[derive(Debug, PartialEq, Eq)]
 struct Call {
-    precompiled: bool,
     env: Vec<(String, String)>,
     preopens: Vec<Preopen>,
     /// The module's path and what comes after it; never empty.
@@ -81,19 +57,14 @@ struct Call {
 
 impl Call {
     fn parse(words: Vec<String>) -> Result<Self, String> {
-        let (mut env, mut preopens, mut precompiled) = (Vec::new(), Vec::new(), false);
+        let (mut env, mut preopens) = (Vec::new(), Vec::new());
         let mut words = words.into_iter().peekable();
         if words.next().as_deref() != Some("run") {
             return Err(USAGE.into());
         }
         while let Some(option) = words.next_if(|word| word.starts_with("--")) {
-            match option.as_str() {
-                "--" => break,
-                "--allow-precompiled" => {
-                    precompiled = true;
-                    continue;
-                }
-                _ => {}
+            if option == "--" {
+                break;
             }
             let (option, value) = match option.split_once('=') {
                 Some((option, value)) => (option.to_string(), Some(value.to_string())),
@@ -117,7 +88,6 @@ impl Call {
             return Err(USAGE.into());
         }
         Ok(Self {
-            precompiled,
             env,
             preopens,
             command,
@@ -143,7 +113,6 @@ mod tests {
         assert_eq!(call.env, [("A".into(), "b=c".into())]);
         assert_eq!(call.command, ["m.wasm", "--dir", "guest"]);
         assert_eq!(parse("run -- m.wasm").unwrap().command, ["m.wasm"]);
-        assert!(parse("run --allow-precompiled m").unwrap().precompiled);
     }
 
     #[test]
