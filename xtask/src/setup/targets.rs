@@ -142,7 +142,10 @@ pub(super) fn rustup(subcommand: &[&str], names: &[&str]) -> Result<()> {
     }
     let mut command = Command::new("rustup");
     // A backtrace would end in frames, and the last words are what is told.
-    command.args(subcommand).args(names).env("RUST_BACKTRACE", "0");
+    command
+        .args(subcommand)
+        .args(names)
+        .env("RUST_BACKTRACE", "0");
     capture_within(&mut command, RUSTUP_LIMIT)
         .map_err(|reason| Failure::new(format!("rustup cannot add {}: {reason}", names.join(" "))))
 }
