@@ -7,7 +7,9 @@
 mod args;
 mod failure;
 mod formats;
+mod host;
 mod interrupt;
+mod random;
 mod repl;
 mod spelling;
 mod store;

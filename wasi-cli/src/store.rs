@@ -93,6 +93,14 @@ impl Store {
         &mut self,
         mut ask: impl FnMut(&Engine) -> Result<T, Error>,
     ) -> Result<T, Failure> {
+        self.read_mut(|engine| ask(engine))
+    }
+
+    /// As [`Store::read`], for what the engine does with a reader but needs it whole for.
+    pub fn read_mut<T>(
+        &mut self,
+        mut ask: impl FnMut(&mut Engine) -> Result<T, Error>,
+    ) -> Result<T, Failure> {
         let mut tries = 0;
         loop {
             let is_writer = self.open.as_ref().is_some_and(|handle| handle.is_writer);

@@ -5,7 +5,6 @@ mod copy;
 mod doctor;
 mod fill;
 mod health;
-mod host;
 mod list;
 mod log;
 mod salvage;
