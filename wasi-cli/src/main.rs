@@ -1,2 +1,90 @@
 //! The portcask command.
-fn main() {}
+//!
+//! `args` says what can be typed, `verbs` does it, `store` is the door to the engine, `formats`
+//! are the files of import and export, `failure` is how a verb ends: one line on standard error
+//! and an exit code. One source for native systems and for WASI guests.
+
+mod args;
+mod failure;
+mod formats;
+mod host;
+mod interrupt;
+mod random;
+mod repl;
+mod spelling;
+mod store;
+mod tarball;
+mod term;
+mod text;
+mod units;
+mod verbs;
+
+use args::{Cli, StoreArgs};
+use clap::Parser;
+use failure::{Exit, Failure, Outcome};
+use std::process::ExitCode;
+use store::Store;
+use term::{Output, complain};
+
+/// What every verb works with.
+pub struct Context {
+    /// Where answers go.
+    pub out: Output,
+    /// The store.
+    pub store: Store,
+    /// Answers are JSON.
+    pub json: bool,
+    /// No progress, no remarks.
+    pub quiet: bool,
+    /// The verb was typed inside the REPL.
+    pub in_repl: bool,
+}
+
+impl Context {
+    fn new(store: StoreArgs) -> Self {
+        Self {
+            out: Output::new(),
+            json: store.json,
+            quiet: store.quiet,
+            store: Store::new(store),
+            in_repl: false,
+        }
+    }
+
+    /// Says something that is neither an answer nor an error.
+    pub fn remark(&self, text: &str) {
+        if !self.quiet {
+            complain(text);
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(|info| {
+        complain(&format!("internal error, please report it; the store is as after a crash: {info}"));
+    }));
+    // A failed parse, --help and --version end here, with code 2 or 0.
+    let cli = Cli::parse_from(spelling::normalised(std::env::args_os()));
+    let mut context = Context::new(cli.store);
+    let outcome = verbs::run(&mut context, cli.verb);
+    // Closing is part of the work: what it refuses is an error even after a good answer.
+    let closed = context.store.close();
+    let flushed = context.out.flush();
+    let exit = [outcome.map(Some), closed.map(|()| None), flushed.map(|()| None)]
+        .into_iter()
+        .map(settle)
+        .reduce(|first, then| first.or(then));
+    ExitCode::from(exit.flatten().unwrap_or(Exit::Done) as u8)
+}
+
+/// Says what is to be said. `None` if there is nothing to report.
+fn settle(outcome: Result<Option<Exit>, Failure>) -> Option<Exit> {
+    match outcome {
+        Ok(None | Some(Exit::Done)) | Err(Failure::ClosedPipe) => None,
+        Ok(exit) => exit,
+        Err(Failure::Said { exit, message }) => {
+            complain(&message);
+            Some(exit)
+        }
+    }
+}

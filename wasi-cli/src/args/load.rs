@@ -1,0 +1,135 @@
+//! Verbs that put a store under load: bench and fill.
+
+use super::MergePolicyArgs;
+use super::transfer::at_least_one;
+use crate::units::{parse_duration_ms, parse_size};
+use clap::Args;
+use std::path::PathBuf;
+
+pub const BENCH_EXAMPLES: &str = "\
+Examples:
+  portcask --dir scratch bench
+  portcask --dir scratch bench --ops 1000000 --read 95 --write 5 --del 0 --sync
+  portcask --dir scratch bench --startup-only --force-scan
+  portcask bench -data scratch -valueSize 256 -compactEvery 5s     as bitcaskctl spells it
+
+The keys and values it writes stay in the store: use a directory of its own.";
+
+/// Run a mix of reads, writes and deletes, and measure it
+///
+/// Says operations per second, latencies (p50, p95, p99), bytes and file sizes. With --ops 0 it
+/// runs for --duration. Ctrl-C ends the run early and still reports.
+#[derive(Args, Clone, Debug)]
+pub struct BenchArgs {
+    /// Threads (under WASI there is one)
+    #[arg(long, value_name = "COUNT", default_value_t = 8, value_parser = at_least_one)]
+    pub concurrency: usize,
+    /// How long to run
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_duration_ms)]
+    pub duration: u64,
+    /// Run this many operations instead; 0 runs for --duration
+    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    pub ops: u64,
+    /// Number of different keys
+    #[arg(long, alias = "keySpace", value_name = "COUNT", default_value_t = 10_000)]
+    pub keyspace: u64,
+    /// Bytes per value
+    #[arg(long, alias = "valueSize", value_name = "SIZE", default_value = "256", value_parser = parse_size)]
+    pub value_size: u64,
+    /// Share of reads
+    #[arg(long, value_name = "PERCENT", default_value_t = 70)]
+    pub read: u32,
+    /// Share of writes
+    #[arg(long, value_name = "PERCENT", default_value_t = 25)]
+    pub write: u32,
+    /// Share of deletes
+    #[arg(long, alias = "delete", value_name = "PERCENT", default_value_t = 5)]
+    pub del: u32,
+    /// Merge this often; 0 is never
+    #[arg(long, alias = "compactEvery", value_name = "DURATION", default_value = "0", value_parser = parse_duration_ms)]
+    pub compact_every: u64,
+    /// Print a line this often; 0 is never
+    #[arg(long, alias = "printEvery", value_name = "DURATION", default_value = "1s", value_parser = parse_duration_ms)]
+    pub print_every: u64,
+    /// Latencies kept for the percentiles, over all threads
+    #[arg(long, value_name = "COUNT", default_value_t = 200_000, value_parser = at_least_one)]
+    pub samples: usize,
+    /// Write processor time, rate and latency per second to this file, as CSV
+    #[arg(long, value_name = "FILE")]
+    pub cpuprofile: Option<PathBuf>,
+    /// Write memory, key directory and file bytes per second to this file, as CSV
+    #[arg(long, value_name = "FILE")]
+    pub memprofile: Option<PathBuf>,
+    /// Only open the store and say how long that took
+    #[arg(long, alias = "startupOnly")]
+    pub startup_only: bool,
+    /// Open without the hint files, by reading every record
+    #[arg(long, alias = "forceScan")]
+    pub force_scan: bool,
+    /// Seal the last segment at the end, so that the next start reads hints alone
+    #[arg(long, alias = "writeHint")]
+    pub write_hint: bool,
+    /// Say how long opening took
+    #[arg(
+        long,
+        alias = "printStartup",
+        value_name = "BOOL",
+        default_value_t = true,
+        default_missing_value = "true",
+        num_args = 0..=1,
+        require_equals = true,
+        action = clap::ArgAction::Set
+    )]
+    pub print_startup: bool,
+    /// Seed of the random choices
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    #[command(flatten)]
+    pub merge: MergePolicyArgs,
+}
+
+pub const FILL_EXAMPLES: &str = "\
+Examples:
+  portcask --dir scratch fill --count 1000000
+  portcask --dir scratch fill --count 100000 --overwrite-percent 33 --delete-percent 10 --rounds 3
+  portcask --dir scratch fill --count 100000 --check           the same options, and --check";
+
+/// Generate keys, overwrites and deletes
+///
+/// The same options and seed always give the same content, so --check can say whether a store
+/// holds exactly what an earlier run with the same options wrote.
+#[derive(Args, Clone, Debug)]
+pub struct FillArgs {
+    /// Different keys
+    #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 100_000)]
+    pub count: u64,
+    /// Bytes per key
+    #[arg(long, value_name = "SIZE", default_value = "16", value_parser = parse_size)]
+    pub key_size: u64,
+    /// Bytes per value
+    #[arg(long, value_name = "SIZE", default_value = "100", value_parser = parse_size)]
+    pub value_size: u64,
+    /// Share of the keys that each round overwrites
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub overwrite_percent: u32,
+    /// Share of the keys that each round deletes
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub delete_percent: u32,
+    /// Rounds of overwrites and deletes after the first writing
+    #[arg(long, value_name = "COUNT", default_value_t = 1)]
+    pub rounds: u32,
+    /// Seed of the content
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// What every key starts with
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub prefix: String,
+    /// Records per batch
+    #[arg(long, value_name = "COUNT", default_value_t = 1000, value_parser = at_least_one)]
+    pub batch: usize,
+    /// Write nothing; check that the store holds what this command would have written
+    #[arg(long)]
+    pub check: bool,
+    #[command(flatten)]
+    pub merge: MergePolicyArgs,
+}

@@ -1,0 +1,234 @@
+//! Options that say which store, how it is opened, and how much is said.
+
+use crate::units::{parse_duration_ms, parse_size};
+use clap::{Args, ValueEnum};
+use portcask::{Ack, MergePolicy, OpenMode, Options};
+use std::path::PathBuf;
+
+/// Global options, before or after the verb.
+#[derive(Args, Clone, Debug, Default)]
+pub struct StoreArgs {
+    /// The directory of the store
+    #[arg(
+        long,
+        short = 'd',
+        global = true,
+        value_name = "DIR",
+        env = "PORTCASK_DIR",
+        hide_env_values = true,
+        aliases = ["data", "path"]
+    )]
+    pub dir: Option<PathBuf>,
+
+    /// Answer in JSON: one object, or one object per line for lists
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// No progress and no remarks; errors and data loss are still said
+    #[arg(long, short = 'q', global = true)]
+    pub quiet: bool,
+
+    /// When a write counts as done
+    #[arg(
+        long,
+        global = true,
+        value_name = "LEVEL",
+        help_heading = "Store options",
+        hide_short_help = true
+    )]
+    pub ack: Option<AckLevel>,
+
+    /// Sync every write to the disk before it counts as done (same as --ack synced)
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Store options",
+        conflicts_with = "ack"
+    )]
+    pub sync: bool,
+
+    /// Sync when this much time has passed since the last sync, such as 500ms or 15s
+    #[arg(long, global = true, value_name = "DURATION", value_parser = parse_duration_ms,
+          help_heading = "Store options", hide_short_help = true)]
+    pub sync_every: Option<u64>,
+
+    /// Start a new segment file at this size: 1MiB to 4GiB, default 256MiB
+    #[arg(long, global = true, value_name = "SIZE", value_parser = parse_size,
+          help_heading = "Store options", hide_short_help = true, alias = "with-max-datafile-size")]
+    pub segment_size: Option<u64>,
+
+    /// Refuse longer keys; at most 65535 bytes, which is the default
+    #[arg(long, global = true, value_name = "SIZE", value_parser = parse_size,
+          help_heading = "Store options", hide_short_help = true, alias = "with-max-key-size")]
+    pub max_key: Option<u64>,
+
+    /// Refuse larger values; at most 4GiB-1, default 512MiB
+    #[arg(long, global = true, value_name = "SIZE", value_parser = parse_size,
+          help_heading = "Store options", hide_short_help = true, alias = "with-max-value-size")]
+    pub max_value: Option<u64>,
+
+    /// Refuse to open if any acknowledged data is damaged
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Store options",
+        hide_short_help = true
+    )]
+    pub strict: bool,
+
+    /// In a damaged store, answer the older version of a key whose newest may be unreadable
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Store options",
+        hide_short_help = true
+    )]
+    pub accept_stale: bool,
+
+    /// Believe a clock that jumped by more than a day since the store was last open
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Store options",
+        hide_short_help = true
+    )]
+    pub trust_clock: bool,
+
+    /// Read the old record before every overwrite, so that a hash collision cannot replace a key
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Store options",
+        hide_short_help = true
+    )]
+    pub verify_overwrite: bool,
+}
+
+/// When a write counts as done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AckLevel {
+    /// kept in memory; a crash may lose the newest writes
+    Buffered,
+    /// handed to the system (the default); survives a crash of the program, not a power loss
+    Written,
+    /// synced to the disk; survives a power loss
+    Synced,
+}
+
+impl StoreArgs {
+    /// The engine's options for a writer.
+    pub fn write_options(&self) -> Options {
+        let mut options = Options::default();
+        self.apply(&mut options);
+        options
+    }
+
+    /// The engine's options for a reader.
+    pub fn read_options(&self) -> Options {
+        let mut options = Options::read_only();
+        self.apply(&mut options);
+        options
+    }
+
+    fn apply(&self, options: &mut Options) {
+        if let Some(ack) = self.ack_level() {
+            options.ack = ack;
+        }
+        options.sync_every_ms = self.sync_every;
+        if let Some(bytes) = self.segment_size {
+            options.segment_bytes = bytes;
+        }
+        if let Some(bytes) = self.max_key {
+            options.key_bytes_max = usize::try_from(bytes).unwrap_or(usize::MAX);
+        }
+        if let Some(bytes) = self.max_value {
+            options.value_bytes_max = bytes;
+        }
+        if self.strict {
+            options.mode = OpenMode::Strict;
+        }
+        options.accept_stale = self.accept_stale;
+        options.trust_clock = self.trust_clock;
+        options.verify_overwrite = self.verify_overwrite;
+    }
+
+    /// The acknowledgement level asked for, if one was.
+    pub fn ack_level(&self) -> Option<Ack> {
+        if self.sync {
+            return Some(Ack::Synced);
+        }
+        self.ack.map(|level| match level {
+            AckLevel::Buffered => Ack::Buffered,
+            AckLevel::Written => Ack::Written,
+            AckLevel::Synced => Ack::Synced,
+        })
+    }
+}
+
+/// When merge is due and what it takes.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Merge policy")]
+pub struct MergePolicyArgs {
+    /// Merge is due when a segment is this many percent dead, default 60
+    #[arg(long, value_name = "PERCENT")]
+    pub fragmentation_trigger: Option<u8>,
+    /// Merge is due when a segment holds this many dead bytes, default 512MiB
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub dead_bytes_trigger: Option<u64>,
+    /// A due merge takes segments this many percent dead, default 40
+    #[arg(long, value_name = "PERCENT")]
+    pub fragmentation_threshold: Option<u8>,
+    /// A due merge takes segments with this many dead bytes, default 128MiB
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub dead_bytes_threshold: Option<u64>,
+    /// Segments smaller than this are joined, default 10MiB
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub small_file: Option<u64>,
+    /// Join small segments when this many lie side by side, default 4
+    #[arg(long, value_name = "COUNT")]
+    pub min_files: Option<usize>,
+    /// Take at most this many segments, default 64
+    #[arg(long, value_name = "COUNT")]
+    pub max_files: Option<usize>,
+    /// Take at most this many bytes, default 16GiB
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub max_bytes: Option<u64>,
+    /// Hours of the day (UTC) in which merge may start by itself, such as 1-5; default always
+    #[arg(long, value_name = "FROM-TO", value_parser = parse_window)]
+    pub window: Option<(u8, u8)>,
+}
+
+impl MergePolicyArgs {
+    /// Changes what was given, leaves the rest.
+    pub fn apply(&self, policy: &mut MergePolicy) {
+        fn set<T: Copy>(field: &mut T, given: Option<T>) {
+            if let Some(given) = given {
+                *field = given;
+            }
+        }
+        set(
+            &mut policy.fragmentation_trigger_percent,
+            self.fragmentation_trigger,
+        );
+        set(&mut policy.dead_bytes_trigger, self.dead_bytes_trigger);
+        set(
+            &mut policy.fragmentation_threshold_percent,
+            self.fragmentation_threshold,
+        );
+        set(&mut policy.dead_bytes_threshold, self.dead_bytes_threshold);
+        set(&mut policy.small_file_bytes, self.small_file);
+        set(&mut policy.min_files, self.min_files);
+        set(&mut policy.max_files, self.max_files);
+        set(&mut policy.max_bytes, self.max_bytes);
+        if self.window.is_some() {
+            policy.window_hours = self.window;
+        }
+    }
+}
+
+fn parse_window(text: &str) -> Result<(u8, u8), String> {
+    let hour = |part: &str| part.trim().parse::<u8>().ok().filter(|hour| *hour < 24);
+    text.split_once('-')
+        .and_then(|(from, to)| Some((hour(from)?, hour(to)?)))
+        .ok_or_else(|| "two hours from 0 to 23, such as 1-5".to_owned())
+}

@@ -1,0 +1,125 @@
+//! Verbs that look after a store, and those that serve the shell.
+
+use clap::Args;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+pub const MERGE_EXAMPLES: &str = "\
+Examples:
+  portcask --dir data merge                 rewrite all, give dead space back
+  portcask --dir data merge --plan          say per file what a due merge would take, and why
+  portcask --dir data merge --due           only what the policy asks for";
+
+/// Give the space of old and deleted records back
+///
+/// Safe at any moment: a merge that is stopped or crashes has changed nothing.
+#[derive(Args, Clone, Debug)]
+pub struct MergeArgs {
+    /// Say what would be merged and why, and change nothing
+    #[arg(long, visible_alias = "dry-run")]
+    pub plan: bool,
+    /// Merge only what the policy finds due
+    #[arg(long, conflicts_with = "plan")]
+    pub due: bool,
+    #[command(flatten)]
+    pub policy: super::MergePolicyArgs,
+}
+
+/// Seal the segment that grows and start a new one
+#[derive(Args, Clone, Debug)]
+pub struct RotateArgs {}
+
+/// Delete all keys
+///
+/// Asks first when there is a terminal to ask on.
+#[derive(Args, Clone, Debug)]
+pub struct ClearArgs {
+    /// Do not ask
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+}
+
+/// Show keys, sizes and how much of each file is dead
+#[derive(Args, Clone, Debug)]
+pub struct StatsArgs {}
+
+/// Read every byte and check it; exits 3 if anything is damaged
+#[derive(Args, Clone, Debug)]
+pub struct VerifyArgs {}
+
+/// Open for writing, which repairs what a crash left behind, and say what was found
+///
+/// Every writing verb does this when it opens the store; this one only reports it. Damage of
+/// acknowledged data cannot be repaired: see salvage and restore.
+#[derive(Args, Clone, Debug)]
+pub struct RecoverArgs {
+    /// Only look (as verify)
+    #[arg(long, short = 'n')]
+    pub dry_run: bool,
+}
+
+pub const DUMP_EXAMPLES: &str = "\
+Examples:
+  portcask --dir data dump segment-0000000001
+  portcask dump data/manifest-0000000003";
+
+/// Print a file of the store as annotated text
+#[derive(Args, Clone, Debug)]
+pub struct DumpArgs {
+    /// A file of the store, by name or by path
+    pub file: PathBuf,
+}
+
+/// Try every promise of this host in a scratch directory, and check the store's health
+#[derive(Args, Clone, Debug)]
+pub struct DoctorArgs {
+    /// Also read and check every byte, as verify does
+    #[arg(long)]
+    pub deep: bool,
+    /// Calls per measurement
+    #[arg(long, value_name = "COUNT", default_value_t = 1000, value_parser = super::transfer::at_least_one)]
+    pub calls: usize,
+}
+
+/// Create an empty store; does nothing if there is one
+#[derive(Args, Clone, Debug)]
+pub struct InitArgs {}
+
+pub const REPL_EXAMPLES: &str = "\
+Every verb works inside, without `portcask` and --dir; upper case is accepted, as are PING, HELP
+and EXIT. The first writing verb makes this process the store's writer until the end.
+
+Example:
+  printf 'put a 1\\nget a\\n' | portcask --dir data repl";
+
+/// Type verbs one after another
+///
+/// With history, editing and completion on a terminal; reads plain lines otherwise.
+#[derive(Args, Clone, Debug)]
+pub struct ReplArgs {
+    /// Keep no history file
+    #[arg(long)]
+    pub no_history: bool,
+}
+
+pub const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  portcask completions bash > ~/.local/share/bash-completion/completions/portcask
+  portcask completions zsh > ~/.zfunc/_portcask";
+
+/// Print a completion script for a shell
+#[derive(Args, Clone, Debug)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+/// Print the manual page, or the page of one verb
+#[derive(Args, Clone, Debug)]
+pub struct ManArgs {
+    /// The verb
+    pub verb: Option<OsString>,
+    /// Write the page of the command and of each verb into this directory
+    #[arg(long, value_name = "DIR", conflicts_with = "verb")]
+    pub out: Option<PathBuf>,
+}

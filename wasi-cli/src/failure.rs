@@ -1,0 +1,150 @@
+//! What went wrong, in one line, and the exit code that says the same to a script.
+
+use portcask::{Error, ErrorKind};
+use std::io;
+use std::path::Path;
+
+/// How a verb ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// The key does not exist or a condition did not hold.
+    No = 1,
+    /// The command line is wrong.
+    Usage = 2,
+    /// Stored data is damaged or lost.
+    Damaged = 3,
+    /// Somebody else is the writer.
+    Locked = 4,
+    /// The system refused.
+    System = 5,
+    /// The input is not what was promised.
+    Input = 6,
+    /// Not possible on this host or with this build.
+    Unable = 7,
+    /// Stopped by Ctrl-C.
+    Interrupted = 130,
+}
+
+/// A verb that could not do what it was asked to.
+#[derive(Debug)]
+pub enum Failure {
+    /// To be said on standard error.
+    Said {
+        /// The class.
+        exit: Exit,
+        /// One sentence, without the program's name.
+        message: String,
+    },
+    /// The reader of our output went away: nothing to say, nothing wrong.
+    ClosedPipe,
+}
+
+/// What a verb returns.
+pub type Outcome = Result<Exit, Failure>;
+
+impl Failure {
+    /// A failure of this class.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self::Said { exit, message: message.into() }
+    }
+
+    /// The command line is wrong.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
+    /// The input is not what was promised.
+    pub fn input(message: impl Into<String>) -> Self {
+        Self::new(Exit::Input, message)
+    }
+
+    /// Writing to standard output failed.
+    pub fn output(error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self::ClosedPipe;
+        }
+        Self::new(Exit::System, format!("cannot write the output: {}", plain(error)))
+    }
+
+    /// The system refused something about a file that is not the store's.
+    pub fn file(deed: &str, path: &Path, error: &io::Error) -> Self {
+        let advice = match error.kind() {
+            io::ErrorKind::NotFound if cfg!(target_family = "wasm") => {
+                "; under WASI the host must hand over its directory (wasmtime run --dir DIR)"
+            }
+            io::ErrorKind::StorageFull => "; free some space and try again",
+            _ => "",
+        };
+        Self::new(
+            Exit::System,
+            format!("cannot {deed} {}: {}{advice}", path.display(), plain(error)),
+        )
+    }
+
+    /// The engine refused; `dir` is the store it was about.
+    pub fn engine(dir: &Path, error: &Error) -> Self {
+        let dir = dir.display();
+        let exit = exit_of(error);
+        let advice = match error {
+            Error::Corrupt { .. } => format!(
+                "; other keys are not affected: portcask --dir {dir} verify lists all damage"
+            ),
+            Error::MaybeStale { .. } => "; --accept-stale answers the older version".to_owned(),
+            Error::Damaged { .. } | Error::NoManifest { .. } | Error::Degraded { .. } => {
+                format!("; to save what is readable: portcask --dir {dir} salvage --to NEW_DIR")
+            }
+            Error::Locked { .. } => "; reading verbs work meanwhile".to_owned(),
+            Error::NoStore => format!(
+                "; to make one: portcask --dir {dir} init (the first put does it as well)"
+            ),
+            Error::Full { .. } => "; free some space, or delete keys and merge".to_owned(),
+            Error::KeyTooLong { .. } => "; nothing was written (--max-key)".to_owned(),
+            Error::ValueTooLarge { .. } => "; nothing was written (--max-value)".to_owned(),
+            Error::BatchTooLarge { .. } => "; raise --segment-size".to_owned(),
+            Error::Gap { oldest, .. } => format!("; start over from a scan, or --from {oldest}"),
+            Error::NotEmpty => "; take an empty or a new directory".to_owned(),
+            Error::Changed => "; the writer merges faster than this reads, try again".to_owned(),
+            _ if error.storage_kind() == Some(ErrorKind::Denied) => {
+                "; check the permissions of the directory and its files".to_owned()
+            }
+            _ => String::new(),
+        };
+        Self::new(exit, format!("{dir}: {error}{advice}"))
+    }
+}
+
+fn exit_of(error: &Error) -> Exit {
+    match error {
+        Error::ConditionFailed { .. } => Exit::No,
+        Error::BadOption { .. } => Exit::Usage,
+        Error::Corrupt { .. }
+        | Error::MaybeStale { .. }
+        | Error::KeyCollision { .. }
+        | Error::Degraded { .. }
+        | Error::Damaged { .. }
+        | Error::NoManifest { .. }
+        | Error::Gap { .. } => Exit::Damaged,
+        Error::Locked { .. } | Error::Fenced { .. } => Exit::Locked,
+        Error::KeyTooLong { .. } | Error::ValueTooLarge { .. } | Error::BatchTooLarge { .. } => {
+            Exit::Input
+        }
+        Error::NewerFormat { .. }
+        | Error::UnknownFeature { .. }
+        | Error::NoClock
+        | Error::TooLarge
+        | Error::SeqExhausted
+        | Error::TooManySegments => Exit::Unable,
+        _ => Exit::System,
+    }
+}
+
+/// The system's words without Rust's "(os error 2)".
+pub fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error") {
+        Some(at) => text[..at].to_lowercase(),
+        None => text,
+    }
+}

@@ -1,0 +1,343 @@
+//! The one door to the engine: finds the directory, opens it as late and as weakly as the verb
+//! allows, tries a read again when the writer has moved files under it, and says what recovery
+//! found.
+
+use crate::args::{MergePolicyArgs, StoreArgs};
+use crate::failure::{Exit, Failure, plain};
+use crate::term::complain;
+use portcask::{Entry, Error, ErrorKind, Options, PlatformStorage, RecoveryReport, StorageError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The engine on this platform.
+pub type Engine = portcask::Engine<PlatformStorage>;
+
+/// How often a read is tried again while a writer merges under it.
+const TRIES: u32 = 20;
+
+/// A store that is opened when it is first needed: read-only for the first read, as the writer
+/// for the first write.
+pub struct Store {
+    args: StoreArgs,
+    policy: MergePolicyArgs,
+    open: Option<Handle>,
+    remark: String,
+}
+
+struct Handle {
+    engine: Engine,
+    is_writer: bool,
+}
+
+/// Part of a walk over all keys.
+pub struct Page<T> {
+    /// What was picked from each entry.
+    pub items: Vec<T>,
+    /// Records that could not be read.
+    pub damaged: Vec<Error>,
+    /// Where the next page starts; `None` at the end.
+    pub next: Option<u64>,
+}
+
+impl Store {
+    /// Nothing is opened yet.
+    pub fn new(args: StoreArgs) -> Self {
+        Self { args, policy: MergePolicyArgs::default(), open: None, remark: String::new() }
+    }
+
+    /// The merge policy of a writer that is opened from now on.
+    pub fn set_policy(&mut self, policy: &MergePolicyArgs) {
+        self.policy = policy.clone();
+    }
+
+    /// Takes over what a line of the REPL may change for itself: how its writes are acknowledged.
+    pub fn set_line_args(&mut self, line: &StoreArgs) {
+        self.args.ack = line.ack;
+        self.args.sync = line.sync;
+    }
+
+    /// How a single write is acknowledged, if that was asked for.
+    pub fn ack(&self) -> Option<portcask::Ack> {
+        self.args.ack_level()
+    }
+
+    /// The directory, or the error that shows what to type.
+    pub fn dir(&self) -> Result<&Path, Failure> {
+        match self.args.dir.as_deref() {
+            Some(dir) if !dir.as_os_str().is_empty() => Ok(dir),
+            _ => Err(Failure::usage(
+                "which store? name its directory: portcask --dir DIR ..., \
+                 or once and for all: export PORTCASK_DIR=DIR",
+            )),
+        }
+    }
+
+    /// The options of a writer.
+    pub fn write_options(&self) -> Options {
+        let mut options = self.args.write_options();
+        self.policy.apply(&mut options.merge);
+        options
+    }
+
+    /// The options of a reader.
+    pub fn read_options(&self) -> Options {
+        let mut options = self.args.read_options();
+        self.policy.apply(&mut options.merge);
+        options
+    }
+
+    /// Reads. The question is asked again, after reopening, when the writer replaced files under
+    /// it; it must not have effects of its own.
+    pub fn read<T>(
+        &mut self,
+        mut ask: impl FnMut(&Engine) -> Result<T, Error>,
+    ) -> Result<T, Failure> {
+        self.read_mut(|engine| ask(engine))
+    }
+
+    /// As [`Store::read`], for what the engine does with a reader but needs it whole for.
+    pub fn read_mut<T>(
+        &mut self,
+        mut ask: impl FnMut(&mut Engine) -> Result<T, Error>,
+    ) -> Result<T, Failure> {
+        let mut tries = 0;
+        loop {
+            let is_writer = self.open.as_ref().is_some_and(|handle| handle.is_writer);
+            let answer = self.reader_or_writer().and_then(|engine| Ok(ask(engine)?));
+            let moved = matches!(&answer, Err(Refusal::Engine(error)) if has_moved(error));
+            if is_writer || !moved || tries == TRIES {
+                return answer.map_err(|refusal| self.explain(refusal));
+            }
+            tries += 1;
+            self.open = None;
+            std::thread::sleep(Duration::from_millis(u64::from(tries)));
+        }
+    }
+
+    /// Writes, becoming the writer if this process is not yet.
+    pub fn write<T>(
+        &mut self,
+        change: impl FnOnce(&mut Engine) -> Result<T, Error>,
+    ) -> Result<T, Failure> {
+        let answer = self.writer().and_then(|engine| Ok(change(engine)?));
+        answer.map_err(|refusal| self.explain(refusal))
+    }
+
+    /// The entries after `cursor`, about `limit` of them.
+    pub fn page<T>(
+        &mut self,
+        cursor: u64,
+        limit: usize,
+        mut pick: impl FnMut(Entry) -> T,
+    ) -> Result<Page<T>, Failure> {
+        self.read(|engine| {
+            let mut page = Page { items: Vec::new(), damaged: Vec::new(), next: None };
+            let next = engine.visit(cursor, limit, |entry| {
+                match entry {
+                    Ok(entry) => page.items.push(pick(entry)),
+                    Err(error) if is_of_one_key(&error) => page.damaged.push(error),
+                    Err(error) => return Err(error),
+                }
+                Ok(())
+            })?;
+            page.next = (next != 0).then_some(next);
+            Ok(page)
+        })
+    }
+
+    /// How many entries to hold in memory at once, values included.
+    pub fn page_entries(&mut self) -> Result<usize, Failure> {
+        let stats = self.read(|engine| Ok(engine.stats()))?;
+        let average = stats.live_bytes / stats.keys.max(1) + 1;
+        Ok(((4 << 20) / average).clamp(1, 1024) as usize)
+    }
+
+    /// What opening found. Opens read-only if nothing is open.
+    pub fn report(&mut self) -> Result<RecoveryReport, Failure> {
+        self.read(|engine| Ok(engine.report().clone()))
+    }
+
+    /// Sees what the writer did since the last question. Only a long session needs this.
+    pub fn refresh(&mut self) {
+        if self.open.as_ref().is_some_and(|handle| !handle.is_writer) {
+            self.open = None;
+        }
+    }
+
+    /// Closes what is open. A writer syncs and leaves a store that opens without a scan.
+    pub fn close(&mut self) -> Result<(), Failure> {
+        match self.open.take() {
+            Some(Handle { engine, is_writer: true }) => {
+                engine.close().map_err(|error| self.explain(Refusal::Engine(error)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The failure that an engine's error is to a person.
+    pub fn failure(&self, error: &Error) -> Failure {
+        Failure::engine(self.args.dir.as_deref().unwrap_or(Path::new(".")), error)
+    }
+
+    fn reader_or_writer(&mut self) -> Result<&mut Engine, Refusal> {
+        if self.open.is_none() {
+            let dir = self.dir()?.to_owned();
+            let storage = open_for_reading(&dir)?;
+            let engine = Engine::open(storage, self.read_options())?;
+            self.install(engine, false);
+        }
+        self.installed()
+    }
+
+    fn writer(&mut self) -> Result<&mut Engine, Refusal> {
+        if !self.open.as_ref().is_some_and(|handle| handle.is_writer) {
+            let dir = self.dir()?.to_owned();
+            self.open = None;
+            let storage = open_for_writing(&dir)?;
+            let engine = Engine::open(storage, self.write_options())?;
+            self.install(engine, true);
+        }
+        self.installed()
+    }
+
+    fn install(&mut self, engine: Engine, is_writer: bool) {
+        let report = engine.report();
+        if !report.is_spotless() {
+            let remark = report.to_string();
+            if remark != self.remark {
+                let dir = self.args.dir.as_deref().unwrap_or(Path::new("."));
+                complain(&format!("{}: {remark}", dir.display()));
+                self.remark = remark;
+            }
+        }
+        self.open = Some(Handle { engine, is_writer });
+    }
+
+    fn installed(&mut self) -> Result<&mut Engine, Refusal> {
+        match &mut self.open {
+            Some(handle) => Ok(&mut handle.engine),
+            None => Err(Refusal::Engine(Error::NoStore)),
+        }
+    }
+
+    fn explain(&self, refusal: Refusal) -> Failure {
+        match refusal {
+            Refusal::Said(failure) => failure,
+            Refusal::Engine(error) => self.failure(&error),
+        }
+    }
+}
+
+/// Opens a store in another directory as its writer (a target of salvage).
+pub fn open_new(dir: &Path, options: Options) -> Result<Engine, Failure> {
+    let storage = open_for_writing(dir)?;
+    Engine::open(storage, options).map_err(|error| Failure::engine(dir, &error))
+}
+
+/// A directory that must exist, for reading.
+pub fn open_for_reading(dir: &Path) -> Result<PlatformStorage, Failure> {
+    must_be_directory(dir)?;
+    PlatformStorage::open_existing(dir).map_err(|error| refused(dir, &error))
+}
+
+/// A directory for writing, created if only its last component is missing.
+pub fn open_for_writing(dir: &Path) -> Result<PlatformStorage, Failure> {
+    match std::fs::metadata(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+                must_be_directory(parent).map_err(|_| {
+                    Failure::new(
+                        Exit::System,
+                        format!(
+                            "{}: its parent {} is no directory; only the last component is \
+                             created: mkdir -p {0}",
+                            dir.display(),
+                            parent.display()
+                        ),
+                    )
+                })?;
+            }
+        }
+        _ => must_be_directory(dir)?,
+    }
+    PlatformStorage::open(dir).map_err(|error| refused(dir, &error))
+}
+
+fn must_be_directory(dir: &Path) -> Result<(), Failure> {
+    match std::fs::metadata(dir) {
+        Ok(found) if found.is_dir() => Ok(()),
+        Ok(_) => Err(Failure::new(
+            Exit::System,
+            format!("{}: this is a file, and a store is a directory; name the directory", dir.display()),
+        )),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Failure::new(
+            Exit::System,
+            format!(
+                "{}: no such directory; check --dir, or make a store: portcask --dir {0} init",
+                dir.display()
+            ),
+        )),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(Failure::new(
+            Exit::System,
+            format!("{}: permission denied; check who may enter this directory", dir.display()),
+        )),
+        Err(error) => Err(Failure::new(Exit::System, not_handed_over(dir, &plain(&error)))),
+    }
+}
+
+fn refused(dir: &Path, error: &StorageError) -> Failure {
+    let advice = match error.kind {
+        ErrorKind::Denied => "; check the permissions of the directory",
+        ErrorKind::NotFound => "; check --dir",
+        _ => "",
+    };
+    let exit = if error.kind == ErrorKind::Locked { Exit::Locked } else { Exit::System };
+    Failure::new(exit, not_handed_over(dir, &format!("{error}{advice}")))
+}
+
+/// Under WASI the commonest mistake is a directory that the host did not hand over.
+fn not_handed_over(dir: &Path, reason: &str) -> String {
+    let dir = dir.display();
+    if cfg!(target_family = "wasm") {
+        return format!(
+            "{dir}: {reason}; the WASI host must hand the directory over: \
+             wasmtime run --dir {dir} portcask.wasm --dir {dir} ..."
+        );
+    }
+    format!("{dir}: {reason}")
+}
+
+/// The writer replaced or removed files that a reader was about to use.
+fn has_moved(error: &Error) -> bool {
+    matches!(error, Error::Changed) || error.storage_kind() == Some(ErrorKind::NotFound)
+}
+
+/// Damage that concerns one key and lets all others be read.
+pub fn is_of_one_key(error: &Error) -> bool {
+    matches!(error, Error::Corrupt { .. } | Error::KeyCollision { .. } | Error::MaybeStale { .. })
+}
+
+/// Where a path's neighbour is built before it takes the path's name.
+pub fn partial(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".partial");
+    PathBuf::from(name)
+}
+
+enum Refusal {
+    Said(Failure),
+    Engine(Error),
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Self::Said(failure)
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Engine(error)
+    }
+}

@@ -1,0 +1,241 @@
+//! Verbs about one key (or a handful): put, get, delete, exists, ttl, expire, persist.
+
+use crate::Context;
+use crate::args::{DeleteArgs, ExpireArgs, GetArgs, KeyArg, PutArgs};
+use crate::failure::{Exit, Failure, Outcome};
+use crate::formats::{Record, record_object};
+use crate::text::{argument, argument_or_base64, excerpt, from_base64, to_base64};
+use crate::units;
+use portcask::{Condition, Error, Expiry, Ttl, WriteOptions};
+use serde_json::json;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+/// `put`: stores a value.
+pub fn put(context: &mut Context, args: &PutArgs) -> Outcome {
+    let key = argument_or_base64(&args.key, args.key_base64)?;
+    // Read before the store is opened: waiting for input must not keep others from writing.
+    let mut value = value(context, args)?;
+    if args.base64 {
+        value = from_base64(&value).ok_or_else(|| Failure::input("the value is not base64"))?;
+    }
+    let how = WriteOptions {
+        ack: context.store.ack(),
+        expiry: match (args.ttl, args.expires_at) {
+            (Some(ms), _) => Expiry::AfterMs(ms),
+            (None, Some(ms)) => Expiry::AtMs(ms),
+            (None, None) => Expiry::Default,
+        },
+        condition: condition(args),
+    };
+    match answer(context, |engine| engine.put_with(&key, &value, &how))? {
+        Ok(seq) => {
+            if context.json {
+                context.out.json(&json!({ "seq": seq }))?;
+            }
+            Ok(Exit::Done)
+        }
+        Err(found) => refused(context, found),
+    }
+}
+
+/// `get`: prints the bytes of a value and nothing else.
+pub fn get(context: &mut Context, args: &GetArgs) -> Outcome {
+    let key = argument_or_base64(&args.key, args.key_base64)?;
+    let Some(entry) = context.store.read(|engine| engine.get_entry(&key))? else {
+        return missing(context, &key);
+    };
+    if let Some(path) = &args.output {
+        let bytes = if args.base64 { to_base64(&entry.value).into() } else { entry.value };
+        std::fs::write(path, bytes).map_err(|error| Failure::file("write", path, &error))?;
+        return Ok(Exit::Done);
+    }
+    if context.json {
+        let mut object = record_object(&Record {
+            key: entry.key,
+            value: entry.value,
+            expires_ms: entry.expiry_ms,
+        });
+        object.insert("seq".to_owned(), entry.seq.into());
+        context.out.json(&object.into())?;
+    } else if args.base64 {
+        context.out.line(to_base64(&entry.value))?;
+    } else {
+        context.out.bytes(&entry.value)?;
+        if context.out.is_terminal {
+            context.out.bytes(b"\n")?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// `delete`: removes keys.
+pub fn delete(context: &mut Context, args: &DeleteArgs) -> Outcome {
+    if args.if_seq.is_some() && args.keys.len() > 1 {
+        return Err(Failure::usage("--if-seq takes one key"));
+    }
+    let how = WriteOptions {
+        ack: context.store.ack(),
+        condition: args.if_seq.map(Condition::Seq),
+        ..WriteOptions::default()
+    };
+    let mut deleted = 0u64;
+    for key in &args.keys {
+        let key = argument_or_base64(key, args.key_base64)?;
+        match answer(context, |engine| engine.delete_with(&key, &how))? {
+            Ok(seq) => deleted += u64::from(seq.is_some()),
+            Err(found) => return refused(context, found),
+        }
+    }
+    if context.json {
+        context.out.json(&json!({ "deleted": deleted }))?;
+    } else if deleted == 0 && args.keys.len() == 1 {
+        return missing(context, argument(&args.keys[0]));
+    } else if deleted < args.keys.len() as u64 {
+        context.remark(&format!("{deleted} of {} keys existed and were deleted", args.keys.len()));
+    }
+    Ok(if deleted == 0 { Exit::No } else { Exit::Done })
+}
+
+/// `exists`: prints true or false.
+pub fn exists(context: &mut Context, args: &KeyArg) -> Outcome {
+    let key = argument_or_base64(&args.key, args.key_base64)?;
+    let exists = context.store.read(|engine| engine.contains_key(&key))?;
+    if context.json {
+        context.out.json(&json!({ "exists": exists }))?;
+    } else if !context.quiet {
+        context.out.line(exists.to_string())?;
+    }
+    Ok(if exists { Exit::Done } else { Exit::No })
+}
+
+/// `ttl`: prints how long a key has to live.
+pub fn ttl(context: &mut Context, args: &KeyArg) -> Outcome {
+    let key = argument_or_base64(&args.key, args.key_base64)?;
+    let (ttl, now) = context.store.read(|engine| Ok((engine.ttl(&key)?, engine.now_ms())))?;
+    let at = match ttl {
+        Ttl::Missing => return missing(context, &key),
+        Ttl::Forever => None,
+        Ttl::ExpiresAtMs(at) => Some(at),
+    };
+    let left = at.map(|at| at.saturating_sub(now.unwrap_or(0)));
+    if context.json {
+        context.out.json(&json!({ "ttl_ms": left, "expires_ms": at }))?;
+        return Ok(Exit::Done);
+    }
+    context.out.line(match (left, at) {
+        (Some(left), Some(at)) if context.out.is_terminal => {
+            format!("{} (until {})", units::duration(left), units::time(at))
+        }
+        (Some(left), _) => format!("{left}ms"),
+        (None, _) => "forever".to_owned(),
+    })?;
+    Ok(Exit::Done)
+}
+
+/// `expire`: gives a key an end.
+pub fn expire(context: &mut Context, args: &ExpireArgs) -> Outcome {
+    let key = argument_or_base64(&args.key, args.key_base64)?;
+    let expiry = match (args.after, args.at) {
+        (Some(ms), _) => Expiry::AfterMs(ms),
+        (None, Some(ms)) => Expiry::AtMs(ms),
+        (None, None) => return Err(Failure::usage("how long? such as 10s, or --at TIME")),
+    };
+    let existed = context.store.write(|engine| engine.expire(&key, expiry))?;
+    changed(context, &key, existed)
+}
+
+/// `persist`: takes a key's end away.
+pub fn persist(context: &mut Context, args: &KeyArg) -> Outcome {
+    let key = argument_or_base64(&args.key, args.key_base64)?;
+    let existed = context.store.write(|engine| {
+        let ttl = engine.ttl(&key)?;
+        engine.persist(&key)?;
+        Ok(ttl != Ttl::Missing)
+    })?;
+    changed(context, &key, existed)
+}
+
+fn changed(context: &mut Context, key: &[u8], existed: bool) -> Outcome {
+    if context.json {
+        context.out.json(&json!({ "exists": existed }))?;
+        return Ok(if existed { Exit::Done } else { Exit::No });
+    }
+    if existed { Ok(Exit::Done) } else { missing(context, key) }
+}
+
+fn missing(context: &mut Context, key: &[u8]) -> Outcome {
+    context.remark(&format!("no such key: {}", excerpt(key, 60)));
+    Ok(Exit::No)
+}
+
+fn refused(context: &mut Context, found: Option<u64>) -> Outcome {
+    if context.json {
+        context.out.json(&json!({ "refused": true, "seq": found }))?;
+    }
+    context.remark(&match found {
+        Some(seq) => format!("nothing was changed: the key exists, with sequence number {seq}"),
+        None => "nothing was changed: the key does not exist".to_owned(),
+    });
+    Ok(Exit::No)
+}
+
+/// Runs a conditional write: `Err` holds what was found when the condition failed.
+fn answer<T>(
+    context: &mut Context,
+    write: impl FnOnce(&mut crate::store::Engine) -> Result<T, Error>,
+) -> Result<Result<T, Option<u64>>, Failure> {
+    context.store.write(|engine| match write(engine) {
+        Ok(done) => Ok(Ok(done)),
+        Err(Error::ConditionFailed { found, .. }) => Ok(Err(found)),
+        Err(error) => Err(error),
+    })
+}
+
+fn condition(args: &PutArgs) -> Option<Condition> {
+    match (args.if_absent, args.if_present, args.if_seq) {
+        (true, _, _) => Some(Condition::Absent),
+        (_, true, _) => Some(Condition::Present),
+        (_, _, seq) => seq.map(Condition::Seq),
+    }
+}
+
+fn value(context: &Context, args: &PutArgs) -> Result<Vec<u8>, Failure> {
+    let mut limit = context.store.write_options().value_bytes_max;
+    if args.base64 {
+        limit = limit.saturating_mul(4) / 3 + 8;
+    }
+    match (&args.file, &args.value) {
+        (Some(path), _) if path != Path::new("-") => {
+            let file = File::open(path).map_err(|error| Failure::file("open", path, &error))?;
+            let bytes = file.metadata().map_or(0, |found| found.len());
+            if bytes > limit {
+                return Err(context.store.failure(&Error::ValueTooLarge { bytes, limit }));
+            }
+            limited(context, file, limit, path)
+        }
+        (None, Some(value)) if value != "-" => Ok(argument(value).to_vec()),
+        _ if context.in_repl => {
+            Err(Failure::usage("inside the REPL a value cannot come from standard input"))
+        }
+        _ => limited(context, io::stdin().lock(), limit, Path::new("standard input")),
+    }
+}
+
+fn limited(
+    context: &Context,
+    from: impl Read,
+    limit: u64,
+    path: &Path,
+) -> Result<Vec<u8>, Failure> {
+    let mut value = Vec::new();
+    from.take(limit.saturating_add(1))
+        .read_to_end(&mut value)
+        .map_err(|error| Failure::file("read", path, &error))?;
+    let bytes = value.len() as u64;
+    if bytes > limit {
+        return Err(context.store.failure(&Error::ValueTooLarge { bytes, limit }));
+    }
+    Ok(value)
+}

@@ -1,0 +1,328 @@
+//! import and export: files of records.
+
+use super::list::{Damaged, walk};
+use crate::args::{ExportArgs, ImportArgs};
+use crate::failure::{Exit, Failure, Outcome};
+use crate::formats::{
+    self, DelimitedReader, DelimitedWriter, JsonlReader, JsonlWriter, Layout, ReadRecords, Record,
+    Trouble, WriteRecords,
+};
+use crate::host::Replacing;
+use crate::term::{Progress, Unit};
+use crate::text::{argument, from_base64};
+use crate::{Context, interrupt, units};
+use portcask::{Batch, Error, Expiry, Options};
+use serde_json::json;
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::Path;
+use std::time::Instant;
+
+/// Bytes of keys and values in one batch at most; a larger record is a batch of its own.
+const BATCH_BYTES_MAX: u64 = 4 << 20;
+/// What a byte costs in JSON at most: \u00xx.
+const JSON_BYTES_PER_BYTE: u64 = 6;
+
+/// `import`: reads records into the store.
+pub fn import(context: &mut Context, args: &ImportArgs) -> Outcome {
+    context.store.set_policy(&args.merge);
+    context.store.dir()?;
+    let file = args.file.as_deref().filter(|file| *file != Path::new("-"));
+    if file.is_none() && context.in_repl {
+        return Err(Failure::usage("inside the REPL import needs a file"));
+    }
+    let (input, total): (Box<dyn Read>, u64) = match file {
+        None => (Box::new(io::stdin().lock()), 0),
+        Some(path) => {
+            let file = File::open(path).map_err(|error| Failure::file("open", path, &error))?;
+            let total = file.metadata().map_or(0, |found| found.len());
+            (Box::new(file), total)
+        }
+    };
+    let options = context.store.write_options();
+    let mut reader = reader(input, Layout::of(&args.shape, file)?, args, &options)?;
+    // A writer from the start: that the store is locked is said before anything is read.
+    context.store.write(|_| Ok(()))?;
+    interrupt::watch();
+    let name = file.map_or("standard input".to_owned(), |file| file.display().to_string());
+    let progress = Progress::new(context.quiet, "importing", total, Unit::Bytes);
+    let mut import = Import::new(args, options, name);
+    let end = import.records(context, reader.as_mut(), &progress);
+    drop(progress);
+    import.finish(context, end)
+}
+
+struct Import<'a> {
+    args: &'a ImportArgs,
+    options: Options,
+    name: String,
+    started: Instant,
+    batch: Batch,
+    batch_bytes: u64,
+    imported: u64,
+    bytes: u64,
+    bad: u64,
+    first_bad: String,
+}
+
+impl<'a> Import<'a> {
+    fn new(args: &'a ImportArgs, options: Options, name: String) -> Self {
+        Self {
+            args,
+            options,
+            name,
+            started: Instant::now(),
+            batch: Batch::new(),
+            batch_bytes: 0,
+            imported: 0,
+            bytes: 0,
+            bad: 0,
+            first_bad: String::new(),
+        }
+    }
+
+    /// Takes records until the input ends, is bad, or Ctrl-C is pressed.
+    fn records(
+        &mut self,
+        context: &mut Context,
+        reader: &mut dyn ReadRecords,
+        progress: &Progress,
+    ) -> Result<(), Failure> {
+        while !interrupt::was_pressed() {
+            let result = reader.next();
+            let taken = match result {
+                Ok(None) => break,
+                Ok(Some(record)) => self.check(record),
+                Err(Trouble::Bad(why)) => Err(why),
+                Err(Trouble::Io(error)) => {
+                    return Err(Failure::file("read", Path::new(&self.name), &error));
+                }
+            };
+            match taken {
+                Ok(record) => self.add(context, record)?,
+                Err(why) => self.bad(reader.line(), &why)?,
+            }
+            progress.set(reader.bytes_read());
+        }
+        Ok(())
+    }
+
+    /// The record as it is to be stored, or why it cannot be.
+    fn check(&self, mut record: Record) -> Result<Record, String> {
+        if self.args.base64 {
+            record.key = from_base64(&record.key).ok_or("the key is not base64")?;
+            record.value = from_base64(&record.value).ok_or("the value is not base64")?;
+        }
+        let (key, limit) = (record.key.len(), self.options.key_bytes_max);
+        if key > limit {
+            return Err(Error::KeyTooLong { bytes: key, limit }.to_string());
+        }
+        let (value, limit) = (record.value.len() as u64, self.options.value_bytes_max);
+        if value > limit {
+            return Err(Error::ValueTooLarge { bytes: value, limit }.to_string());
+        }
+        Ok(record)
+    }
+
+    fn add(&mut self, context: &mut Context, record: Record) -> Result<(), Failure> {
+        let bytes = (record.key.len() + record.value.len()) as u64;
+        let limit = BATCH_BYTES_MAX.min(self.options.segment_bytes / 4);
+        if self.batch_bytes + bytes > limit && !self.batch.is_empty() {
+            self.store(context)?;
+        }
+        self.batch_bytes += bytes;
+        let expiry = record.expires_ms.map_or(Expiry::Default, Expiry::AtMs);
+        self.batch.put_with(record.key, record.value, expiry);
+        if self.batch.len() >= self.args.batch {
+            self.store(context)?;
+        }
+        Ok(())
+    }
+
+    fn bad(&mut self, line: u64, why: &str) -> Result<(), Failure> {
+        self.bad += 1;
+        let said = format!("line {line}: {why}");
+        if !self.args.skip_bad {
+            return Err(Failure::input(format!("{}: {said}", self.name)));
+        }
+        if self.bad == 1 {
+            self.first_bad = said;
+        }
+        Ok(())
+    }
+
+    fn store(&mut self, context: &mut Context) -> Result<(), Failure> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let (batch, ack) = (&self.batch, context.store.ack());
+        context.store.write(|engine| {
+            engine.write_with(batch, ack)?;
+            engine.tick().map(drop)
+        })?;
+        self.imported += self.batch.len() as u64;
+        self.bytes += self.batch_bytes;
+        self.batch.clear();
+        self.batch_bytes = 0;
+        let imported = self.imported;
+        interrupt::keep(|| {
+            format!(
+                "{} were imported and are kept; run the same import again to finish it",
+                units::counted(imported, "record")
+            )
+        });
+        Ok(())
+    }
+
+    fn finish(mut self, context: &mut Context, end: Result<(), Failure>) -> Outcome {
+        // What was read before a bad line is good: it is kept as the help says.
+        let stored = self.store(context);
+        if let Err(failure) = end.and(stored) {
+            return Err(match failure {
+                Failure::Said { exit, message } => {
+                    let advice = match exit {
+                        Exit::Input => "; --skip-bad counts bad lines and goes on",
+                        _ => "",
+                    };
+                    let kept = units::counted(self.imported, "record");
+                    Failure::new(exit, format!("{message}; {kept} before it were imported{advice}"))
+                }
+                other => other,
+            });
+        }
+        let is_interrupted = interrupt::was_pressed();
+        let elapsed = self.started.elapsed();
+        if context.json {
+            context.out.json(&json!({
+                "imported": self.imported,
+                "bytes": self.bytes,
+                "bad": self.bad,
+                "first_bad": (self.bad > 0).then_some(&self.first_bad),
+                "seconds": elapsed.as_secs_f64(),
+                "interrupted": is_interrupted,
+            }))?;
+        } else if !context.quiet {
+            let mut line = format!(
+                "imported {} ({}) in {}, {} per second",
+                units::counted(self.imported, "record"),
+                units::size(self.bytes),
+                units::duration(elapsed.as_millis() as u64),
+                units::count(units::rate(self.imported, elapsed)),
+            );
+            if self.bad > 0 {
+                let bad = units::counted(self.bad, "bad line");
+                line.push_str(&format!("; skipped {bad}, first {}", self.first_bad));
+            }
+            context.out.line(line)?;
+        }
+        if is_interrupted {
+            return Err(Failure::new(
+                Exit::Interrupted,
+                format!(
+                    "interrupted: {} were imported and are kept; run the same import again to \
+                     finish it",
+                    units::counted(self.imported, "record")
+                ),
+            ));
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn reader<'a>(
+    input: Box<dyn Read + 'a>,
+    layout: Layout,
+    args: &ImportArgs,
+    options: &Options,
+) -> Result<Box<dyn ReadRecords + 'a>, Failure> {
+    Ok(match layout {
+        Layout::Jsonl(columns) => {
+            let payload = options.value_bytes_max.saturating_add(options.key_bytes_max as u64);
+            let limit = payload.saturating_mul(JSON_BYTES_PER_BYTE).saturating_add(64 << 10);
+            let input = BufReader::with_capacity(256 << 10, input);
+            Box::new(JsonlReader::new(input, columns, limit))
+        }
+        Layout::Delimited { delimiter, header, columns } => {
+            let has_quotes = !args.no_quotes;
+            Box::new(DelimitedReader::new(input, delimiter, header, &columns, has_quotes)?)
+        }
+    })
+}
+
+/// `export`: writes all records, sorted by key.
+pub fn export(context: &mut Context, args: &ExportArgs) -> Outcome {
+    let file = args.file.as_deref().or(args.output.as_deref());
+    let file = file.filter(|file| *file != Path::new("-"));
+    let layout = Layout::of(&args.shape, file)?;
+    let prefix = args.prefix.as_deref().map_or(&b""[..], argument);
+    let mut damaged = Damaged::default();
+    let mut keys = Vec::new();
+    walk(context, &mut damaged, prefix, |key| keys.push(key))?;
+    keys.sort_unstable();
+    keys.dedup();
+    let started = Instant::now();
+    let Some(path) = file else {
+        // Two mutable borrows of the context cannot live at once: the output is lent out.
+        let mut out = std::mem::replace(&mut context.out, crate::term::Output::new());
+        let done = write_all(context, &mut out, &layout, &keys, &mut damaged);
+        context.out = out;
+        done?;
+        return damaged.outcome();
+    };
+    let mut target = Replacing::create(path)?;
+    let records = write_all(context, &mut target, &layout, &keys, &mut damaged)?;
+    let bytes = target.commit()?;
+    if context.json {
+        context.out.json(&json!({
+            "exported": records,
+            "bytes": bytes,
+            "damaged": damaged.count(),
+            "seconds": started.elapsed().as_secs_f64(),
+        }))?;
+    } else if !context.quiet {
+        context.out.line(format!(
+            "exported {} ({}) to {}",
+            units::counted(records, "record"),
+            units::size(bytes),
+            path.display()
+        ))?;
+    }
+    damaged.outcome()
+}
+
+fn write_all(
+    context: &mut Context,
+    to: &mut dyn io::Write,
+    layout: &Layout,
+    keys: &[Vec<u8>],
+    damaged: &mut Damaged,
+) -> Result<u64, Failure> {
+    let refused = |error: io::Error| Failure::output(&error);
+    let mut writer = writer(to, layout).map_err(refused)?;
+    let progress = Progress::new(context.quiet, "exporting", keys.len() as u64, Unit::Records);
+    let mut records = 0;
+    for (at, key) in keys.iter().enumerate() {
+        // A key that ended its life, or was deleted, since the keys were listed is left out.
+        if let Some(entry) = damaged.or_entry(context, key)? {
+            let record =
+                Record { key: entry.key, value: entry.value, expires_ms: entry.expiry_ms };
+            writer.write(&record).map_err(refused)?;
+            records += 1;
+        }
+        progress.set(at as u64);
+    }
+    writer.finish().map_err(refused)?;
+    Ok(records)
+}
+
+fn writer<'a>(
+    to: &'a mut dyn io::Write,
+    layout: &Layout,
+) -> io::Result<Box<dyn formats::WriteRecords + 'a>> {
+    Ok(match layout {
+        Layout::Jsonl(columns) => Box::new(JsonlWriter::new(to, columns.clone())),
+        Layout::Delimited { delimiter, header, columns } => {
+            Box::new(DelimitedWriter::new(to, *delimiter, *header, columns)?)
+        }
+    })
+}
