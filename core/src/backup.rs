@@ -122,26 +122,6 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
 }
 
 impl<F: File> BackupPlan<F> {
-    /// The files to copy with their lengths, for an archive instead of a storage. The manifest
-    /// that [`BackupPlan::manifest`] makes belongs behind them, last.
-    pub fn files(&self) -> impl Iterator<Item = (FileName, u64)> + '_ {
-        self.files.iter().map(|source| (source.name, source.bytes))
-    }
-
-    /// Reads one of [`BackupPlan::files`] into `into` from `offset`; short at its end.
-    pub fn read(&self, file: &FileName, offset: u64, into: &mut [u8]) -> Result<usize> {
-        let source = self
-            .files
-            .iter()
-            .find(|source| source.name == *file)
-            .ok_or(Error::Changed)?;
-        let room = source.bytes.saturating_sub(offset).min(into.len() as u64) as usize;
-        source
-            .file
-            .pread(offset, &mut into[..room])
-            .during(Op::Read, *file)
-    }
-
     /// The sequence number up to which the copy is complete.
     pub fn last_seq(&self) -> u64 {
         self.last_seq

@@ -1,7 +1,7 @@
 //! The Portcask storage engine: a crash-safe Bitcask in `no_std` + `alloc`.
 //!
 //! Append-only segment files, an in-memory key directory, merge and hint files; generic over a
-//! [`Storage`](storage::Storage), so the same engine, the same bytes and the same promises hold on
+//! [`Storage`], so the same engine, the same bytes and the same promises hold on
 //! a server, in a WASI sandbox and in a browser tab.
 //!
 //! ```
@@ -67,6 +67,8 @@ pub use engine::{
     Ttl,
 };
 pub use error::{Damage, Error, Op, Result};
+pub use format::file::StoreId;
+pub use format::record::KEY_BYTES_MAX;
 pub use index::{Index, IndexCell, Local};
 pub use merge::{MergeFile, MergePlan, MergeProgress, MergeReason, MergeReport};
 pub use options::{
@@ -76,5 +78,5 @@ pub use options::{
 pub use report::{DAMAGES_KEPT, DamageReport, RecoveryReport};
 pub use salvage::{SalvageReport, salvage};
 pub use stats::{SegmentStats, Stats};
-pub use storage::{FileName, Storage, StorageError};
+pub use storage::{ErrorKind, File, FileName, Host, Storage, StorageError};
 pub use verify::VerifyReport;

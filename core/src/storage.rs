@@ -8,8 +8,8 @@ pub const FILE_NAME_BYTES_MAX: usize = 64;
 
 /// A flat directory of named byte files, and the promises the engine is built on.
 ///
-/// The clauses below are the contract. [`crate::testing::contract`] runs them against a backend;
-/// a new backend starts by calling it.
+/// The clauses below are the contract. `testing::contract` (feature `testing`) runs them against a
+/// backend; a new backend starts by calling it.
 ///
 /// 1. **`append` is ordered, not durable, and not atomic.** After an error any prefix of the
 ///    bytes, or zeros, may be in the file past the old end. The engine keeps the logical end
