@@ -66,7 +66,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     pub fn begin_backup(&mut self) -> Result<BackupPlan<S::File>> {
         if matches!(self.role, Role::Writer(_)) {
             self.sync()?;
-            self.writer_mut()?.pins += 1;
+            self.hold_files();
         }
         let mut state = self.state().clone();
         let last_seq = self.last_seq();
@@ -114,10 +114,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// Lets go of the moment that a plan held fast.
     pub fn end_backup(&mut self, plan: BackupPlan<S::File>) {
         drop(plan);
-        if let Ok(writer) = self.writer_mut() {
-            writer.pins = writer.pins.saturating_sub(1);
-            self.remove_condemned();
-        }
+        self.release_files();
     }
 }
 

@@ -3,16 +3,17 @@
 use crate::engine::Engine;
 use crate::error::{Damage, Error, Result};
 use crate::fallible;
+use crate::format::Space;
 use crate::format::file::FILE_HEADER_BYTES;
 use crate::format::file::names;
 use crate::format::manifest::SegmentEntry;
 use crate::format::record::{Kind, Site};
 use crate::index::IndexCell;
-use crate::keydir::Place;
+use crate::keydir::{HashKey, Place};
 use crate::prelude::*;
 use crate::segment::read::Spot;
 use crate::segment::walk::{Found, State, Step, Walker};
-use crate::storage::{FileName, Storage};
+use crate::storage::{File, FileName, Storage};
 
 /// One change of one key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,27 +74,85 @@ struct Stretch<F> {
     end: u64,
 }
 
+/// The log as it was at one moment, held open: a front end reads its history outside its lock.
+pub struct LogView<F> {
+    /// Changes up to this sequence number may have been dropped.
+    floor: u64,
+    hash_key: HashKey,
+    stretches: Vec<Stretch<F>>,
+}
+
 impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// The changes of user keys from `from_seq` on (0 or 1 for the beginning), at most `limit`.
     /// Errors with [`Error::Gap`] once merge dropped a record that the feed would need.
     ///
     /// Costs a walk over the segment that holds `from_seq` up to it.
     pub fn changes(&self, from_seq: u64, limit: usize) -> Result<ChangePage> {
-        let floor = self.state().history_floor;
+        self.log_view()?.changes(from_seq, limit)
+    }
+
+    /// Every version of a key that the log still holds, oldest first. Costs a walk over all
+    /// segments.
+    pub fn history(&self, key: &[u8]) -> Result<Vec<Version>> {
+        self.log_view()?.history(&self.index, key)
+    }
+
+    /// Holds the log as it is now. Costs a look at the index and no I/O.
+    pub fn log_view(&self) -> Result<LogView<S::File>> {
+        Ok(LogView {
+            floor: self.state().history_floor,
+            hash_key: self.index.read(|index| index.hash_key),
+            stretches: self.stretches()?,
+        })
+    }
+
+    fn stretches(&self) -> Result<Vec<Stretch<S::File>>> {
+        let state = self.state();
+        self.index.read(|index| {
+            state
+                .segments
+                .iter()
+                .map(|entry| {
+                    let slot = index.slot_of(entry.id);
+                    let found = slot.and_then(|slot| Some((slot, index.segment(slot)?)));
+                    let (slot, segment) = found.ok_or(Error::Corrupt {
+                        file: names::segment(entry.id),
+                        offset: 0,
+                        damage: Damage::Missing,
+                    })?;
+                    let buffered = match index.tail.segment == slot {
+                        true => index.tail.bytes.len() as u64,
+                        false => 0,
+                    };
+                    Ok(Stretch {
+                        entry: entry.clone(),
+                        slot,
+                        file: segment.file.clone(),
+                        end: segment.end - buffered,
+                    })
+                })
+                .collect()
+        })
+    }
+}
+
+impl<F: File + Clone> LogView<F> {
+    /// See [`Engine::changes`].
+    pub fn changes(&self, from_seq: u64, limit: usize) -> Result<ChangePage> {
         let from = from_seq.max(1);
-        if from <= floor {
+        if from <= self.floor {
             return Err(Error::Gap {
                 from,
-                oldest: floor + 1,
+                oldest: self.floor + 1,
             });
         }
         let mut page = ChangePage {
             changes: Vec::new(),
             next_seq: from,
         };
-        let stretches = self.stretches()?;
-        for (i, stretch) in stretches.iter().enumerate() {
-            let ended = stretches
+        for (i, stretch) in self.stretches.iter().enumerate() {
+            let ended = self
+                .stretches
                 .get(i + 1)
                 .is_some_and(|next| next.entry.base_seq <= from);
             if ended {
@@ -127,15 +186,12 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         Ok(page)
     }
 
-    /// Every version of a key that the log still holds, oldest first. Costs a walk over all
-    /// segments.
-    pub fn history(&self, key: &[u8]) -> Result<Vec<Version>> {
+    /// See [`Engine::history`]; `cell` tells which version is live.
+    pub fn history<C: IndexCell<F>>(&self, cell: &C, key: &[u8]) -> Result<Vec<Version>> {
+        let hash = self.hash_key.hash(Space::User, key);
+        let live = cell.read(|index| index.keydir.get(hash));
         let mut versions = Vec::new();
-        let now = self.index.read(|index| {
-            let hash = index.hash_key.hash(crate::format::Space::User, key);
-            index.keydir.get(hash)
-        });
-        for stretch in self.stretches()? {
+        for stretch in &self.stretches {
             let mut walker = stretch.walk();
             while let Some(found) = stretch.next_or_damage(&mut walker)? {
                 let is_put = found.head.kind == Kind::Put;
@@ -152,44 +208,15 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                     expiry_ms: found.head.expiry_ms,
                     file: names::segment(stretch.entry.id),
                     offset: found.offset,
-                    live: now.is_some_and(|slot| slot.place == here),
+                    live: live.is_some_and(|slot| slot.place == here),
                 });
             }
         }
         Ok(versions)
     }
-
-    fn stretches(&self) -> Result<Vec<Stretch<S::File>>> {
-        let state = self.state();
-        self.index.read(|index| {
-            state
-                .segments
-                .iter()
-                .map(|entry| {
-                    let slot = index.slot_of(entry.id);
-                    let found = slot.and_then(|slot| Some((slot, index.segment(slot)?)));
-                    let (slot, segment) = found.ok_or(Error::Corrupt {
-                        file: names::segment(entry.id),
-                        offset: 0,
-                        damage: Damage::Missing,
-                    })?;
-                    let buffered = match index.tail.segment == slot {
-                        true => index.tail.bytes.len() as u64,
-                        false => 0,
-                    };
-                    Ok(Stretch {
-                        entry: entry.clone(),
-                        slot,
-                        file: segment.file.clone(),
-                        end: segment.end - buffered,
-                    })
-                })
-                .collect()
-        })
-    }
 }
 
-impl<F: crate::storage::File + Clone> Stretch<F> {
+impl<F: File + Clone> Stretch<F> {
     fn walk(&self) -> Walker<F> {
         let start = FILE_HEADER_BYTES as u64;
         let name = names::segment(self.entry.id);

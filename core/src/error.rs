@@ -119,6 +119,11 @@ pub enum Error {
     },
     /// The store was opened read-only.
     ReadOnly,
+    /// This handle was closed.
+    Closed,
+    /// A verb that needs the writer was called inside a transaction of the same thread, which
+    /// holds it: go through the transaction.
+    InTransaction,
     /// Acknowledged data is damaged in a way that hides keys, so the store opened read-only:
     /// `salvage` it or restore a backup.
     Degraded {
@@ -361,6 +366,10 @@ impl fmt::Display for Error {
                 "{file} at byte {offset} holds another key with the same hash"
             ),
             Self::ReadOnly => f.write_str("the store is open read-only"),
+            Self::Closed => f.write_str("the store was closed; open it again"),
+            Self::InTransaction => f.write_str(
+                "this thread is inside a transaction, which holds the writer; write through it",
+            ),
             Self::Degraded { file, offset } => write!(
                 f,
                 "damage in {file} at byte {offset} hides keys, so the store is read-only; \

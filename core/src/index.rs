@@ -361,17 +361,23 @@ impl<F: Clone> Index<F> {
         }
     }
 
-    /// Forgets every key, as `clear` does; the segments stay until they are removed.
-    pub(crate) fn forget_all_keys(&mut self) -> u64 {
-        let keys = self.live_keys;
-        self.keydir = Keydir::new();
-        self.ttl.clear();
-        self.live_keys = 0;
-        self.live_meta = 0;
-        if let Some(ordered) = &mut self.ordered {
-            ordered.clear();
-        }
-        keys
+    /// Forgets every key and every segment but `kept`, as `clear` does. Returns what is left
+    /// over: dropping it closes files and frees much memory, which is for outside of the cell.
+    pub(crate) fn clear_but(&mut self, kept: u16) -> Self {
+        let mut fresh = Self::new([0; 16], self.clock, self.ordered.is_some());
+        fresh.hash_key = self.hash_key;
+        fresh.veil = self.veil;
+        fresh.poisoned = self.poisoned;
+        let kept = usize::from(kept);
+        fresh.segments.resize_with(kept + 1, || None);
+        fresh.segments[kept] = self.segments.get_mut(kept).and_then(Option::take);
+        core::mem::replace(self, fresh)
+    }
+
+    /// Takes everything out, for a handle that is closed while others still hold the cell.
+    pub fn take(&mut self) -> Self {
+        let fresh = Self::new([0; 16], self.clock, false);
+        core::mem::replace(self, fresh)
     }
 
     fn count_in(&mut self, space: Space, slot: Slot) {

@@ -60,7 +60,7 @@ pub mod testing;
 mod verify;
 
 pub use backup::{BackupPlan, BackupReport, is_store, restore};
-pub use changes::{Change, ChangeKind, ChangePage, Version};
+pub use changes::{Change, ChangeKind, ChangePage, LogView, Version};
 pub use clock::JUMP_MS;
 pub use engine::{
     Batch, Committed, Engine, Entries, Entry, KeyPage, Keys, Reader, ScanPage, SyncTicket, Tick,

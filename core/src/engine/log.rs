@@ -20,7 +20,7 @@ pub(crate) const SEQ_BLOCK: u64 = 1 << 24;
 /// Everything that only the one writer has.
 pub(crate) struct WriterState<S: Storage> {
     /// Held until the engine is dropped.
-    pub _lock: Option<S::Lock>,
+    pub lock: Option<S::Lock>,
     pub manifest: ManifestLog<S::File>,
     pub active: Active<S::File>,
     /// The last sequence number issued.
@@ -96,7 +96,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         }))
     }
 
-    /// The second half of [`Engine::sync`].
+    /// The second half of [`Engine::sync`]. Acknowledges nothing if the store was poisoned or
+    /// fenced since the first half.
     pub fn finish_sync(
         &mut self,
         ticket: &SyncTicket<S::File>,
@@ -110,6 +111,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 source,
             ));
         }
+        self.writable()?;
         let now = self.storage.now_ms();
         let writer = self.writer_mut()?;
         writer.synced_ms = now;
@@ -505,6 +507,11 @@ impl<F: File> HintLog<F> {
         if !self.block.is_empty() {
             self.write_block();
         }
+        self.file.as_ref()
+    }
+
+    /// The file, while it is written.
+    pub(crate) fn file(&self) -> Option<&F> {
         self.file.as_ref()
     }
 

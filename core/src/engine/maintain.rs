@@ -86,13 +86,32 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             return Ok(());
         }
         let parts = recovery::load_reader(&self.storage, &self.options)?;
-        self.index.write(|index| *index = parts.index);
+        let old = self
+            .index
+            .write(|index| core::mem::replace(index, parts.index));
+        drop(old);
         self.report = parts.report;
         if let Role::Reader(reader) = &mut self.role {
             reader.state = parts.state;
             reader.epoch = parts.epoch;
         }
         Ok(())
+    }
+
+    /// Keeps every file in the directory until [`Engine::release_files`], whatever merge does.
+    /// Calls nest. For a [`Engine::view`] that opens files by name, as `verify` does.
+    pub fn hold_files(&mut self) {
+        if let Ok(writer) = self.writer_mut() {
+            writer.pins += 1;
+        }
+    }
+
+    /// Takes one [`Engine::hold_files`] back and removes what nobody holds any more.
+    pub fn release_files(&mut self) {
+        if let Ok(writer) = self.writer_mut() {
+            writer.pins = writer.pins.saturating_sub(1);
+            self.remove_condemned();
+        }
     }
 
     /// Removes the files that the manifest lists for deletion and that no key needs any more.

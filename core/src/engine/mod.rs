@@ -79,6 +79,27 @@ impl<S: Storage> Engine<S> {
     }
 }
 
+impl<S: Storage + Clone, C: IndexCell<S::File> + Clone> Engine<S, C> {
+    /// A read-only handle that shares this one's index, for a front end that reads from other
+    /// threads. What it reads by key is always the present; what it says of files is as of now.
+    pub fn view(&self) -> Self {
+        let mut state = self.state().clone();
+        state.last_seq = self.last_seq();
+        Self {
+            storage: self.storage.clone(),
+            options: self.options.clone(),
+            index: self.index.clone(),
+            report: self.report.clone(),
+            store: self.store,
+            role: Role::Reader(Box::new(ReaderState {
+                state,
+                epoch: self.epoch(),
+                refusal: Error::ReadOnly,
+            })),
+        }
+    }
+}
+
 impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// As [`Engine::open`], with a cell of the caller's choice for the index.
     pub fn open_shared(storage: S, options: Options) -> Result<Self> {

@@ -13,6 +13,7 @@ use crate::format::record::Kind;
 use crate::index::IndexCell;
 use crate::keydir::Slot;
 use crate::prelude::*;
+use crate::segment::read::{Checked, Spot};
 use crate::storage::{ErrorKind, Storage};
 use core::ops::{Bound, RangeBounds};
 
@@ -205,8 +206,10 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let mut buffer = Vec::new();
         loop {
             let located = self.index.read(|index| index.locate_slot(slot));
-            let read = located.and_then(|located| read_located(located, &mut buffer));
-            let Some((_, checked)) = (match read {
+            let read = located
+                .and_then(|located| read_located(located, &mut buffer))
+                .and_then(|read| self.prove_hash(hash, read, &buffer));
+            let Some(checked) = (match read {
                 Ok(read) => read,
                 Err(error) => match self.index.read(|index| index.keydir.get(hash)) {
                     None => return Ok(None),
@@ -226,6 +229,26 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 checked.head.kind == Kind::Put && self.reader().is_alive(checked.head.expiry_ms);
             return shown.then(|| entry_of(&checked, &buffer)).transpose();
         }
+    }
+
+    /// Refuses a record of another hash. Beside a writer, a place that was seen a moment ago may
+    /// by now be in another file that took over the slot.
+    fn prove_hash(
+        &self,
+        hash: KeyHash,
+        read: Option<(Spot<S::File>, Checked)>,
+        buffer: &[u8],
+    ) -> Result<Option<Checked>> {
+        let Some((spot, checked)) = read else {
+            return Ok(None);
+        };
+        if self.hash(checked.head.kind.space(), &buffer[checked.key()]) == hash {
+            return Ok(Some(checked));
+        }
+        Err(Error::KeyCollision {
+            file: spot.name(),
+            offset: spot.offset,
+        })
     }
 }
 

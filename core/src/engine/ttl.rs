@@ -1,9 +1,10 @@
 //! Expiry: an absolute time in the record, hidden on read, swept lazily, reclaimed by merge.
 
 use super::Engine;
+use super::read::read_located;
 use crate::error::{Error, Result};
 use crate::format::Space;
-use crate::index::IndexCell;
+use crate::index::{Index, IndexCell};
 use crate::options::{Expiry, WriteOptions};
 use crate::prelude::*;
 use crate::storage::Storage;
@@ -85,48 +86,57 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         self.index.write(|index| index.clock.observe(host))
     }
 
-    /// Takes every key whose time is up out of the index. Costs nothing while no key is due, and
-    /// one read for each that is.
-    pub(crate) fn sweep_expired(&self) {
+    /// Takes up to `keys` keys whose time is up out of the index; what they held stays dead until
+    /// merge. Returns whether more may be due. Costs nothing while no key is due, and one read for
+    /// each that is. May run beside the writer.
+    pub fn sweep(&self, keys: usize) -> bool {
         let Some(now) = self.observe_clock() else {
-            return;
+            return false;
         };
-        loop {
-            let due = self.index.read(|index| index.due(now, SWEEP_KEYS));
-            if due.is_empty() {
-                return;
-            }
-            for due in due {
-                self.sweep_one(due);
-            }
+        let due = self.index.read(|index| index.due(now, keys));
+        let more = !due.is_empty() && due.len() == keys;
+        for due in due {
+            self.sweep_one(due);
         }
+        more
+    }
+
+    /// Takes every key whose time is up out of the index.
+    pub(crate) fn sweep_expired(&self) {
+        while self.sweep(SWEEP_KEYS) {}
     }
 
     /// An entry of the expiry table names a hash; the record says whether it still is the one.
     fn sweep_one(&self, due: (u64, u64)) {
         let (expiry_ms, hi) = due;
-        let candidates: Vec<_> = self.index.read(|index| {
-            index
-                .keydir
-                .find_hi(hi)
-                .filter(|(_, s)| s.has_ttl)
-                .collect()
-        });
+        let look = |index: &Index<S::File>| -> Vec<_> {
+            let found = index.keydir.find_hi(hi);
+            found.filter(|(_, slot)| slot.has_ttl).collect()
+        };
+        let candidates = self.index.read(look);
+        let mut expired = Vec::new();
         let mut buffer = Vec::new();
-        for (hash, slot) in candidates {
-            let Ok(located) = self.index.read(|index| index.locate_slot(slot)) else {
+        for (hash, slot) in &candidates {
+            let Ok(located) = self.index.read(|index| index.locate_slot(*slot)) else {
                 continue;
             };
-            let read = super::read::read_located(located, &mut buffer);
-            if let Ok(Some((_, checked))) = read
+            if let Ok(Some((_, checked))) = read_located(located, &mut buffer)
                 && checked.head.expiry_ms == Some(expiry_ms)
+                && self.hash(checked.head.kind.space(), &buffer[checked.key()]) == *hash
             {
-                let key = &buffer[checked.key()];
-                self.index
-                    .write(|index| index.expire(hash, key, expiry_ms, slot.place));
+                expired.push((*hash, slot.place, buffer[checked.key()].to_vec()));
             }
         }
-        self.index.write(|index| index.forget_due(due));
+        self.index.write(|index| {
+            // A writer was here meanwhile: the next sweep looks again.
+            if look(index) != candidates {
+                return;
+            }
+            for (hash, place, key) in &expired {
+                index.expire(*hash, key, expiry_ms, *place);
+            }
+            index.forget_due(due);
+        });
     }
 
     /// Puts the same value again under another expiry.

@@ -221,20 +221,14 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         self.abandon_merge();
         self.flush_tail()?;
         let floor = self.writer()?.seq;
-        let slots: Vec<u16> = self
-            .index
-            .read(|index| index.segments().map(|(slot, _)| slot).collect());
         self.start_segment(Vec::from([
             crate::format::manifest::Edit::Clear,
             crate::format::manifest::Edit::HistoryFloor(floor),
         ]))?;
-        let removed = self.index.write(|index| {
-            for slot in slots {
-                index.remove_segment(slot);
-            }
-            index.tail = crate::index::Tail::default();
-            index.forget_all_keys()
-        });
+        let active = self.writer()?.active.slot;
+        let old = self.index.write(|index| index.clear_but(active));
+        let removed = old.len();
+        drop(old);
         self.remove_condemned();
         Ok(removed)
     }
@@ -351,7 +345,9 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         done?;
         if ack == Ack::Synced || self.sync_is_due() {
             self.sync()?;
-        } else if ack == Ack::Written {
+        } else if ack == Ack::Written && self.writer()?.lock.is_none() {
+            // Under a kernel lock nobody can have taken over; there the fence is looked at with
+            // every sync and rotation.
             self.check_fence()?;
         }
         Ok(Committed {
@@ -395,8 +391,10 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             });
         }
         match ack {
-            Ack::Buffered => self.append_buffered(bytes)?,
-            Ack::Written | Ack::Synced => {
+            Ack::Buffered if bytes.len() <= self.options.buffer_bytes => {
+                self.append_buffered(bytes)?;
+            }
+            Ack::Buffered | Ack::Written | Ack::Synced => {
                 self.flush_tail()?;
                 self.append_at_end(bytes)?;
             }

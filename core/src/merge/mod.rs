@@ -135,16 +135,9 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// Seals the active segment and merges everything, telling `progress` the bytes done and in
     /// all. Damaged segments are left alone.
     pub fn merge_all(&mut self, mut progress: impl FnMut(u64, u64)) -> Result<MergeReport> {
-        self.writable()?;
-        self.settle_merge()?;
-        self.sweep_expired();
-        self.rotate()?;
-        let facts = self.facts();
-        let (_, run) = plan::plan(&facts, &self.options.merge, None, true);
-        let Some(run) = run else {
+        if !self.begin_merge_all()? {
             return Ok(MergeReport::default());
-        };
-        self.start_merge(&facts, run)?;
+        }
         loop {
             match self.advance_merge(8 << 20)? {
                 MergeProgress::Working {
@@ -155,6 +148,37 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 MergeProgress::Idle => return Ok(MergeReport::default()),
             }
         }
+    }
+
+    /// The first part of [`Engine::merge_all`]: seals the active segment and starts a merge of
+    /// everything, for [`Engine::merge_step`] to continue. Returns whether there is one.
+    pub fn begin_merge_all(&mut self) -> Result<bool> {
+        self.writable()?;
+        self.settle_merge()?;
+        self.sweep_expired();
+        self.rotate()?;
+        let facts = self.facts();
+        let (_, run) = plan::plan(&facts, &self.options.merge, None, true);
+        if let Some(run) = run {
+            self.start_merge(&facts, run)?;
+        }
+        Ok(self.writer()?.merge.is_some())
+    }
+
+    /// The files that the next [`Engine::merge_step`] syncs before it commits; empty unless
+    /// everything is copied and the commit is next. A front end that syncs them (and the store)
+    /// outside its lock first leaves the commit little to wait for.
+    pub fn merge_files_to_sync(&self) -> Vec<S::File> {
+        let job = self.writer().ok().and_then(|writer| writer.merge.as_ref());
+        let files = job.filter(|job| job.is_copied()).map(|job| {
+            let outputs = job.outputs.iter();
+            outputs
+                .flat_map(|output| [Some(&output.out.file), output.hint.file()])
+                .flatten()
+                .cloned()
+                .collect()
+        });
+        files.unwrap_or_default()
     }
 
     /// Ends a merge in progress before something else needs its files: gives it up while it
@@ -343,8 +367,12 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             input: input + 1,
             offset: FILE_HEADER_BYTES as u64,
         };
-        if input + 1 == job.inputs.len() {
-            return self.commit_merge(job);
+        if job.is_copied() {
+            // The commit is a step of its own, with as little as possible left to hand over.
+            for output in &mut job.outputs {
+                output.out.flush()?;
+                output.hint.finish();
+            }
         }
         Ok(false)
     }
@@ -615,6 +643,11 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
 }
 
 impl<F> Job<F> {
+    /// Everything is copied; the commit is next.
+    fn is_copied(&self) -> bool {
+        matches!(self.phase, Phase::Copy { input, .. } if input == self.inputs.len())
+    }
+
     fn drop_record(&mut self, found: &Found) {
         self.report.records_dropped += 1;
         self.dropped_seq = self.dropped_seq.max(found.head.seq);
