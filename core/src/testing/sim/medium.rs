@@ -1,0 +1,188 @@
+//! What survives: the changes since an image, and what a power cut makes of them.
+
+use super::luck::{Kept, Luck};
+use crate::prelude::*;
+use crate::storage::FileName;
+use compat::collections::BTreeMap;
+
+/// Identifies a file's bytes, whatever name leads to them.
+pub(super) type Inode = u64;
+
+/// One change of the medium, in the order in which the changes were made.
+#[derive(Clone, Debug)]
+pub(super) enum Change {
+    /// A name leads to this file from now on, or to none.
+    Entry(FileName, Option<Inode>),
+    Write {
+        inode: Inode,
+        offset: u64,
+        bytes: Vec<u8>,
+    },
+    Cut {
+        inode: Inode,
+        len: u64,
+    },
+    /// Everything written to the file before is durable.
+    Sync(Inode),
+    /// A sync that failed: nothing written before is certain, and no later sync makes it so.
+    SyncRefused(Inode),
+    /// Every name is durable.
+    SyncNames,
+}
+
+/// What is durable.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Image {
+    pub names: BTreeMap<FileName, Inode>,
+    pub contents: BTreeMap<Inode, Vec<u8>>,
+}
+
+/// How certain an unfolded change of a file's bytes is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Certainty {
+    Sure,
+    /// A sync over it failed: it may be lost even if a later sync succeeds.
+    Doubtful,
+    Pending,
+}
+
+impl Image {
+    /// The files after a power cut that follows `changes`. With `syncs_commit_names`, a sync of
+    /// any file makes the earlier names durable, as journaling file systems do.
+    pub fn after_power_cut(
+        &self,
+        changes: &[Change],
+        syncs_commit_names: bool,
+        luck: &mut dyn Luck,
+    ) -> BTreeMap<FileName, Vec<u8>> {
+        let mut durable = self.clone();
+        let mut data: BTreeMap<Inode, Vec<(Certainty, &Change)>> = BTreeMap::new();
+        let mut entries: BTreeMap<FileName, Vec<Option<Inode>>> = BTreeMap::new();
+        for change in changes {
+            match change {
+                Change::Entry(name, inode) => entries.entry(*name).or_default().push(*inode),
+                Change::Write { inode, .. } | Change::Cut { inode, .. } => {
+                    data.entry(*inode)
+                        .or_default()
+                        .push((Certainty::Pending, change));
+                }
+                Change::Sync(inode) => {
+                    if let Some(changes) = data.get_mut(inode) {
+                        settle(changes, Certainty::Sure);
+                        durable.fold(*inode, changes);
+                    }
+                    if syncs_commit_names {
+                        durable.fold_names(&mut entries);
+                    }
+                }
+                Change::SyncRefused(inode) => {
+                    let changes = data.entry(*inode).or_default();
+                    settle(changes, Certainty::Doubtful);
+                }
+                Change::SyncNames => durable.fold_names(&mut entries),
+            }
+        }
+        for (inode, changes) in &data {
+            let bytes = durable.contents.entry(*inode).or_default();
+            for (certainty, change) in changes {
+                match change {
+                    Change::Write {
+                        offset, bytes: new, ..
+                    } => {
+                        let kept = match certainty {
+                            Certainty::Sure => Kept::All,
+                            _ => luck.write(new.len()),
+                        };
+                        write(bytes, *offset, new, kept);
+                    }
+                    Change::Cut { len, .. } => {
+                        if *certainty == Certainty::Sure || luck.state(2) == 1 {
+                            bytes.truncate(*len as usize);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+        for (name, states) in entries {
+            let state = luck.state(states.len() + 1);
+            if let Some(inode) = state.checked_sub(1).map(|newer| states[newer]) {
+                durable.enter(name, inode);
+            }
+        }
+        let Self { names, contents } = &durable;
+        let content = |inode| contents.get(inode).cloned().unwrap_or_default();
+        names
+            .iter()
+            .map(|(name, inode)| (*name, content(inode)))
+            .collect()
+    }
+
+    /// Applies the certain changes at the front, which nothing uncertain can alter any more.
+    fn fold(&mut self, inode: Inode, changes: &mut Vec<(Certainty, &Change)>) {
+        let certain = |(certainty, _): &(Certainty, &Change)| *certainty == Certainty::Sure;
+        let count = changes.iter().take_while(|c| certain(c)).count();
+        let bytes = self.contents.entry(inode).or_default();
+        for (_, change) in changes.drain(..count) {
+            match change {
+                Change::Write {
+                    offset, bytes: new, ..
+                } => write(bytes, *offset, new, Kept::All),
+                Change::Cut { len, .. } => bytes.truncate(*len as usize),
+                _ => {}
+            }
+        }
+    }
+
+    fn fold_names(&mut self, entries: &mut BTreeMap<FileName, Vec<Option<Inode>>>) {
+        for (name, states) in core::mem::take(entries) {
+            if let Some(inode) = states.last() {
+                self.enter(name, *inode);
+            }
+        }
+    }
+
+    fn enter(&mut self, name: FileName, inode: Option<Inode>) {
+        match inode {
+            Some(inode) => self.names.insert(name, inode),
+            None => self.names.remove(&name),
+        };
+    }
+}
+
+fn settle(changes: &mut [(Certainty, &Change)], to: Certainty) {
+    for (certainty, _) in changes {
+        if *certainty == Certainty::Pending {
+            *certainty = to;
+        }
+    }
+}
+
+/// What `kept` says of a write lands in `bytes`; a hole before it reads as zeros.
+fn write(bytes: &mut Vec<u8>, offset: u64, new: &[u8], kept: Kept) {
+    let at = offset as usize;
+    let reach = match kept {
+        Kept::Nothing => return,
+        Kept::Prefix(count) => at + count,
+        Kept::Hole { from, to } if to == new.len() => at + from.min(to),
+        _ => at + new.len(),
+    };
+    if bytes.len() < reach {
+        bytes.resize(reach, 0);
+    }
+    let mut land = |from: usize, to: usize| {
+        if from < to {
+            bytes[at + from..at + to].copy_from_slice(&new[from..to]);
+        }
+    };
+    match kept {
+        Kept::Nothing | Kept::Zeros => {}
+        Kept::All => land(0, new.len()),
+        Kept::Prefix(count) => land(0, count),
+        Kept::Suffix(from) => land(from, new.len()),
+        Kept::Hole { from, to } => {
+            land(0, from);
+            land(to, new.len());
+        }
+    }
+}
