@@ -20,7 +20,7 @@ pub(crate) const SEQ_BLOCK: u64 = 1 << 24;
 /// Everything that only the one writer has.
 pub(crate) struct WriterState<S: Storage> {
     /// Held until the engine is dropped.
-    pub lock: Option<S::Lock>,
+    pub _lock: Option<S::Lock>,
     pub manifest: ManifestLog<S::File>,
     pub active: Active<S::File>,
     /// The last sequence number issued.

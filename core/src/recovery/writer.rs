@@ -184,7 +184,7 @@ fn take_over<S: Storage>(
         report,
         store,
         writer: Box::new(WriterState {
-            lock,
+            _lock: lock,
             manifest,
             active,
             seq,
