@@ -39,6 +39,7 @@ pub(crate) mod prelude {
 mod backup;
 mod changes;
 mod clock;
+pub mod dump;
 mod engine;
 mod error;
 pub mod fallible;

@@ -53,6 +53,13 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Bytes of this entry in a block.
+    pub fn entry_bytes(&self) -> usize {
+        1 + varint::bytes_of(self.record_bytes)
+            + self.hash.map_or(0, |_| HASH_BYTES)
+            + self.expiry_ms.map_or(0, varint::bytes_of)
+    }
+
     fn is_well_formed(&self) -> bool {
         (HEAD_BYTES_MIN as u64..=RECORD_BYTES_MAX).contains(&self.record_bytes)
             && self.hash.is_some() == (self.kind != Kind::Marker)

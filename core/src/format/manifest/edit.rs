@@ -156,7 +156,7 @@ impl Edit {
     }
 
     /// Reads the edit at `*at` and moves `*at` past it.
-    pub(super) fn decode(bytes: &[u8], at: &mut usize) -> Result<Self, RecordDamage> {
+    pub(crate) fn decode(bytes: &[u8], at: &mut usize) -> Result<Self, RecordDamage> {
         Ok(match byte(bytes, at)? {
             HASH_KEY => Self::HashKey(array(take(bytes, at, 16)?, 0)),
             SEQ_BOUND => Self::SeqBound(number(bytes, at)?),
