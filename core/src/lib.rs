@@ -45,6 +45,7 @@ mod error;
 pub mod fallible;
 pub mod format;
 pub mod index;
+mod inspect;
 pub mod keydir;
 mod manifest_log;
 pub mod memory;
@@ -71,6 +72,7 @@ pub use error::{Damage, Error, Op, Result};
 pub use format::file::StoreId;
 pub use format::record::KEY_BYTES_MAX;
 pub use index::{Index, IndexCell, Local};
+pub use inspect::dump;
 pub use merge::{MergeFile, MergePlan, MergeProgress, MergeReason, MergeReport};
 pub use options::{
     Ack, Condition, Expiry, MergePolicy, OpenAccess, OpenMode, Options, SEGMENT_BYTES_MAX,
