@@ -178,6 +178,7 @@ impl<S: Storage> Replay<'_, S> {
             id: created.id,
             rank: u32::MAX,
             file_bytes: start,
+            records: 0,
         };
         let mut hint = HintLog::new(self.storage, self.store, created.id, created.site.salt, now);
         let mut counted = Counted::default();

@@ -12,7 +12,7 @@ use crate::format::file::{
 };
 use crate::format::hint::{self, BLOCK_BYTES_MAX};
 use crate::format::manifest::{SegmentEntry, SegmentState, State as Manifest};
-use crate::format::record::{Kind, Site};
+use crate::format::record::{HEAD_BYTES_MIN, Kind, Site};
 use crate::index::{Change, Index, Mixed, Publication, Segment, Veil};
 use crate::keydir::Place;
 use crate::prelude::*;
@@ -46,6 +46,8 @@ pub(crate) struct Opened<F> {
     pub id: u64,
     pub rank: u32,
     pub file_bytes: u64,
+    /// Records that the manifest knows of.
+    pub records: u64,
 }
 
 /// What the records of a stretch added up to.
@@ -169,6 +171,7 @@ impl<'a, S: Storage> Replay<'a, S> {
             id: entry.id,
             rank,
             file_bytes,
+            records: entry.records,
         }))
     }
 
@@ -181,6 +184,7 @@ impl<'a, S: Storage> Replay<'a, S> {
         to: u64,
         hint_out: Option<&mut Option<HintLog<S::File>>>,
     ) -> Result<Counted> {
+        self.make_room(opened);
         let mut counted = Counted::default();
         let (hint_end, covered) = self.take_hint(opened, to, &mut counted)?;
         let complete = covered == to;
@@ -225,6 +229,18 @@ impl<'a, S: Storage> Replay<'a, S> {
             *out = hint;
         }
         Ok(counted)
+    }
+
+    /// Sizes the keydir for the first segment at once, which halves the time a key takes. What the
+    /// manifest says of records is believed as far as the file could hold them.
+    fn make_room(&mut self, opened: &Opened<S::File>) {
+        if self.index.keydir.is_empty() {
+            let records = opened
+                .records
+                .min(opened.file_bytes / HEAD_BYTES_MIN as u64);
+            // Refused, the keydir grows as it goes.
+            let _ = usize::try_from(records).map(|keys| self.index.keydir.reserve(keys));
+        }
     }
 
     /// Takes every hint block that covers the segment up to `to` at most. Returns where the valid
@@ -485,6 +501,7 @@ impl<'a, S: Storage> Replay<'a, S> {
                 report.live = live;
             }
         }
+        self.index.keydir.shrink();
         self.index
             .rank(state.segments.iter().map(|segment| segment.id));
         self.report.keys = self.index.len();
