@@ -148,7 +148,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
 
     /// Visits the live user entries after `cursor` until about `limit` were met. Returns the next
     /// cursor. An error from `sink` stops the walk.
-    pub(crate) fn visit(
+    pub fn visit(
         &self,
         cursor: u64,
         limit: usize,
