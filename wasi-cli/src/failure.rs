@@ -1,6 +1,7 @@
 //! What went wrong, in one line, and the exit code that says the same to a script.
 
-use portcask::{Error, ErrorKind};
+use portcask::Error;
+use portcask::storage::ErrorKind;
 use std::io;
 use std::path::Path;
 

@@ -21,7 +21,7 @@ mod verbs;
 
 use args::{Cli, StoreArgs};
 use clap::Parser;
-use failure::{Exit, Failure, Outcome};
+use failure::{Exit, Failure};
 use std::process::ExitCode;
 use store::Store;
 use term::{Output, complain};

@@ -5,7 +5,8 @@
 use crate::args::{MergePolicyArgs, StoreArgs};
 use crate::failure::{Exit, Failure, plain};
 use crate::term::complain;
-use portcask::{Entry, Error, ErrorKind, Options, PlatformStorage, RecoveryReport, StorageError};
+use portcask::storage::ErrorKind;
+use portcask::{Entry, Error, Options, PlatformStorage, RecoveryReport, StorageError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -54,10 +54,10 @@ pub struct BenchArgs {
     /// Latencies kept for the percentiles, over all threads
     #[arg(long, value_name = "COUNT", default_value_t = 200_000, value_parser = at_least_one)]
     pub samples: usize,
-    /// Write processor time, rate and latency per second to this file, as CSV
+    /// Write operations and processor time, second by second, to this file, as CSV
     #[arg(long, value_name = "FILE")]
     pub cpuprofile: Option<PathBuf>,
-    /// Write memory, key directory and file bytes per second to this file, as CSV
+    /// Write memory, key memory and file bytes, second by second, to this file, as CSV
     #[arg(long, value_name = "FILE")]
     pub memprofile: Option<PathBuf>,
     /// Only open the store and say how long that took

@@ -86,7 +86,9 @@ impl<R: Read> DelimitedReader<R> {
         if header != Header::No
             && from.read_byte_record(&mut row).map_err(|error| unreadable(&error))?
         {
-            let is_ours = columns.key.is_none() && columns.value.is_none() && row == OURS.as_slice();
+            let is_ours = columns.key.is_none()
+                && columns.value.is_none()
+                && row.iter().eq(OURS.iter().map(|name| name.as_bytes()));
             if header == Header::Yes || is_ours {
                 names = Some(row.clone());
             } else {

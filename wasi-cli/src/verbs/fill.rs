@@ -10,7 +10,8 @@ use crate::host::peak_memory_bytes;
 use crate::random::{Random, mixed, mixed_with};
 use crate::term::{Progress, Unit};
 use crate::{Context, interrupt, units};
-use portcask::{Batch, KEY_BYTES_MAX};
+use portcask::Batch;
+use portcask::format::record::KEY_BYTES_MAX;
 use serde_json::json;
 use std::time::Instant;
 

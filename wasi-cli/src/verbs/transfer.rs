@@ -5,7 +5,7 @@ use crate::args::{ExportArgs, ImportArgs};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::formats::{
     self, DelimitedReader, DelimitedWriter, JsonlReader, JsonlWriter, Layout, ReadRecords, Record,
-    Trouble, WriteRecords,
+    Trouble,
 };
 use crate::host::Replacing;
 use crate::term::{Progress, Unit};

@@ -1,0 +1,124 @@
+//! Lines from a terminal with editing, history and completion; plain lines from anywhere else.
+
+#[path = "plain.rs"]
+mod plain;
+
+use crate::failure::{Exit, Failure};
+pub use plain::Line;
+use rustyline::completion::Completer;
+use rustyline::error::ReadlineError;
+use rustyline::highlight::Highlighter;
+use rustyline::hint::Hinter;
+use rustyline::history::DefaultHistory;
+use rustyline::validate::Validator;
+use rustyline::{Config, Context, Helper};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Lines kept in the history file.
+const HISTORY_LINES: usize = 1000;
+
+/// Reads lines from whoever is there.
+pub enum Editor {
+    /// A person.
+    Seen(Box<rustyline::Editor<Verbs, DefaultHistory>>, Option<PathBuf>),
+    /// A file or a pipe.
+    Plain(plain::Editor),
+}
+
+impl Editor {
+    /// Loads the history.
+    pub fn new(
+        is_seen: bool,
+        has_history: bool,
+        verbs: BTreeMap<String, Vec<String>>,
+    ) -> Result<Self, Failure> {
+        if !is_seen {
+            return Ok(Self::Plain(plain::Editor::new(false, false, verbs)?));
+        }
+        let refused = |error: ReadlineError| {
+            Failure::new(Exit::System, format!("cannot use the terminal: {error}"))
+        };
+        let config = Config::builder()
+            .max_history_size(HISTORY_LINES)
+            .and_then(|config| config.history_ignore_dups(true))
+            .map_err(refused)?
+            .auto_add_history(true)
+            .build();
+        let mut editor = rustyline::Editor::with_config(config).map_err(refused)?;
+        editor.set_helper(Some(Verbs(verbs)));
+        let history = has_history.then(history_file).flatten();
+        if let Some(path) = &history {
+            let _ = editor.load_history(path);
+        }
+        Ok(Self::Seen(Box::new(editor), history))
+    }
+
+    /// The next line.
+    pub fn next(&mut self) -> Result<Line, Failure> {
+        match self {
+            Self::Plain(plain) => plain.next(),
+            Self::Seen(editor, _) => match editor.readline("portcask> ") {
+                Ok(text) => Ok(Line::Text(text)),
+                Err(ReadlineError::Interrupted) => Ok(Line::Abandoned),
+                Err(ReadlineError::Eof) => Ok(Line::End),
+                Err(error) => {
+                    Err(Failure::new(Exit::System, format!("cannot read a line: {error}")))
+                }
+            },
+        }
+    }
+}
+
+impl Drop for Editor {
+    fn drop(&mut self) {
+        if let Self::Seen(editor, Some(path)) = self {
+            if let Some(parent) = path.parent() {
+                let _ = std::fs::create_dir_all(parent);
+            }
+            let _ = editor.save_history(path);
+        }
+    }
+}
+
+/// `$XDG_STATE_HOME/portcask/history`, or below the home directory.
+fn history_file() -> Option<PathBuf> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let state = set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state")))?;
+    Some(state.join("portcask/history"))
+}
+
+/// Completes verbs, and the options of the verb that was typed.
+pub struct Verbs(BTreeMap<String, Vec<String>>);
+
+impl Completer for Verbs {
+    type Candidate = String;
+
+    fn complete(
+        &self,
+        line: &str,
+        at: usize,
+        _: &Context<'_>,
+    ) -> rustyline::Result<(usize, Vec<String>)> {
+        let typed = &line[..at];
+        let start = typed.rfind(' ').map_or(0, |space| space + 1);
+        let word = &typed[start..];
+        let before = typed[..start].trim().to_ascii_lowercase();
+        let begins = |candidate: &&String| candidate.starts_with(&word.to_ascii_lowercase());
+        let verb = before.split(' ').next().unwrap_or_default();
+        let found: Vec<&String> = match self.0.get(verb) {
+            _ if before.is_empty() || before == "help" => self.0.keys().filter(begins).collect(),
+            Some(options) if word.starts_with('-') => options.iter().filter(begins).collect(),
+            _ => Vec::new(),
+        };
+        Ok((start, found.into_iter().map(|word| format!("{word} ")).collect()))
+    }
+}
+
+impl Hinter for Verbs {
+    type Hint = String;
+}
+
+impl Highlighter for Verbs {}
+impl Validator for Verbs {}
+impl Helper for Verbs {}

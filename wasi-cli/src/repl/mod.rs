@@ -1,0 +1,121 @@
+//! The REPL: verbs one after another on one open store.
+//!
+//! A line is parsed by the same rules as the command line. The first writing verb makes this
+//! process the writer until the end; until then every line sees what other writers did.
+
+#[cfg_attr(target_family = "wasm", path = "plain.rs")]
+mod editor;
+mod words;
+
+use crate::Context;
+use crate::args::{Cli, ReplArgs, Verb};
+use crate::failure::{Exit, Failure, Outcome};
+use crate::term::complain;
+use clap::{CommandFactory, Parser};
+use editor::{Editor, Line};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::{self, IsTerminal};
+
+const HELP: &str = "\
+put KEY VALUE      get KEY          delete KEY...     exists KEY
+keys [-p PREFIX]   scan [PREFIX]    count             stats
+ttl KEY            expire KEY 10s   persist KEY       history KEY
+merge              rotate           clear             verify
+help VERB          ping             exit";
+
+/// `repl`: reads and does lines until the end.
+pub fn repl(context: &mut Context, args: &ReplArgs) -> Outcome {
+    context.store.dir()?;
+    let is_seen = io::stdin().is_terminal() && io::stdout().is_terminal();
+    let mut editor = Editor::new(is_seen, !args.no_history, verbs())?;
+    if is_seen && !context.quiet {
+        let dir = context.store.dir()?.display().to_string();
+        context.out.line(format!("portcask {} on {dir}", env!("CARGO_PKG_VERSION")))?;
+        context.out.line("help lists what can be typed, exit (or Ctrl-D) ends")?;
+    }
+    context.in_repl = true;
+    let (json, quiet) = (context.json, context.quiet);
+    let mut last = Exit::Done;
+    loop {
+        context.out.flush()?;
+        let line = match editor.next()? {
+            Line::Text(text) => text,
+            Line::Abandoned => continue,
+            Line::End => break,
+        };
+        match run(context, &line) {
+            Ok(Some(exit)) => last = exit,
+            Ok(None) => break,
+            Err(Failure::ClosedPipe) => return Err(Failure::ClosedPipe),
+            Err(Failure::Said { exit, message }) => {
+                context.out.flush()?;
+                complain(&message);
+                last = exit;
+            }
+        }
+        (context.json, context.quiet) = (json, quiet);
+    }
+    // For a person the end is the end; a script wants to know how its last line went.
+    Ok(if is_seen { Exit::Done } else { last })
+}
+
+/// Does a line. `None` ends the session.
+fn run(context: &mut Context, line: &str) -> Result<Option<Exit>, Failure> {
+    let mut words = words::split(line).map_err(Failure::usage)?;
+    if words.first().is_some_and(|word| word == "portcask") {
+        words.remove(0);
+    }
+    let count = words.len();
+    let Some(first) = words.first_mut() else {
+        return Ok(Some(Exit::Done));
+    };
+    first.make_ascii_lowercase();
+    match (first.as_str(), count) {
+        (text, _) if text.starts_with('#') => return Ok(Some(Exit::Done)),
+        ("exit" | "quit" | "\\q", 1) => return Ok(None),
+        ("ping", 1) => {
+            context.out.line("PONG")?;
+            return Ok(Some(Exit::Done));
+        }
+        ("help" | "?", 1) => {
+            context.out.line(HELP)?;
+            return Ok(Some(Exit::Done));
+        }
+        _ => {}
+    }
+    let typed = ["portcask".to_owned()].into_iter().chain(words).map(OsString::from);
+    let cli = match Cli::try_parse_from(crate::spelling::normalised(typed)) {
+        Ok(cli) => cli,
+        Err(error) => {
+            context.out.flush()?;
+            // Help goes to standard output, complaints to standard error.
+            let _ = error.print();
+            let is_help = !error.use_stderr();
+            return Ok(Some(if is_help { Exit::Done } else { Exit::Usage }));
+        }
+    };
+    if matches!(cli.verb, Verb::Repl(_)) {
+        return Err(Failure::usage("this is the REPL already"));
+    }
+    context.json |= cli.store.json;
+    context.quiet |= cli.store.quiet;
+    context.store.set_line_args(&cli.store);
+    context.store.refresh();
+    crate::verbs::run(context, cli.verb).map(Some)
+}
+
+/// Every verb and alias with its long options, for completion.
+fn verbs() -> BTreeMap<String, Vec<String>> {
+    let mut command = Cli::command();
+    command.build();
+    let plain = ["help", "ping", "exit"].map(|word| (word.to_owned(), Vec::new()));
+    let verbs = command.get_subcommands().flat_map(|verb| {
+        let own = verb.get_arguments().filter(|option| !option.is_global_set());
+        let options: Vec<String> =
+            own.filter_map(|option| Some(format!("--{}", option.get_long()?))).collect();
+        let names = [verb.get_name()].into_iter().chain(verb.get_visible_aliases());
+        names.map(|name| (name.to_owned(), options.clone())).collect::<Vec<_>>()
+    });
+    verbs.chain(plain).collect()
+}

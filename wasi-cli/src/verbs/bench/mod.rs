@@ -1,0 +1,131 @@
+//! bench: a mix of reads, writes and deletes, measured.
+//!
+//! Natively `--concurrency` threads share one store; a WASI guest has one thread, and what else
+//! happens periodically (lines, profiles, merges) happens between its operations.
+
+mod report;
+mod samples;
+mod startup;
+mod target;
+mod worker;
+
+use crate::args::BenchArgs;
+use crate::failure::{Exit, Failure, Outcome};
+use crate::{Context, interrupt};
+use report::Periodic;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+use target::Target;
+use worker::{Shared, Worker};
+
+/// `bench`: runs the mix.
+pub fn bench(context: &mut Context, args: &BenchArgs) -> Outcome {
+    if args.read + args.write + args.del == 0 {
+        return Err(Failure::usage("--read, --write and --del are all 0: there is nothing to do"));
+    }
+    if args.keyspace == 0 {
+        return Err(Failure::usage("--keyspace must be above 0"));
+    }
+    let dir = context.store.dir()?.to_owned();
+    context.store.set_policy(&args.merge);
+    // The REPL may have the store open; two writers in one process would lock each other out.
+    context.store.close()?;
+    let startup = startup::measure(context, args)?;
+    if args.startup_only {
+        report::startup(context, &startup)?;
+        return Ok(Exit::Done);
+    }
+    if args.print_startup && !context.json {
+        report::startup(context, &startup)?;
+    }
+    interrupt::watch();
+    interrupt::keep(|| "what the run wrote is kept".to_owned());
+    let refused = |error: &portcask::Error| Failure::engine(&dir, error);
+    let target = Target::open(&dir, context.store.write_options()).map_err(|e| refused(&e))?;
+    let shared = Shared::new(args);
+    let mut periodic = Periodic::new(args)?;
+    let workers = run(context, args, &target, &shared, &mut periodic)?;
+    let elapsed = shared.started.elapsed();
+    if args.write_hint {
+        target.rotate().map_err(|error| refused(&error))?;
+    }
+    let stats = target.stats().map_err(|error| refused(&error))?;
+    target.close().map_err(|error| refused(&error))?;
+    report::final_report(context, args, &startup, workers, elapsed, &stats, &periodic)?;
+    match shared.failure() {
+        Some(error) => Err(refused(&error)),
+        None if interrupt::was_pressed() => {
+            Err(Failure::new(Exit::Interrupted, "interrupted: what the run wrote is kept"))
+        }
+        None => Ok(Exit::Done),
+    }
+}
+
+/// Runs the workers on threads of their own, and what is periodic on this one.
+#[cfg(not(target_family = "wasm"))]
+fn run(
+    context: &mut Context,
+    args: &BenchArgs,
+    target: &Target,
+    shared: &Shared,
+    periodic: &mut Periodic,
+) -> Result<Vec<Worker>, Failure> {
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..args.concurrency)
+            .map(|number| {
+                let target = target.clone();
+                scope.spawn(move || {
+                    let mut worker = Worker::new(args, number);
+                    while worker.step(&target, shared) {}
+                    worker
+                })
+            })
+            .collect();
+        let mut result = Ok(());
+        let mut merging: Option<std::thread::ScopedJoinHandle<'_, ()>> = None;
+        while !threads.iter().all(std::thread::ScopedJoinHandle::is_finished) {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            if result.is_ok() {
+                result = periodic.tick(context, target, shared);
+            }
+            let is_idle = merging.as_ref().is_none_or(std::thread::ScopedJoinHandle::is_finished);
+            if is_idle && periodic.is_merge_due() {
+                let target = target.clone();
+                merging = Some(scope.spawn(move || shared.note(target.merge())));
+            }
+            if result.is_err() {
+                shared.stop.store(true, Ordering::Relaxed);
+            }
+        }
+        let workers = threads.into_iter().filter_map(|thread| thread.join().ok()).collect();
+        result.map(|()| workers)
+    })
+}
+
+/// Runs one worker, and what is periodic between its operations.
+#[cfg(target_family = "wasm")]
+fn run(
+    context: &mut Context,
+    args: &BenchArgs,
+    target: &Target,
+    shared: &Shared,
+    periodic: &mut Periodic,
+) -> Result<Vec<Worker>, Failure> {
+    let mut worker = Worker::new(args, 0);
+    let mut last_look = Instant::now();
+    while worker.step(target, shared) {
+        if last_look.elapsed().as_millis() >= 10 {
+            last_look = Instant::now();
+            periodic.tick(context, target, shared)?;
+            if periodic.is_merge_due() {
+                shared.note(target.merge());
+            }
+        }
+    }
+    Ok(vec![worker])
+}
+
+/// Time passed, for the rest of this module.
+fn seconds_since(start: Instant) -> f64 {
+    start.elapsed().as_secs_f64()
+}
