@@ -372,7 +372,11 @@ fn hostile_bytes_never_panic() {
         for _ in 0..300 {
             let mut bytes = file.clone();
             // Past the header most of the time, so that what follows it is reached.
-            let from = if random.next() % 8 == 0 { 0 } else { 80 };
+            let from = if random.next().is_multiple_of(8) {
+                0
+            } else {
+                80
+            };
             for _ in 0..1 + random.next() % 6 {
                 let at = from + random.next() as usize % (bytes.len() - from);
                 bytes[at] = random.next() as u8;
