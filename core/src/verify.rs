@@ -180,16 +180,17 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                     .push(damage(end, bytes, Damage::Footer, None, false));
             }
         }
-        self.verify_hint(entry, site, &entries, report);
+        self.verify_hint(entry, site, (end, &entries), report);
         Ok(())
     }
 
-    /// Every block of a hint must check and agree with the segment's records.
+    /// Every block of a hint must check and agree with the segment's records, which end at `end`.
+    /// What lies behind the blocks that cover them was cut from the segment and means nothing.
     fn verify_hint(
         &self,
         entry: &SegmentEntry,
         site: Site,
-        records: &[(u64, u64, Kind, Option<crate::format::KeyHash>)],
+        (end, records): (u64, &[(u64, u64, Kind, Option<crate::format::KeyHash>)]),
         report: &mut VerifyReport,
     ) {
         let name = names::hint(entry.id);
@@ -217,7 +218,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let mut at = FILE_HEADER_BYTES as u64;
         let mut records = records.iter();
         let mut buffer = Vec::new();
-        while at < len {
+        let mut covered = FILE_HEADER_BYTES as u64;
+        while at < len && covered < end {
             if fallible::resize(&mut buffer, BLOCK_BYTES_MAX).is_err() {
                 return;
             }
@@ -237,6 +239,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 }
             }
             at += length as u64;
+            covered = block.to;
         }
     }
 

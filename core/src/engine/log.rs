@@ -472,7 +472,7 @@ impl<F: File> HintLog<F> {
             base_seq: 0,
         };
         let file =
-            create_or_open(storage, &name).filter(|file| file.append(0, &header.encode()).is_ok());
+            create_or_empty(storage, &name).filter(|file| file.append(0, &header.encode()).is_ok());
         Self::at(
             file,
             salt,
@@ -528,11 +528,14 @@ impl<F: File> HintLog<F> {
     }
 }
 
-fn create_or_open<S: Storage>(storage: &S, name: &FileName) -> Option<S::File> {
+/// The file of this name, empty.
+fn create_or_empty<S: Storage>(storage: &S, name: &FileName) -> Option<S::File> {
     match storage.create(name) {
         Ok(file) => Some(file),
         Err(error) if error.kind == ErrorKind::Exists => {
-            storage.open(name, crate::storage::Access::Write).ok()
+            let file = storage.open(name, crate::storage::Access::Write).ok()?;
+            file.truncate(0).ok()?;
+            Some(file)
         }
         Err(_) => None,
     }

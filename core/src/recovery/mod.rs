@@ -155,6 +155,8 @@ pub(crate) fn resume_hint<S: Storage>(
         None => HintLog::new(storage, store, segment, salt, storage.now_ms().unwrap_or(0)),
         Some((end, covered)) => {
             let file = storage.open(&names::hint(segment), Access::Write).ok();
+            // A torn block must not be taken for damage of what is written over it.
+            let file = file.filter(|file| file.truncate(end).is_ok());
             HintLog::at(file, salt, end, covered)
         }
     }

@@ -5,5 +5,7 @@ pub mod contract;
 mod files;
 mod names;
 mod openers;
+pub mod oracle;
 pub mod sim;
 mod table;
+pub mod world;
