@@ -106,7 +106,7 @@ pub fn dump(context: &mut Context, args: &DumpArgs) -> Outcome {
     let storage = open_for_reading(&dir)?;
     let out = &mut context.out;
     let mut trouble = None;
-    let done = dump_stub(&storage, &name, |line: &str| {
+    let done = portcask::dump(&storage, &name, |line: &str| {
         out.line(line).map_err(|failure| {
             trouble = Some(failure);
             Error::Sink { detail: String::new() }
@@ -137,4 +137,3 @@ fn insert_expiry(object: &mut Map<String, Value>, expires_ms: Option<u64>) {
         object.insert(crate::formats::EXPIRES.to_owned(), ms.into());
     }
 }
-fn dump_stub(_s: &portcask::PlatformStorage, _n: &FileName, mut out: impl FnMut(&str) -> Result<(), Error>) -> Result<(), Error> { out("dump") }

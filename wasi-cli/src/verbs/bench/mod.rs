@@ -6,6 +6,7 @@
 mod report;
 mod samples;
 mod startup;
+#[cfg_attr(target_family = "wasm", path = "guest.rs")]
 mod target;
 mod worker;
 
@@ -13,8 +14,8 @@ use crate::args::BenchArgs;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::{Context, interrupt};
 use report::Periodic;
+#[cfg(not(target_family = "wasm"))]
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 use target::Target;
 use worker::{Shared, Worker};
 
@@ -41,7 +42,7 @@ pub fn bench(context: &mut Context, args: &BenchArgs) -> Outcome {
     interrupt::watch();
     interrupt::keep(|| "what the run wrote is kept".to_owned());
     let refused = |error: &portcask::Error| Failure::engine(&dir, error);
-    let target = Target::open(&dir, context.store.write_options()).map_err(|e| refused(&e))?;
+    let target = Target::open(&dir, context.store.write_options())?;
     let shared = Shared::new(args);
     let mut periodic = Periodic::new(args)?;
     let workers = run(context, args, &target, &shared, &mut periodic)?;
@@ -112,10 +113,10 @@ fn run(
     periodic: &mut Periodic,
 ) -> Result<Vec<Worker>, Failure> {
     let mut worker = Worker::new(args, 0);
-    let mut last_look = Instant::now();
+    let mut last_look = std::time::Instant::now();
     while worker.step(target, shared) {
         if last_look.elapsed().as_millis() >= 10 {
-            last_look = Instant::now();
+            last_look = std::time::Instant::now();
             periodic.tick(context, target, shared)?;
             if periodic.is_merge_due() {
                 shared.note(target.merge());
@@ -123,9 +124,4 @@ fn run(
         }
     }
     Ok(vec![worker])
-}
-
-/// Time passed, for the rest of this module.
-fn seconds_since(start: Instant) -> f64 {
-    start.elapsed().as_secs_f64()
 }

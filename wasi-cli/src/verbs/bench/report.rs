@@ -1,7 +1,6 @@
 //! What a run says: a line now and then, profiles as CSV, and the numbers at the end.
 
 use super::samples::Percentiles;
-use super::seconds_since;
 use super::startup::Startup;
 use super::target::Target;
 use super::worker::{Shared, Worker};
@@ -58,7 +57,7 @@ impl Periodic {
         target: &Target,
         shared: &Shared,
     ) -> Result<(), Failure> {
-        let seconds = seconds_since(shared.started);
+        let seconds = shared.started.elapsed().as_secs_f64();
         let ops = shared.done.load(Ordering::Relaxed);
         if let Some(period) = self.print.passed() {
             let rate = units::rate(ops - self.printed_ops, period);

@@ -1,21 +1,20 @@
-//! The store under load: shared by threads natively, used by one thread as a WASI guest.
+//! The store under load, shared by threads.
 
-use crate::store::Engine;
-use portcask::{Error, Options, PlatformStorage, Stats, StorageError};
+use crate::failure::Failure;
+use crate::store::{Engine, open_for_writing};
+use portcask::{Error, Options, Stats};
 use std::path::Path;
-
-#[cfg(not(target_family = "wasm"))]
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A handle that threads clone.
-#[cfg(not(target_family = "wasm"))]
 #[derive(Clone)]
 pub struct Target(Arc<Mutex<Engine>>);
 
 impl Target {
-    pub fn open(dir: &Path, options: Options) -> Result<Self, Error> {
-        let storage = PlatformStorage::open(dir).map_err(refused)?;
-        Ok(Self(Arc::new(Mutex::new(Engine::open(storage, options)?))))
+    pub fn open(dir: &Path, options: Options) -> Result<Self, Failure> {
+        let engine = Engine::open(open_for_writing(dir)?, options)
+            .map_err(|error| Failure::engine(dir, &error))?;
+        Ok(Self(Arc::new(Mutex::new(engine))))
     }
     fn engine(&self) -> MutexGuard<'_, Engine> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -44,7 +43,4 @@ impl Target {
             None => Ok(()),
         }
     }
-}
-fn refused(source: StorageError) -> Error {
-    Error::Sink { detail: source.to_string() }
 }
