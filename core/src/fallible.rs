@@ -34,8 +34,14 @@ pub fn zeroed(bytes: usize) -> Result<Vec<u8>, OutOfMemory> {
 
 /// Sets the length, filling with zeros; keeps the capacity when it shrinks.
 pub fn resize(vec: &mut Vec<u8>, bytes: usize) -> Result<(), OutOfMemory> {
+    /// Copied piece by piece: an unoptimised build fills byte by byte otherwise.
+    const ZEROS: [u8; 4096] = [0; 4096];
     reserve(vec, bytes.saturating_sub(vec.len()))?;
-    vec.resize(bytes, 0);
+    vec.truncate(bytes);
+    while vec.len() < bytes {
+        let more = ZEROS.len().min(bytes - vec.len());
+        vec.extend_from_slice(&ZEROS[..more]);
+    }
     Ok(())
 }
 

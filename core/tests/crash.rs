@@ -1,10 +1,11 @@
 //! Power cuts: whatever was acknowledged as durable survives, and what else survives is a prefix.
 //!
-//! `PORTCASK_SEEDS=5000 cargo test --release -p portcask-core --test crash` searches longer.
-#![allow(missing_docs)]
+//! `PORTCASK_SEEDS=5000 cargo test --release -p portcask-core --test crash` searches longer;
+//! `PORTCASK_SEED=77 PORTCASK_SEEDS=1` repeats one seed.
 
-use portcask_core::testing::sim::{AllKept, Dice, Laws, Luck, NothingKept};
-use portcask_core::testing::world::{World, random_step};
+use portcask_core::Ack::{Buffered, Synced, Written};
+use portcask_core::testing::sim::{AllKept, Dice, EveryChoice, Laws, Luck, NothingKept, SimDisk};
+use portcask_core::testing::world::{Step, World, random_step};
 
 fn seeds(by_default: u64) -> std::ops::RangeInclusive<u64> {
     let from = std::env::var("PORTCASK_SEED").map_or(1, |seed| seed.parse().unwrap());
@@ -36,11 +37,11 @@ fn live_and_die(seed: u64, laws: Laws, steps: u64) -> Result<(), String> {
         // Recovery is cut short as well, wherever it is.
         for nested in 0..dice.below(3) {
             let before = world.disk.clone();
-            let opened = world.open();
-            let changes = before.changes();
-            opened.map_err(|e| told(format!("cannot open: {e}")))?;
+            world
+                .open()
+                .map_err(|e| told(format!("cannot open: {e}")))?;
             world.store = None;
-            let cut = dice.below(changes as u64 + 1) as usize;
+            let cut = dice.below(before.changes() as u64 + 1) as usize;
             world.disk = before.crash_at(cut, &mut Dice::new(seed ^ (nested << 40)));
         }
         world.judge_opened(at).map_err(told)?;
@@ -66,14 +67,198 @@ fn whatever_was_acknowledged_as_durable_survives_any_power_cut() {
 
 #[test]
 fn a_guest_whose_names_follow_file_syncs_keeps_the_same_promise() {
-    for seed in seeds(60) {
+    for seed in seeds(30) {
         if let Err(problem) = live_and_die(seed, Laws::GUEST, 60) {
             panic!("seed {seed}: {problem}");
         }
     }
 }
 
-#[allow(dead_code)]
-fn lucks() -> Vec<Box<dyn Luck>> {
-    vec![Box::new(NothingKept), Box::new(AllKept)]
+fn put(key: u8) -> Step {
+    put_at(key, Written)
+}
+
+fn put_at(key: u8, ack: portcask_core::Ack) -> Step {
+    Step::Put {
+        key,
+        bytes: 10,
+        ack,
+        life_ms: None,
+    }
+}
+
+/// Runs the steps once, then cuts the power after every single change that they made, with
+/// several kinds of luck each; and after every change of the recovery from some of those.
+fn cut_everywhere(steps: &[Step]) {
+    let mut world = World::new(7, Laws::DISK);
+    for step in steps {
+        world.apply(step).unwrap();
+    }
+    world.judge_running().unwrap();
+    world.store = None;
+    let changes = world.disk.changes();
+    for at in 0..=changes {
+        let mut lucks: Vec<Box<dyn Luck>> = vec![Box::new(NothingKept), Box::new(AllKept)];
+        for seed in seeds(2) {
+            lucks.push(Box::new(Dice::new(seed * 1000 + at as u64)));
+        }
+        for (i, luck) in lucks.iter_mut().enumerate() {
+            let disk = world.disk.crash_at(at, &mut **luck);
+            let told = |what: String| format!("change {at} of {changes}, luck {i}: {what}");
+            if let Err(problem) = judge(&world, &disk, at) {
+                panic!("{}", told(problem));
+            }
+            if at % 4 == i % 4 {
+                for nested in 0..=disk.changes() {
+                    let again = disk.crash_at(nested, &mut Dice::new((at * 100 + nested) as u64));
+                    if let Err(problem) = judge(&world, &again, at) {
+                        panic!("{}", told(format!("cut again at {nested}: {problem}")));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Opens a disk that `world` may have left behind after change `at`, twice.
+fn judge(world: &World, disk: &SimDisk, at: usize) -> Result<(), String> {
+    let mut heir = World::on(disk.clone());
+    heir.oracle = world.oracle.clone();
+    heir.judge_opened(at)?;
+    heir.store = None;
+    heir.judge_opened(disk.changes())
+        .map_err(|problem| format!("opened again: {problem}"))
+}
+
+#[test]
+fn puts_and_syncs_survive_a_cut_after_any_change() {
+    cut_everywhere(&[
+        put(1),
+        put_at(2, Synced),
+        put(1),
+        put_at(3, Buffered),
+        put(4),
+        Step::Delete(2),
+        Step::Sync,
+        Step::Tick,
+        Step::Batch(vec![1, 5], vec![3, 4]),
+        put_at(6, Synced),
+    ]);
+}
+
+#[test]
+fn a_rotation_survives_a_cut_after_any_change() {
+    cut_everywhere(&[
+        put(1),
+        Step::Rotate,
+        put(2),
+        Step::Batch(vec![1, 3], vec![2]),
+        Step::Rotate,
+        Step::Delete(1),
+        Step::Rotate,
+        put(4),
+    ]);
+}
+
+#[test]
+fn a_merge_survives_a_cut_after_any_change() {
+    cut_everywhere(&[
+        put(1),
+        put(2),
+        Step::Rotate,
+        put(1),
+        Step::Delete(2),
+        Step::Rotate,
+        put(3),
+        Step::MergeStep(40),
+        put(1),
+        Step::MergeStep(40),
+        Step::MergeStep(4000),
+        Step::Delete(3),
+        Step::MergeAll,
+        put_at(5, Synced),
+    ]);
+}
+
+#[test]
+fn closing_and_opening_survive_a_cut_after_any_change() {
+    cut_everywhere(&[
+        put(1),
+        Step::Reopen,
+        put_at(2, Synced),
+        Step::Kill,
+        put(3),
+        Step::Reopen,
+        Step::Reopen,
+        Step::Delete(1),
+    ]);
+}
+
+#[test]
+fn clearing_survives_a_cut_after_any_change() {
+    cut_everywhere(&[
+        put(1),
+        put_at(2, Synced),
+        Step::Rotate,
+        put(3),
+        Step::Clear,
+        put(4),
+        Step::Clear,
+        put(1),
+        Step::MergeAll,
+        Step::Kill,
+    ]);
+}
+
+#[test]
+fn expiring_keys_survive_a_cut_after_any_change() {
+    let brief = |key, life_ms| Step::Put {
+        key,
+        bytes: 5,
+        ack: Written,
+        life_ms: Some(life_ms),
+    };
+    cut_everywhere(&[
+        put(1),
+        Step::Rotate,
+        brief(1, 10),
+        brief(2, 1000),
+        Step::Rotate,
+        Step::Wait(20),
+        Step::MergeStep(100),
+        Step::MergeAll,
+        brief(2, 5),
+        Step::Sync,
+        Step::Wait(7),
+        Step::Tick,
+        put(2),
+    ]);
+}
+
+/// Every subset of what was pending, not only lucky ones, where it is small.
+#[test]
+fn every_subset_of_the_pending_changes_leaves_a_prefix() {
+    let mut world = World::new(11, Laws::DISK);
+    let steps = [
+        put_at(1, Synced),
+        put(2),
+        Step::Batch(vec![1, 3], vec![2]),
+        put(4),
+        Step::Delete(1),
+        Step::Tick,
+    ];
+    for step in &steps {
+        world.apply(step).unwrap();
+    }
+    world.store = None;
+    let changes = world.disk.changes();
+    let (mut luck, mut images) = (EveryChoice::new(), 0);
+    while luck.begin() {
+        let disk = world.disk.crash_at(changes, &mut luck);
+        if let Err(problem) = judge(&world, &disk, changes) {
+            panic!("image {images}: {problem}");
+        }
+        images += 1;
+    }
+    assert!(images >= 16, "only {images} images");
 }

@@ -83,7 +83,7 @@ impl<F: File> Walker<F> {
             site,
             pos: from,
             end: to,
-            window: Window::new(file),
+            window: Window::new(file, to),
             key: Vec::new(),
         }
     }
@@ -252,6 +252,8 @@ fn record_bytes(decoded: &Decoded) -> u64 {
 /// A sliding copy of part of a file.
 struct Window<F> {
     file: F,
+    /// Bytes from here on are rarely asked for, and not read ahead.
+    end: u64,
     start: u64,
     bytes: Vec<u8>,
     /// Sectors that the platform refused to read; their bytes here are zeros.
@@ -259,9 +261,10 @@ struct Window<F> {
 }
 
 impl<F: File> Window<F> {
-    fn new(file: F) -> Self {
+    fn new(file: F, end: u64) -> Self {
         Self {
             file,
+            end,
             start: 0,
             bytes: Vec::new(),
             unreadable: Vec::new(),
@@ -273,15 +276,16 @@ impl<F: File> Window<F> {
         debug_assert!(bytes <= WINDOW_BYTES);
         let held = self.start..self.start + self.bytes.len() as u64;
         if !(held.contains(&offset) && offset + bytes as u64 <= held.end) && bytes > 0 {
-            self.load(offset, name)?;
+            self.load(offset, bytes, name)?;
         }
         let from = (offset.saturating_sub(self.start) as usize).min(self.bytes.len());
         let to = (from + bytes).min(self.bytes.len());
         Ok(&self.bytes[from..to])
     }
 
-    fn load(&mut self, offset: u64, name: FileName) -> Result<()> {
-        fallible::resize(&mut self.bytes, WINDOW_BYTES)?;
+    fn load(&mut self, offset: u64, bytes: usize, name: FileName) -> Result<()> {
+        let ahead = self.end.saturating_sub(offset).min(WINDOW_BYTES as u64) as usize;
+        fallible::resize(&mut self.bytes, ahead.max(bytes))?;
         self.start = offset;
         let got = match self.file.pread(offset, &mut self.bytes) {
             Ok(got) => got,
@@ -298,7 +302,7 @@ impl<F: File> Window<F> {
     /// Reads piece by piece; what the platform refuses becomes zeros and is remembered.
     fn load_sectors(&mut self, offset: u64) -> Result<usize> {
         let len = self.file.len().during_any(Op::Read)?;
-        let want = len.saturating_sub(offset).min(WINDOW_BYTES as u64) as usize;
+        let want = len.saturating_sub(offset).min(self.bytes.len() as u64) as usize;
         let mut at = 0;
         while at < want {
             let aligned = SECTOR_BYTES - ((offset + at as u64) % SECTOR_BYTES as u64) as usize;
