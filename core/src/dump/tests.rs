@@ -62,7 +62,10 @@ impl Segment {
 
     fn seal(&mut self, first_seq: u64, last_seq: u64) -> &mut Self {
         let footer = Footer {
-            header: header(FileKind::Segment),
+            header: FileHeader {
+                created_ms: CREATED_MS + 1,
+                ..header(FileKind::Segment)
+            },
             data_end: self.end(),
             records: self.records,
             first_seq,
@@ -177,6 +180,15 @@ fn manifest() -> Vec<u8> {
 #[test]
 fn a_put_is_a_head_then_the_key_then_the_value() {
     assert_snapshot!(dump_bytes(&Segment::new().put(107, b"cat", b"meow").bytes));
+}
+
+#[test]
+fn the_worked_example_of_the_format_page_is_what_is_written() {
+    let page = include_str!("../../FORMAT.md");
+    let text = dump_bytes(&Segment::new().put(107, b"cat", b"meow").bytes);
+    let record = text.split_once("put, 21 bytes\n").unwrap().1;
+    let record = record.split_once("1 records").unwrap().0;
+    assert!(page.contains(record), "{record}");
 }
 
 #[test]
