@@ -397,3 +397,45 @@ fn hostile_bytes_never_panic() {
         }
     }
 }
+
+#[test]
+fn every_file_that_the_engine_writes_is_dumped_without_damage() {
+    use crate::memory::MemoryStorage;
+    use crate::storage::{Access, File, Storage};
+    use crate::{Batch, Engine, Options};
+
+    let disk = MemoryStorage::new();
+    let mut store: Engine<_> = Engine::open(disk.clone(), Options::default()).unwrap();
+    for round in 0..3u8 {
+        for key in 0..50u8 {
+            store.put(&[key], &[round; 300]).unwrap();
+        }
+        store.delete(&[round]).unwrap();
+        let mut batch = Batch::new();
+        batch.put(b"one", b"1").delete(b"two").put_meta(b"m", b"3");
+        store.write(&batch).unwrap();
+        store.sync().unwrap();
+        store.rotate().unwrap();
+    }
+    store.merge_all(|_, _| {}).unwrap();
+    store.put(b"last", b"one").unwrap();
+    store.close().unwrap();
+
+    let mut kinds = Vec::new();
+    for name in disk.list().unwrap() {
+        let Some((kind, _)) = crate::format::file::names::parse(&name) else {
+            continue;
+        };
+        let file = disk.open(&name, Access::Read).unwrap();
+        let mut bytes = vec![0; file.len().unwrap() as usize];
+        file.pread(0, &mut bytes).unwrap();
+        let text = dump_bytes(&bytes);
+        for bad in ["damage at", "WRONG", "stops here", "after the footer"] {
+            assert!(!text.contains(bad), "{name}:\n{text}");
+        }
+        kinds.push(kind);
+    }
+    for kind in [FileKind::Segment, FileKind::Hint, FileKind::Manifest] {
+        assert!(kinds.contains(&kind), "{kind}");
+    }
+}
