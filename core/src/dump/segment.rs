@@ -129,12 +129,17 @@ where
         Ok(decoded) if decoded.record_bytes() <= rest => Found::Record(decoded),
         Ok(decoded) => Found::CutRecord(decoded),
         Err(damage) => match Footer::decode(bytes) {
-            Ok(footer) if footer.data_end == at && footer.header == *header => {
+            Ok(footer) if footer.data_end == at && same_file(&footer.header, header) => {
                 Found::Footer(footer)
             }
             _ => Found::Damage(damage),
         },
     })
+}
+
+/// Whether two headers are of one file; they may have been written at different times.
+fn same_file(one: &FileHeader, other: &FileHeader) -> bool {
+    (one.id, one.salt, one.store) == (other.id, other.salt, other.store)
 }
 
 /// Describes the damage at `at` and returns where the text goes on.

@@ -62,7 +62,10 @@ impl Segment {
 
     fn seal(&mut self, first_seq: u64, last_seq: u64) -> &mut Self {
         let footer = Footer {
-            header: header(FileKind::Segment),
+            header: FileHeader {
+                created_ms: CREATED_MS + 1,
+                ..header(FileKind::Segment)
+            },
             data_end: self.end(),
             records: self.records,
             first_seq,
@@ -177,6 +180,15 @@ fn manifest() -> Vec<u8> {
 #[test]
 fn a_put_is_a_head_then_the_key_then_the_value() {
     assert_snapshot!(dump_bytes(&Segment::new().put(107, b"cat", b"meow").bytes));
+}
+
+#[test]
+fn the_worked_example_of_the_format_page_is_what_is_written() {
+    let page = include_str!("../../FORMAT.md");
+    let text = dump_bytes(&Segment::new().put(107, b"cat", b"meow").bytes);
+    let record = text.split_once("put, 21 bytes\n").unwrap().1;
+    let record = record.split_once("1 records").unwrap().0;
+    assert!(page.contains(record), "{record}");
 }
 
 #[test]
@@ -383,5 +395,47 @@ fn hostile_bytes_never_panic() {
             }
             dump_bytes(&bytes);
         }
+    }
+}
+
+#[test]
+fn every_file_that_the_engine_writes_is_dumped_without_damage() {
+    use crate::memory::MemoryStorage;
+    use crate::storage::{Access, File, Storage};
+    use crate::{Batch, Engine, Options};
+
+    let disk = MemoryStorage::new();
+    let mut store: Engine<_> = Engine::open(disk.clone(), Options::default()).unwrap();
+    for round in 0..3u8 {
+        for key in 0..50u8 {
+            store.put(&[key], &[round; 300]).unwrap();
+        }
+        store.delete(&[round]).unwrap();
+        let mut batch = Batch::new();
+        batch.put(b"one", b"1").delete(b"two").put_meta(b"m", b"3");
+        store.write(&batch).unwrap();
+        store.sync().unwrap();
+        store.rotate().unwrap();
+    }
+    store.merge_all(|_, _| {}).unwrap();
+    store.put(b"last", b"one").unwrap();
+    store.close().unwrap();
+
+    let mut kinds = Vec::new();
+    for name in disk.list().unwrap() {
+        let Some((kind, _)) = crate::format::file::names::parse(&name) else {
+            continue;
+        };
+        let file = disk.open(&name, Access::Read).unwrap();
+        let mut bytes = vec![0; file.len().unwrap() as usize];
+        file.pread(0, &mut bytes).unwrap();
+        let text = dump_bytes(&bytes);
+        for bad in ["damage at", "WRONG", "stops here", "after the footer"] {
+            assert!(!text.contains(bad), "{name}:\n{text}");
+        }
+        kinds.push(kind);
+    }
+    for kind in [FileKind::Segment, FileKind::Hint, FileKind::Manifest] {
+        assert!(kinds.contains(&kind), "{kind}");
     }
 }

@@ -195,15 +195,15 @@ impl core::error::Error for HeaderDamage {}
 /// What ends a sealed segment: its header once more, and its totals.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Footer {
-    /// The segment's header, so that a damaged first sector loses nothing.
+    /// A header of this segment, so that a damaged first sector loses nothing.
     pub header: FileHeader,
     /// Where the records end: the offset of this footer.
     pub data_end: u64,
     /// Records before the footer, markers included.
     pub records: u64,
-    /// The least seq of any record; 0 when there is none.
+    /// At most the seq of every record.
     pub first_seq: u64,
-    /// The greatest seq of any record; 0 when there is none.
+    /// At least the seq of every record.
     pub last_seq: u64,
     /// Wall clock at sealing in milliseconds since 1970; 0 on a host without a clock.
     pub sealed_ms: u64,

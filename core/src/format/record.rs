@@ -132,7 +132,8 @@ pub enum Batch {
 pub struct Head {
     /// What the record does.
     pub kind: Kind,
-    /// The record's number in the store; a marker repeats the last one issued.
+    /// The record's number in the store; a marker repeats the last one issued, or the segment's
+    /// base where that is greater.
     pub seq: u64,
     /// Bytes of the key.
     pub key_bytes: u16,

@@ -24,7 +24,7 @@ pub struct SegmentEntry {
     pub salt: u64,
     /// The base seq in its header.
     pub base_seq: u64,
-    /// The greatest seq of any record; final once sealed.
+    /// At least the seq of every record; final once sealed.
     pub last_seq: u64,
     /// How far its life has gone.
     pub state: SegmentState,
