@@ -3,6 +3,7 @@
 use crate::engine::Engine;
 use crate::error::{Context, Damage, Error, Op, Result};
 use crate::fallible;
+use crate::format::KeyHash;
 use crate::format::file::names;
 use crate::format::file::{FILE_HEADER_BYTES, FOOTER_BYTES, FileHeader, Footer};
 use crate::format::hint::{self, BLOCK_BYTES_MAX};
@@ -40,6 +41,15 @@ impl VerifyReport {
     pub fn live_damages(&self) -> impl Iterator<Item = &DamageReport> {
         self.damages.iter().filter(|damage| damage.live)
     }
+}
+
+/// What a hint must say of a record.
+#[derive(PartialEq, Eq)]
+struct Recorded {
+    offset: u64,
+    bytes: u64,
+    kind: Kind,
+    hash: Option<KeyHash>,
 }
 
 impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
@@ -160,7 +170,12 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                     }
                     if whole && entries.len() < HINT_ENTRIES_CHECKED {
                         fallible::reserve(&mut entries, 1)?;
-                        entries.push((found.offset, found.bytes, kind, hash));
+                        entries.push(Recorded {
+                            offset: found.offset,
+                            bytes: found.bytes,
+                            kind,
+                            hash,
+                        });
                     }
                 }
             }
@@ -190,7 +205,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         &self,
         entry: &SegmentEntry,
         site: Site,
-        (end, records): (u64, &[(u64, u64, Kind, Option<crate::format::KeyHash>)]),
+        (end, records): (u64, &[Recorded]),
         report: &mut VerifyReport,
     ) {
         let name = names::hint(entry.id);
@@ -233,7 +248,13 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             };
             for (offset, entry) in block.entries() {
                 let Some(record) = records.next() else { return };
-                if *record != (offset, entry.record_bytes, entry.kind, entry.hash) {
+                let told = Recorded {
+                    offset,
+                    bytes: entry.record_bytes,
+                    kind: entry.kind,
+                    hash: entry.hash,
+                };
+                if *record != told {
                     complain(at, length as u64);
                     return;
                 }

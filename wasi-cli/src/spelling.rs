@@ -41,10 +41,12 @@ pub fn normalised(args: impl Iterator<Item = OsString>) -> Vec<OsString> {
 }
 
 fn is_bitcaskctl(arg: &OsString) -> bool {
-    arg.to_str().and_then(|arg| arg.strip_prefix('-')).is_some_and(|option| {
-        let name = option.split_once('=').map_or(option, |(name, _)| name);
-        BITCASKCTL.contains(&name)
-    })
+    arg.to_str()
+        .and_then(|arg| arg.strip_prefix('-'))
+        .is_some_and(|option| {
+            let name = option.split_once('=').map_or(option, |(name, _)| name);
+            BITCASKCTL.contains(&name)
+        })
 }
 
 #[cfg(test)]
@@ -53,11 +55,15 @@ mod tests {
 
     #[test]
     fn single_dashes_count_only_behind_bench() {
-        let typed = ["portcask", "bench", "-data", "x", "-ops=5", "--read", "-d", "--", "-data"];
+        let typed = [
+            "portcask", "bench", "-data", "x", "-ops=5", "--read", "-d", "--", "-data",
+        ];
         let read = normalised(typed.iter().map(Into::into));
         assert_eq!(
             read,
-            ["portcask", "bench", "--data", "x", "--ops=5", "--read", "-d", "--", "-data"]
+            [
+                "portcask", "bench", "--data", "x", "--ops=5", "--read", "-d", "--", "-data"
+            ]
         );
         let typed = ["portcask", "put", "-data"];
         assert_eq!(normalised(typed.iter().map(Into::into)), typed);

@@ -44,7 +44,12 @@ pub struct Page<T> {
 impl Store {
     /// Nothing is opened yet.
     pub fn new(args: StoreArgs) -> Self {
-        Self { args, policy: MergePolicyArgs::default(), open: None, remark: String::new() }
+        Self {
+            args,
+            policy: MergePolicyArgs::default(),
+            open: None,
+            remark: String::new(),
+        }
     }
 
     /// The merge policy of a writer that is opened from now on.
@@ -133,7 +138,11 @@ impl Store {
         mut pick: impl FnMut(Entry) -> T,
     ) -> Result<Page<T>, Failure> {
         self.read(|engine| {
-            let mut page = Page { items: Vec::new(), damaged: Vec::new(), next: None };
+            let mut page = Page {
+                items: Vec::new(),
+                damaged: Vec::new(),
+                next: None,
+            };
             let next = engine.visit(cursor, limit, |entry| {
                 match entry {
                     Ok(entry) => page.items.push(pick(entry)),
@@ -169,9 +178,12 @@ impl Store {
     /// Closes what is open. A writer syncs and leaves a store that opens without a scan.
     pub fn close(&mut self) -> Result<(), Failure> {
         match self.open.take() {
-            Some(Handle { engine, is_writer: true }) => {
-                engine.close().map_err(|error| self.explain(Refusal::Engine(error)))
-            }
+            Some(Handle {
+                engine,
+                is_writer: true,
+            }) => engine
+                .close()
+                .map_err(|error| self.explain(Refusal::Engine(error))),
             _ => Ok(()),
         }
     }
@@ -270,7 +282,10 @@ fn must_be_directory(dir: &Path) -> Result<(), Failure> {
         Ok(found) if found.is_dir() => Ok(()),
         Ok(_) => Err(Failure::new(
             Exit::System,
-            format!("{}: this is a file, and a store is a directory; name the directory", dir.display()),
+            format!(
+                "{}: this is a file, and a store is a directory; name the directory",
+                dir.display()
+            ),
         )),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Failure::new(
             Exit::System,
@@ -281,9 +296,15 @@ fn must_be_directory(dir: &Path) -> Result<(), Failure> {
         )),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(Failure::new(
             Exit::System,
-            format!("{}: permission denied; check who may enter this directory", dir.display()),
+            format!(
+                "{}: permission denied; check who may enter this directory",
+                dir.display()
+            ),
         )),
-        Err(error) => Err(Failure::new(Exit::System, not_handed_over(dir, &plain(&error)))),
+        Err(error) => Err(Failure::new(
+            Exit::System,
+            not_handed_over(dir, &plain(&error)),
+        )),
     }
 }
 
@@ -293,7 +314,11 @@ fn refused(dir: &Path, error: &StorageError) -> Failure {
         ErrorKind::NotFound => "; check --dir",
         _ => "",
     };
-    let exit = if error.kind == ErrorKind::Locked { Exit::Locked } else { Exit::System };
+    let exit = if error.kind == ErrorKind::Locked {
+        Exit::Locked
+    } else {
+        Exit::System
+    };
     Failure::new(exit, not_handed_over(dir, &format!("{error}{advice}")))
 }
 
@@ -316,7 +341,10 @@ fn has_moved(error: &Error) -> bool {
 
 /// Damage that concerns one key and lets all others be read.
 pub fn is_of_one_key(error: &Error) -> bool {
-    matches!(error, Error::Corrupt { .. } | Error::KeyCollision { .. } | Error::MaybeStale { .. })
+    matches!(
+        error,
+        Error::Corrupt { .. } | Error::KeyCollision { .. } | Error::MaybeStale { .. }
+    )
 }
 
 /// Where a path's neighbour is built before it takes the path's name.

@@ -465,6 +465,10 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         self.commit(&[Edit::Pending(id), Edit::NextId(id + 1)])?;
         let now = self.storage.now_ms().unwrap_or(0);
         let created = create_segment(&self.storage, self.store, id, base_seq, now)?;
+        if created.id != id {
+            // Somebody took the name in between.
+            self.commit(&[Edit::Pending(created.id), Edit::NextId(created.id + 1)])?;
+        }
         let name = names::segment(created.id);
         job.outputs.push(Output {
             hint: HintLog::new(

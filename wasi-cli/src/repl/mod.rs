@@ -31,8 +31,12 @@ pub fn repl(context: &mut Context, args: &ReplArgs) -> Outcome {
     let mut editor = Editor::new(is_seen, !args.no_history, verbs())?;
     if is_seen && !context.quiet {
         let dir = context.store.dir()?.display().to_string();
-        context.out.line(format!("portcask {} on {dir}", env!("CARGO_PKG_VERSION")))?;
-        context.out.line("help lists what can be typed, exit (or Ctrl-D) ends")?;
+        context
+            .out
+            .line(format!("portcask {} on {dir}", env!("CARGO_PKG_VERSION")))?;
+        context
+            .out
+            .line("help lists what can be typed, exit (or Ctrl-D) ends")?;
     }
     context.in_repl = true;
     let (json, quiet) = (context.json, context.quiet);
@@ -84,7 +88,10 @@ fn run(context: &mut Context, line: &str) -> Result<Option<Exit>, Failure> {
         }
         _ => {}
     }
-    let typed = ["portcask".to_owned()].into_iter().chain(words).map(OsString::from);
+    let typed = ["portcask".to_owned()]
+        .into_iter()
+        .chain(words)
+        .map(OsString::from);
     let cli = match Cli::try_parse_from(crate::spelling::normalised(typed)) {
         Ok(cli) => cli,
         Err(error) => {
@@ -111,11 +118,18 @@ fn verbs() -> BTreeMap<String, Vec<String>> {
     command.build();
     let plain = ["help", "ping", "exit"].map(|word| (word.to_owned(), Vec::new()));
     let verbs = command.get_subcommands().flat_map(|verb| {
-        let own = verb.get_arguments().filter(|option| !option.is_global_set());
-        let options: Vec<String> =
-            own.filter_map(|option| Some(format!("--{}", option.get_long()?))).collect();
-        let names = [verb.get_name()].into_iter().chain(verb.get_visible_aliases());
-        names.map(|name| (name.to_owned(), options.clone())).collect::<Vec<_>>()
+        let own = verb
+            .get_arguments()
+            .filter(|option| !option.is_global_set());
+        let options: Vec<String> = own
+            .filter_map(|option| Some(format!("--{}", option.get_long()?)))
+            .collect();
+        let names = [verb.get_name()]
+            .into_iter()
+            .chain(verb.get_visible_aliases());
+        names
+            .map(|name| (name.to_owned(), options.clone()))
+            .collect::<Vec<_>>()
     });
     verbs.chain(plain).collect()
 }

@@ -95,10 +95,10 @@ impl Image {
                         };
                         write(bytes, *offset, new, kept);
                     }
-                    Change::Cut { len, .. } => {
-                        if *certainty == Certainty::Sure || luck.state(2) == 1 {
-                            bytes.truncate(*len as usize);
-                        }
+                    Change::Cut { len, .. }
+                        if *certainty == Certainty::Sure || luck.state(2) == 1 =>
+                    {
+                        bytes.truncate(*len as usize);
                     }
                     _ => {}
                 }
