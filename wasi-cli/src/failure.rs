@@ -48,7 +48,10 @@ pub type Outcome = Result<Exit, Failure>;
 impl Failure {
     /// A failure of this class.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self::Said { exit, message: message.into() }
+        Self::Said {
+            exit,
+            message: message.into(),
+        }
     }
 
     /// The command line is wrong.
@@ -66,7 +69,10 @@ impl Failure {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Self::ClosedPipe;
         }
-        Self::new(Exit::System, format!("cannot write the output: {}", plain(error)))
+        Self::new(
+            Exit::System,
+            format!("cannot write the output: {}", plain(error)),
+        )
     }
 
     /// The system refused something about a file that is not the store's.
@@ -97,9 +103,9 @@ impl Failure {
                 format!("; to save what is readable: portcask --dir {dir} salvage --to NEW_DIR")
             }
             Error::Locked { .. } => "; reading verbs work meanwhile".to_owned(),
-            Error::NoStore => format!(
-                "; to make one: portcask --dir {dir} init (the first put does it as well)"
-            ),
+            Error::NoStore => {
+                format!("; to make one: portcask --dir {dir} init (the first put does it as well)")
+            }
             Error::Full { .. } => "; free some space, or delete keys and merge".to_owned(),
             Error::KeyTooLong { .. } => "; nothing was written (--max-key)".to_owned(),
             Error::ValueTooLarge { .. } => "; nothing was written (--max-value)".to_owned(),

@@ -23,7 +23,12 @@ impl Replacing {
         let to = File::create(partial.as_deref().unwrap_or(path))
             .map_err(|error| Failure::file("write", path, &error))?;
         let to = BufWriter::with_capacity(256 << 10, to);
-        Ok(Self { path: path.to_owned(), partial, to, bytes: 0 })
+        Ok(Self {
+            path: path.to_owned(),
+            partial,
+            to,
+            bytes: 0,
+        })
     }
 
     /// Gives the complete file its name. Returns its length in bytes.
@@ -62,7 +67,9 @@ impl Drop for Replacing {
 
 /// Makes a new name survive a power loss, where a directory can be synced at all.
 pub fn sync_parent(path: &Path) {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
     if let Ok(parent) = File::open(parent.unwrap_or(Path::new("."))) {
         let _ = parent.sync_all();
     }

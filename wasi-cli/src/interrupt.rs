@@ -42,7 +42,11 @@ pub fn watch() {
     };
     fn end() {
         let kept = KEPT.lock().map(|kept| kept.clone()).unwrap_or_default();
-        let rest = if kept.is_empty() { "the store is consistent".to_owned() } else { kept };
+        let rest = if kept.is_empty() {
+            "the store is consistent".to_owned()
+        } else {
+            kept
+        };
         crate::term::complain(&format!("interrupted: {rest}"));
         std::process::exit(Exit::Interrupted as i32);
     }

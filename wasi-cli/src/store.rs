@@ -6,7 +6,7 @@ use crate::args::{MergePolicyArgs, StoreArgs};
 use crate::failure::{Exit, Failure, plain};
 use crate::term::complain;
 use portcask::storage::ErrorKind;
-use portcask::{Entry, Error, Options, PlatformStorage, RecoveryReport, StorageError};
+use portcask::{Ack, Entry, Error, Options, PlatformStorage, RecoveryReport, StorageError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,6 +24,7 @@ pub struct Store {
     policy: MergePolicyArgs,
     open: Option<Handle>,
     remark: String,
+    line_ack: Option<Ack>,
 }
 
 struct Handle {
@@ -44,7 +45,13 @@ pub struct Page<T> {
 impl Store {
     /// Nothing is opened yet.
     pub fn new(args: StoreArgs) -> Self {
-        Self { args, policy: MergePolicyArgs::default(), open: None, remark: String::new() }
+        Self {
+            args,
+            policy: MergePolicyArgs::default(),
+            open: None,
+            remark: String::new(),
+            line_ack: None,
+        }
     }
 
     /// The merge policy of a writer that is opened from now on.
@@ -52,15 +59,14 @@ impl Store {
         self.policy = policy.clone();
     }
 
-    /// Takes over what a line of the REPL may change for itself: how its writes are acknowledged.
+    /// Takes over what a line of the REPL says for itself: how its writes are acknowledged.
     pub fn set_line_args(&mut self, line: &StoreArgs) {
-        self.args.ack = line.ack;
-        self.args.sync = line.sync;
+        self.line_ack = line.ack_level();
     }
 
-    /// How a single write is acknowledged, if that was asked for.
-    pub fn ack(&self) -> Option<portcask::Ack> {
-        self.args.ack_level()
+    /// How a single write is acknowledged, if that differs from how the store was opened.
+    pub fn ack(&self) -> Option<Ack> {
+        self.line_ack
     }
 
     /// The directory, or the error that shows what to type.
@@ -133,7 +139,11 @@ impl Store {
         mut pick: impl FnMut(Entry) -> T,
     ) -> Result<Page<T>, Failure> {
         self.read(|engine| {
-            let mut page = Page { items: Vec::new(), damaged: Vec::new(), next: None };
+            let mut page = Page {
+                items: Vec::new(),
+                damaged: Vec::new(),
+                next: None,
+            };
             let next = engine.visit(cursor, limit, |entry| {
                 match entry {
                     Ok(entry) => page.items.push(pick(entry)),
@@ -169,9 +179,12 @@ impl Store {
     /// Closes what is open. A writer syncs and leaves a store that opens without a scan.
     pub fn close(&mut self) -> Result<(), Failure> {
         match self.open.take() {
-            Some(Handle { engine, is_writer: true }) => {
-                engine.close().map_err(|error| self.explain(Refusal::Engine(error)))
-            }
+            Some(Handle {
+                engine,
+                is_writer: true,
+            }) => engine
+                .close()
+                .map_err(|error| self.explain(Refusal::Engine(error))),
             _ => Ok(()),
         }
     }
@@ -270,7 +283,10 @@ fn must_be_directory(dir: &Path) -> Result<(), Failure> {
         Ok(found) if found.is_dir() => Ok(()),
         Ok(_) => Err(Failure::new(
             Exit::System,
-            format!("{}: this is a file, and a store is a directory; name the directory", dir.display()),
+            format!(
+                "{}: this is a file, and a store is a directory; name the directory",
+                dir.display()
+            ),
         )),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Failure::new(
             Exit::System,
@@ -281,9 +297,15 @@ fn must_be_directory(dir: &Path) -> Result<(), Failure> {
         )),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(Failure::new(
             Exit::System,
-            format!("{}: permission denied; check who may enter this directory", dir.display()),
+            format!(
+                "{}: permission denied; check who may enter this directory",
+                dir.display()
+            ),
         )),
-        Err(error) => Err(Failure::new(Exit::System, not_handed_over(dir, &plain(&error)))),
+        Err(error) => Err(Failure::new(
+            Exit::System,
+            not_handed_over(dir, &plain(&error)),
+        )),
     }
 }
 
@@ -293,7 +315,11 @@ fn refused(dir: &Path, error: &StorageError) -> Failure {
         ErrorKind::NotFound => "; check --dir",
         _ => "",
     };
-    let exit = if error.kind == ErrorKind::Locked { Exit::Locked } else { Exit::System };
+    let exit = if error.kind == ErrorKind::Locked {
+        Exit::Locked
+    } else {
+        Exit::System
+    };
     Failure::new(exit, not_handed_over(dir, &format!("{error}{advice}")))
 }
 
@@ -316,7 +342,10 @@ fn has_moved(error: &Error) -> bool {
 
 /// Damage that concerns one key and lets all others be read.
 pub fn is_of_one_key(error: &Error) -> bool {
-    matches!(error, Error::Corrupt { .. } | Error::KeyCollision { .. } | Error::MaybeStale { .. })
+    matches!(
+        error,
+        Error::Corrupt { .. } | Error::KeyCollision { .. } | Error::MaybeStale { .. }
+    )
 }
 
 /// Where a path's neighbour is built before it takes the path's name.

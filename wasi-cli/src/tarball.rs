@@ -46,8 +46,15 @@ pub struct TarFile {
 impl Tarball {
     /// Starts an archive in an empty file. Nothing is complete before [`Tarball::finish`].
     pub fn create(file: fs::File, host: PlatformStorage) -> Self {
-        let archive = Archive { file, members: Vec::new(), is_writable: true };
-        Self { archive: Rc::new(RefCell::new(archive)), host: Some(Rc::new(host)) }
+        let archive = Archive {
+            file,
+            members: Vec::new(),
+            is_writable: true,
+        };
+        Self {
+            archive: Rc::new(RefCell::new(archive)),
+            host: Some(Rc::new(host)),
+        }
     }
 
     /// Opens an archive for reading. Errors if it is cut short or no tar file.
@@ -58,20 +65,40 @@ impl Tarball {
         for entry in tar::Archive::new(&mut file).entries_with_seek()? {
             let entry = entry?;
             let path = entry.path()?;
-            let name = path.file_name().and_then(|name| FileName::new(name.to_str()?));
+            let name = path
+                .file_name()
+                .and_then(|name| FileName::new(name.to_str()?));
             let Some(name) = name.filter(|_| entry.header().entry_type().is_file()) else {
                 continue;
             };
-            let member = Member { name, start: entry.raw_file_position(), len: entry.size() };
-            let is_inside = member.start.checked_add(member.len).is_some_and(|end| end <= len);
+            let member = Member {
+                name,
+                start: entry.raw_file_position(),
+                len: entry.size(),
+            };
+            let is_inside = member
+                .start
+                .checked_add(member.len)
+                .is_some_and(|end| end <= len);
             if !is_inside || members.iter().any(|other| other.name == name) {
-                let why = if is_inside { "twice in the archive" } else { "cut short" };
+                let why = if is_inside {
+                    "twice in the archive"
+                } else {
+                    "cut short"
+                };
                 return Err(io::Error::other(format!("{name} is {why}")));
             }
             members.push(member);
         }
-        let archive = Archive { file, members, is_writable: false };
-        Ok(Self { archive: Rc::new(RefCell::new(archive)), host: None })
+        let archive = Archive {
+            file,
+            members,
+            is_writable: false,
+        };
+        Ok(Self {
+            archive: Rc::new(RefCell::new(archive)),
+            host: None,
+        })
     }
 
     /// Writes what stands at an archive's end, and syncs it.
@@ -83,7 +110,11 @@ impl Tarball {
     }
 
     fn find(&self, name: &FileName) -> Option<usize> {
-        self.archive.borrow().members.iter().position(|member| member.name == *name)
+        self.archive
+            .borrow()
+            .members
+            .iter()
+            .position(|member| member.name == *name)
     }
 }
 
@@ -136,13 +167,25 @@ impl Storage for Tarball {
             return Err(StorageError::new(ErrorKind::Denied));
         }
         let start = archive.seal_last().map_err(refused)? + BLOCK;
-        archive.members.push(Member { name: *name, start, len: 0 });
-        Ok(TarFile { archive: Rc::clone(&self.archive), at: archive.members.len() - 1 })
+        archive.members.push(Member {
+            name: *name,
+            start,
+            len: 0,
+        });
+        Ok(TarFile {
+            archive: Rc::clone(&self.archive),
+            at: archive.members.len() - 1,
+        })
     }
 
     fn open(&self, name: &FileName, _access: Access) -> Result<TarFile, StorageError> {
-        let at = self.find(name).ok_or(StorageError::new(ErrorKind::NotFound))?;
-        Ok(TarFile { archive: Rc::clone(&self.archive), at })
+        let at = self
+            .find(name)
+            .ok_or(StorageError::new(ErrorKind::NotFound))?;
+        Ok(TarFile {
+            archive: Rc::clone(&self.archive),
+            at,
+        })
     }
 
     fn exists(&self, name: &FileName) -> Result<bool, StorageError> {
@@ -150,7 +193,13 @@ impl Storage for Tarball {
     }
 
     fn list(&self) -> Result<Vec<FileName>, StorageError> {
-        Ok(self.archive.borrow().members.iter().map(|member| member.name).collect())
+        Ok(self
+            .archive
+            .borrow()
+            .members
+            .iter()
+            .map(|member| member.name)
+            .collect())
     }
 
     fn rename(&self, _from: &FileName, _to: &FileName) -> Result<(), StorageError> {
@@ -194,7 +243,9 @@ impl File for TarFile {
             let why = "only the last file of an archive can grow";
             return Err(StorageError::with_detail(ErrorKind::Unsupported, why));
         }
-        archive.write_at(member.start + offset, bytes).map_err(refused)?;
+        archive
+            .write_at(member.start + offset, bytes)
+            .map_err(refused)?;
         archive.members[self.at].len = member.len.max(end);
         Ok(())
     }
@@ -204,7 +255,10 @@ impl File for TarFile {
         let member = archive.members[self.at];
         let left = usize::try_from(member.len.saturating_sub(offset)).unwrap_or(usize::MAX);
         let wanted = left.min(into.len());
-        archive.file.seek(SeekFrom::Start(member.start + offset)).map_err(refused)?;
+        archive
+            .file
+            .seek(SeekFrom::Start(member.start + offset))
+            .map_err(refused)?;
         let mut got = 0;
         while got < wanted {
             match archive.file.read(&mut into[got..wanted]) {

@@ -28,7 +28,9 @@ impl Output {
 
     /// Exactly these bytes.
     pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        self.inner.write_all(bytes).map_err(|error| Failure::output(&error))
+        self.inner
+            .write_all(bytes)
+            .map_err(|error| Failure::output(&error))
     }
 
     /// A line of text.
@@ -44,7 +46,11 @@ impl Output {
 
     /// A heading: bold where that can be seen.
     pub fn heading(&mut self, text: &str) -> Result<(), Failure> {
-        if self.has_color { self.line(format!("\x1b[1m{text}\x1b[0m")) } else { self.line(text) }
+        if self.has_color {
+            self.line(format!("\x1b[1m{text}\x1b[0m"))
+        } else {
+            self.line(text)
+        }
     }
 
     /// Columns under a heading.
@@ -93,7 +99,12 @@ impl Table {
     pub fn new(columns: &[&str]) -> Self {
         Self {
             is_number: columns.iter().map(|name| name.starts_with('>')).collect(),
-            rows: vec![columns.iter().map(|name| name.trim_start_matches('>').to_owned()).collect()],
+            rows: vec![
+                columns
+                    .iter()
+                    .map(|name| name.trim_start_matches('>').to_owned())
+                    .collect(),
+            ],
         }
     }
 
@@ -110,7 +121,13 @@ impl Table {
     fn lines(&self) -> Vec<String> {
         let width = |text: &String| text.chars().count();
         let widths: Vec<usize> = (0..self.is_number.len())
-            .map(|at| self.rows.iter().map(|row| width(&row[at])).max().unwrap_or(0))
+            .map(|at| {
+                self.rows
+                    .iter()
+                    .map(|row| width(&row[at]))
+                    .max()
+                    .unwrap_or(0)
+            })
             .collect();
         let line = |row: &Vec<String>| {
             let cells: Vec<String> = row

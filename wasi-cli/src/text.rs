@@ -76,7 +76,10 @@ mod tests {
 
     #[test]
     fn people_see_text_and_escapes() {
-        assert_eq!(readable("häuser\n\x1b[31m".as_bytes()), "häuser\\n\\u{1b}[31m");
+        assert_eq!(
+            readable("häuser\n\x1b[31m".as_bytes()),
+            "häuser\\n\\u{1b}[31m"
+        );
         assert_eq!(readable(b"a\xff\xfeb"), "a\\xff\\xfeb");
         assert_eq!(excerpt(b"abcdef", 3), "abc...");
         assert_eq!(excerpt(b"abc", 3), "abc");

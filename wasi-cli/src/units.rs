@@ -18,16 +18,27 @@ pub fn parse_duration_ms(text: &str) -> Result<u64, String> {
     let mut total: u64 = 0;
     let mut rest = text.trim();
     while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .ok_or_else(wrong)?;
         let (number, tail) = rest.split_at(digits);
-        let letters = tail.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(tail.len());
+        let letters = tail
+            .find(|c: char| !c.is_ascii_alphabetic())
+            .unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(letters);
-        let (_, ms) = MS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
+        let (_, ms) = MS
+            .iter()
+            .find(|(name, _)| *name == unit)
+            .ok_or_else(wrong)?;
         let part = scaled(number, *ms).ok_or_else(wrong)?;
         total = total.checked_add(part).ok_or("that is too long")?;
         rest = tail;
     }
-    if text.trim().is_empty() { Err(wrong()) } else { Ok(total) }
+    if text.trim().is_empty() {
+        Err(wrong())
+    } else {
+        Ok(total)
+    }
 }
 
 const BYTES: [(&str, u64); 15] = [
@@ -51,7 +62,9 @@ const BYTES: [(&str, u64); 15] = [
 /// Bytes of `4096`, `64MiB`, `64M` (the same), `64MB` (decimal), `1.5GiB`.
 pub fn parse_size(text: &str) -> Result<u64, String> {
     let text = text.trim();
-    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let unit = unit.trim().to_ascii_lowercase();
     BYTES
@@ -98,7 +111,9 @@ pub fn parse_time_ms(text: &str) -> Result<u64, String> {
     let hour = field(clock.next(), 0, 23)?;
     let minute = field(clock.next(), 0, 59)?;
     let seconds = clock.next().unwrap_or("0");
-    let ms = scaled(seconds, 1000).filter(|ms| *ms < 60_000).ok_or_else(wrong)?;
+    let ms = scaled(seconds, 1000)
+        .filter(|ms| *ms < 60_000)
+        .ok_or_else(wrong)?;
     if parts.next().is_some() || clock.next().is_some() {
         return Err(wrong());
     }
@@ -124,8 +139,15 @@ pub fn time(ms: u64) -> String {
         month += 1;
     }
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    let fraction = if rest == 0 { String::new() } else { format!(".{rest:03}") };
-    format!("{year:04}-{month:02}-{:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z", days + 1)
+    let fraction = if rest == 0 {
+        String::new()
+    } else {
+        format!(".{rest:03}")
+    };
+    format!(
+        "{year:04}-{month:02}-{:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z",
+        days + 1
+    )
 }
 
 fn days_before(year: u64, month: u64) -> u64 {
@@ -217,7 +239,11 @@ pub fn duration(ms: u64) -> String {
 /// Things per second, as a whole number.
 pub fn rate(things: u64, elapsed: std::time::Duration) -> u64 {
     let seconds = elapsed.as_secs_f64();
-    if seconds <= 0.0 { things } else { (things as f64 / seconds) as u64 }
+    if seconds <= 0.0 {
+        things
+    } else {
+        (things as f64 / seconds) as u64
+    }
 }
 
 #[cfg(test)]
@@ -242,7 +268,16 @@ mod tests {
 
     #[test]
     fn a_duration_without_unit_or_sense_is_refused() {
-        for text in ["10", "", "s", "1x", "-1s", "1.s", "1..5s", "99999999999999999999d"] {
+        for text in [
+            "10",
+            "",
+            "s",
+            "1x",
+            "-1s",
+            "1.s",
+            "1..5s",
+            "99999999999999999999d",
+        ] {
             assert!(parse_duration_ms(text).is_err(), "{text}");
         }
     }
@@ -260,19 +295,38 @@ mod tests {
         ] {
             assert_eq!(parse_size(text), Ok(bytes), "{text}");
         }
-        for text in ["", "MiB", "-1", "1XB", "99999999999999999999", "18446744073709551615k"] {
+        for text in [
+            "",
+            "MiB",
+            "-1",
+            "1XB",
+            "99999999999999999999",
+            "18446744073709551615k",
+        ] {
             assert!(parse_size(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn times_go_to_text_and_back() {
-        for ms in [0, 951_782_400_000, 1_709_164_799_123, 1_801_396_800_000, 4_102_444_799_000] {
+        for ms in [
+            0,
+            951_782_400_000,
+            1_709_164_799_123,
+            1_801_396_800_000,
+            4_102_444_799_000,
+        ] {
             assert_eq!(parse_time_ms(&time(ms)), Ok(ms), "{}", time(ms));
         }
         assert_eq!(time(951_782_400_000), "2000-02-29T00:00:00Z");
         assert_eq!(parse_time_ms("2000-02-29"), Ok(951_782_400_000));
-        for text in ["", "2001-02-29", "2000-13-01", "2000-01-01T00:00:00", "1969-01-01"] {
+        for text in [
+            "",
+            "2001-02-29",
+            "2000-13-01",
+            "2000-01-01T00:00:00",
+            "1969-01-01",
+        ] {
             assert!(parse_time_ms(text).is_err(), "{text}");
         }
         assert_eq!(time(u64::MAX), "18446744073709551615 ms");

@@ -23,7 +23,11 @@ pub struct PutArgs {
     /// The key
     pub key: OsString,
     /// The value, or - to read it from standard input
-    #[arg(required_unless_present = "file", conflicts_with = "file", allow_hyphen_values = true)]
+    #[arg(
+        required_unless_present = "file",
+        conflicts_with = "file",
+        allow_hyphen_values = true
+    )]
     pub value: Option<OsString>,
     /// Read the value from this file
     #[arg(long, short = 'f', value_name = "FILE")]

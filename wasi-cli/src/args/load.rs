@@ -31,7 +31,12 @@ pub struct BenchArgs {
     #[arg(long, value_name = "COUNT", default_value_t = 0)]
     pub ops: u64,
     /// Number of different keys
-    #[arg(long, alias = "keySpace", value_name = "COUNT", default_value_t = 10_000)]
+    #[arg(
+        long,
+        alias = "keySpace",
+        value_name = "COUNT",
+        default_value_t = 10_000
+    )]
     pub keyspace: u64,
     /// Bytes per value
     #[arg(long, alias = "valueSize", value_name = "SIZE", default_value = "256", value_parser = parse_size)]

@@ -21,9 +21,15 @@ impl<W: Write> DelimitedWriter<W> {
     pub fn new(to: W, delimiter: u8, header: Header, columns: &Columns) -> io::Result<Self> {
         // Without a header a first key that looks like a byte order mark, or like our header,
         // would be taken for one: quotes protect the former, and the latter cannot be helped.
-        let style = if header == Header::No { QuoteStyle::Always } else { QuoteStyle::Necessary };
-        let mut to =
-            WriterBuilder::new().delimiter(delimiter).quote_style(style).from_writer(to);
+        let style = if header == Header::No {
+            QuoteStyle::Always
+        } else {
+            QuoteStyle::Necessary
+        };
+        let mut to = WriterBuilder::new()
+            .delimiter(delimiter)
+            .quote_style(style)
+            .from_writer(to);
         if header != Header::No {
             to.write_record([
                 columns.key.as_deref().unwrap_or(OURS[0]),
@@ -37,8 +43,12 @@ impl<W: Write> DelimitedWriter<W> {
 
 impl<W: Write> WriteRecords for DelimitedWriter<W> {
     fn write(&mut self, record: &Record) -> io::Result<()> {
-        let expires = record.expires_ms.map(|ms| ms.to_string()).unwrap_or_default();
-        self.to.write_record([&record.key, &record.value, expires.as_bytes()])?;
+        let expires = record
+            .expires_ms
+            .map(|ms| ms.to_string())
+            .unwrap_or_default();
+        self.to
+            .write_record([&record.key, &record.value, expires.as_bytes()])?;
         Ok(())
     }
 
@@ -84,7 +94,9 @@ impl<R: Read> DelimitedReader<R> {
         let mut names: Option<ByteRecord> = None;
         let mut row = ByteRecord::new();
         if header != Header::No
-            && from.read_byte_record(&mut row).map_err(|error| unreadable(&error))?
+            && from
+                .read_byte_record(&mut row)
+                .map_err(|error| unreadable(&error))?
         {
             let is_ours = columns.key.is_none()
                 && columns.value.is_none()
@@ -106,7 +118,13 @@ impl<R: Read> DelimitedReader<R> {
                     .and_then(|names| names.iter().position(|name| name == EXPIRES.as_bytes())),
             },
         };
-        Ok(Self { from, places, first, row, line: 0 })
+        Ok(Self {
+            from,
+            places,
+            first,
+            row,
+            line: 0,
+        })
     }
 }
 
@@ -117,7 +135,10 @@ impl<R: Read> ReadRecords for DelimitedReader<R> {
         } else if !self.from.read_byte_record(&mut self.row).map_err(trouble)? {
             return Ok(None);
         }
-        self.line = self.row.position().map_or(self.line + 1, csv::Position::line);
+        self.line = self
+            .row
+            .position()
+            .map_or(self.line + 1, csv::Position::line);
         pick(&self.row, self.places).map(Some).map_err(Trouble::Bad)
     }
 
@@ -132,9 +153,8 @@ impl<R: Read> ReadRecords for DelimitedReader<R> {
 
 fn pick(row: &ByteRecord, places: Places) -> Result<Record, String> {
     let column = |at: usize, what: &str| {
-        row.get(at).ok_or_else(|| {
-            format!("has {} columns, the {what} is column {}", row.len(), at + 1)
-        })
+        row.get(at)
+            .ok_or_else(|| format!("has {} columns, the {what} is column {}", row.len(), at + 1))
     };
     let expires_ms = match places.expires.and_then(|at| row.get(at)) {
         None | Some([]) => None,
@@ -164,7 +184,10 @@ fn place(column: &str, names: Option<&ByteRecord>) -> Result<usize, Failure> {
             "column {column:?} is a name, so the first line must name the columns: add --header"
         ))),
         (Err(_), Some(names)) => {
-            let names: Vec<_> = names.iter().map(|name| crate::text::excerpt(name, 30)).collect();
+            let names: Vec<_> = names
+                .iter()
+                .map(|name| crate::text::excerpt(name, 30))
+                .collect();
             Err(Failure::usage(format!(
                 "no column is called {column:?}; there are: {}",
                 names.join(", ")
@@ -205,20 +228,39 @@ mod tests {
     #[test]
     fn every_byte_string_comes_back() {
         let records = [
-            Record { key: b"".into(), value: b"".into(), expires_ms: None },
-            Record { key: b"\xff\x00,".into(), value: b"a\r\n\"b\"\r".into(), expires_ms: Some(7) },
-            Record { key: b"\xef\xbb\xbfbom".into(), value: b" x ".into(), expires_ms: None },
+            Record {
+                key: b"".into(),
+                value: b"".into(),
+                expires_ms: None,
+            },
+            Record {
+                key: b"\xff\x00,".into(),
+                value: b"a\r\n\"b\"\r".into(),
+                expires_ms: Some(7),
+            },
+            Record {
+                key: b"\xef\xbb\xbfbom".into(),
+                value: b" x ".into(),
+                expires_ms: None,
+            },
         ];
         for header in [Header::Ours, Header::No] {
             let columns = Columns::default();
             let mut text = Vec::new();
             let mut writer = DelimitedWriter::new(&mut text, b',', header, &columns).unwrap();
-            records.iter().for_each(|record| writer.write(record).unwrap());
+            records
+                .iter()
+                .for_each(|record| writer.write(record).unwrap());
             writer.finish().unwrap();
             drop(writer);
-            let columns = Columns { expires: Some("3".into()), ..Columns::default() };
-            let back: Vec<_> =
-                read(&text, header, &columns).into_iter().map(Result::unwrap).collect();
+            let columns = Columns {
+                expires: Some("3".into()),
+                ..Columns::default()
+            };
+            let back: Vec<_> = read(&text, header, &columns)
+                .into_iter()
+                .map(Result::unwrap)
+                .collect();
             assert_eq!(back, records, "{header:?}");
         }
     }
@@ -226,13 +268,22 @@ mod tests {
     #[test]
     fn columns_go_by_number_or_name_and_a_short_row_is_named() {
         let text = b"id,city,name\n1,Ulm,Ann\n2\n3,Rom,Bo\n";
-        let columns =
-            Columns { key: Some("1".into()), value: Some("name".into()), expires: None };
+        let columns = Columns {
+            key: Some("1".into()),
+            value: Some("name".into()),
+            expires: None,
+        };
         let seen = read(text, Header::Yes, &columns);
         assert_eq!(seen[0].as_ref().unwrap().value, b"Ann");
-        assert_eq!(seen[1], Err("line 3: has 1 columns, the value is column 3".to_owned()));
+        assert_eq!(
+            seen[1],
+            Err("line 3: has 1 columns, the value is column 3".to_owned())
+        );
         assert_eq!(seen[2].as_ref().unwrap().key, b"3");
-        let wrong = Columns { key: Some("nope".into()), ..Columns::default() };
+        let wrong = Columns {
+            key: Some("nope".into()),
+            ..Columns::default()
+        };
         assert!(DelimitedReader::new(&text[..], b',', Header::Yes, &wrong, true).is_err());
         assert!(DelimitedReader::new(&text[..], b',', Header::No, &wrong, true).is_err());
     }
@@ -241,7 +292,11 @@ mod tests {
     fn a_third_column_is_no_expiry_unless_it_is_called_so() {
         let seen = read(b"a,1,1000\n", Header::Ours, &Columns::default());
         assert_eq!(seen[0].as_ref().unwrap().expires_ms, None);
-        let seen = read(b"key,value,expires_ms\na,1,1000\n", Header::Ours, &Columns::default());
+        let seen = read(
+            b"key,value,expires_ms\na,1,1000\n",
+            Header::Ours,
+            &Columns::default(),
+        );
         assert_eq!(seen[0].as_ref().unwrap().expires_ms, Some(1000));
     }
 }

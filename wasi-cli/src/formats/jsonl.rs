@@ -71,7 +71,14 @@ pub struct JsonlReader<R> {
 impl<R: BufRead> JsonlReader<R> {
     /// Reads from `from`. A line longer than `line_bytes_max` is bad, and never held in memory.
     pub fn new(from: R, columns: Columns, line_bytes_max: u64) -> Self {
-        Self { from, columns, line_bytes_max, line: 0, bytes_read: 0, text: Vec::new() }
+        Self {
+            from,
+            columns,
+            line_bytes_max,
+            line: 0,
+            bytes_read: 0,
+            text: Vec::new(),
+        }
     }
 
     /// Reads a line into `self.text`, without its end. False at the end of the file.
@@ -89,7 +96,10 @@ impl<R: BufRead> JsonlReader<R> {
         self.line += 1;
         if self.text.last() != Some(&b'\n') && read == limit {
             self.skip_line().map_err(Trouble::Io)?;
-            return Err(Trouble::Bad(format!("longer than {} bytes", self.line_bytes_max)));
+            return Err(Trouble::Bad(format!(
+                "longer than {} bytes",
+                self.line_bytes_max
+            )));
         }
         Ok(true)
     }
@@ -136,18 +146,18 @@ impl<R: BufRead> ReadRecords for JsonlReader<R> {
 }
 
 fn parse(text: &[u8], columns: &Columns) -> Result<Record, String> {
-    let value: Value = serde_json::from_slice(text).map_err(|error| {
-        format!("no JSON at column {}: {}", error.column(), reason(&error))
-    })?;
+    let value: Value = serde_json::from_slice(text)
+        .map_err(|error| format!("no JSON at column {}: {}", error.column(), reason(&error)))?;
     let Value::Object(mut object) = value else {
         return Err("not a JSON object".to_owned());
     };
     let [key, value, expires] = names(columns);
     let expires_ms = match object.remove(expires) {
         None | Some(Value::Null) => None,
-        Some(ms) => {
-            Some(ms.as_u64().ok_or_else(|| format!("{expires} is not a number of milliseconds"))?)
-        }
+        Some(ms) => Some(
+            ms.as_u64()
+                .ok_or_else(|| format!("{expires} is not a number of milliseconds"))?,
+        ),
     };
     Ok(Record {
         key: take_bytes(&mut object, key)?,
@@ -199,9 +209,21 @@ mod tests {
     #[test]
     fn every_byte_string_comes_back() {
         let records = [
-            Record { key: b"".into(), value: b"".into(), expires_ms: None },
-            Record { key: b"\xff\x00".into(), value: b"a\n\"\x07".into(), expires_ms: Some(7) },
-            Record { key: "ä".into(), value: vec![0x80; 8], expires_ms: Some(u64::MAX) },
+            Record {
+                key: b"".into(),
+                value: b"".into(),
+                expires_ms: None,
+            },
+            Record {
+                key: b"\xff\x00".into(),
+                value: b"a\n\"\x07".into(),
+                expires_ms: Some(7),
+            },
+            Record {
+                key: "ä".into(),
+                value: vec![0x80; 8],
+                expires_ms: Some(u64::MAX),
+            },
         ];
         let mut text = Vec::new();
         let mut writer = JsonlWriter::new(&mut text, Columns::default());

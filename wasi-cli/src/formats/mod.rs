@@ -58,7 +58,11 @@ pub enum Layout {
     /// JSON Lines, and the names of the fields.
     Jsonl(Columns),
     /// Columns with a delimiter between them.
-    Delimited { delimiter: u8, header: Header, columns: Columns },
+    Delimited {
+        delimiter: u8,
+        header: Header,
+        columns: Columns,
+    },
 }
 
 /// Which columns (or fields) hold what; `None` is the default.
@@ -97,7 +101,10 @@ impl Layout {
             _ => Header::Ours,
         };
         let format = shape.format.or_else(|| {
-            shape.delimiter.map(|_| Format::Csv).or_else(|| by_extension(file?))
+            shape
+                .delimiter
+                .map(|_| Format::Csv)
+                .or_else(|| by_extension(file?))
         });
         match format {
             None | Some(Format::Jsonl) => {

@@ -21,7 +21,10 @@ const HISTORY_LINES: usize = 1000;
 /// Reads lines from whoever is there.
 pub enum Editor {
     /// A person.
-    Seen(Box<rustyline::Editor<Verbs, DefaultHistory>>, Option<PathBuf>),
+    Seen(
+        Box<rustyline::Editor<Verbs, DefaultHistory>>,
+        Option<PathBuf>,
+    ),
     /// A file or a pipe.
     Plain(plain::Editor),
 }
@@ -62,9 +65,10 @@ impl Editor {
                 Ok(text) => Ok(Line::Text(text)),
                 Err(ReadlineError::Interrupted) => Ok(Line::Abandoned),
                 Err(ReadlineError::Eof) => Ok(Line::End),
-                Err(error) => {
-                    Err(Failure::new(Exit::System, format!("cannot read a line: {error}")))
-                }
+                Err(error) => Err(Failure::new(
+                    Exit::System,
+                    format!("cannot read a line: {error}"),
+                )),
             },
         }
     }
@@ -83,7 +87,11 @@ impl Drop for Editor {
 
 /// `$XDG_STATE_HOME/portcask/history`, or below the home directory.
 fn history_file() -> Option<PathBuf> {
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let set = |name| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     let state = set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state")))?;
     Some(state.join("portcask/history"))
 }
@@ -111,7 +119,10 @@ impl Completer for Verbs {
             Some(options) if word.starts_with('-') => options.iter().filter(begins).collect(),
             _ => Vec::new(),
         };
-        Ok((start, found.into_iter().map(|word| format!("{word} ")).collect()))
+        Ok((
+            start,
+            found.into_iter().map(|word| format!("{word} ")).collect(),
+        ))
     }
 }
 

@@ -31,8 +31,12 @@ pub fn repl(context: &mut Context, args: &ReplArgs) -> Outcome {
     let mut editor = Editor::new(is_seen, !args.no_history, verbs())?;
     if is_seen && !context.quiet {
         let dir = context.store.dir()?.display().to_string();
-        context.out.line(format!("portcask {} on {dir}", env!("CARGO_PKG_VERSION")))?;
-        context.out.line("help lists what can be typed, exit (or Ctrl-D) ends")?;
+        context
+            .out
+            .line(format!("portcask {} on {dir}", env!("CARGO_PKG_VERSION")))?;
+        context
+            .out
+            .line("help lists what can be typed, exit (or Ctrl-D) ends")?;
     }
     context.in_repl = true;
     let (json, quiet) = (context.json, context.quiet);
@@ -84,17 +88,27 @@ fn run(context: &mut Context, line: &str) -> Result<Option<Exit>, Failure> {
         }
         _ => {}
     }
-    let typed = ["portcask".to_owned()].into_iter().chain(words).map(OsString::from);
+    let typed = ["portcask".to_owned()]
+        .into_iter()
+        .chain(words)
+        .map(OsString::from);
     let cli = match Cli::try_parse_from(crate::spelling::normalised(typed)) {
         Ok(cli) => cli,
         Err(error) => {
             context.out.flush()?;
-            // Help goes to standard output, complaints to standard error.
-            let _ = error.print();
-            let is_help = !error.use_stderr();
-            return Ok(Some(if is_help { Exit::Done } else { Exit::Usage }));
+            return Ok(Some(crate::spelling::refuse(&error)));
         }
     };
+    let is_here = cli
+        .store
+        .dir
+        .as_deref()
+        .is_none_or(|dir| context.store.dir().is_ok_and(|here| here == dir));
+    if !is_here && cli.store.dir != std::env::var_os("PORTCASK_DIR").map(Into::into) {
+        return Err(Failure::usage(
+            "the REPL stays in one directory; exit, and start it in the other",
+        ));
+    }
     if matches!(cli.verb, Verb::Repl(_)) {
         return Err(Failure::usage("this is the REPL already"));
     }
@@ -111,11 +125,18 @@ fn verbs() -> BTreeMap<String, Vec<String>> {
     command.build();
     let plain = ["help", "ping", "exit"].map(|word| (word.to_owned(), Vec::new()));
     let verbs = command.get_subcommands().flat_map(|verb| {
-        let own = verb.get_arguments().filter(|option| !option.is_global_set());
-        let options: Vec<String> =
-            own.filter_map(|option| Some(format!("--{}", option.get_long()?))).collect();
-        let names = [verb.get_name()].into_iter().chain(verb.get_visible_aliases());
-        names.map(|name| (name.to_owned(), options.clone())).collect::<Vec<_>>()
+        let own = verb
+            .get_arguments()
+            .filter(|option| !option.is_global_set());
+        let options: Vec<String> = own
+            .filter_map(|option| Some(format!("--{}", option.get_long()?)))
+            .collect();
+        let names = [verb.get_name()]
+            .into_iter()
+            .chain(verb.get_visible_aliases());
+        names
+            .map(|name| (name.to_owned(), options.clone()))
+            .collect::<Vec<_>>()
     });
     verbs.chain(plain).collect()
 }

@@ -35,7 +35,9 @@ impl Editor {
     pub fn next(&mut self) -> Result<Line, Failure> {
         if self.is_seen {
             let mut stdout = io::stdout();
-            let _ = stdout.write_all(b"portcask> ").and_then(|()| stdout.flush());
+            let _ = stdout
+                .write_all(b"portcask> ")
+                .and_then(|()| stdout.flush());
         }
         plain_line()
     }

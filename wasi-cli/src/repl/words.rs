@@ -59,7 +59,10 @@ mod tests {
     fn words_are_quoted_as_in_a_shell() {
         for (line, words) in [
             ("put a b", vec!["put", "a", "b"]),
-            ("  put  'a b' \"c \\\"d\\\" \\n\" ", vec!["put", "a b", "c \"d\" \n"]),
+            (
+                "  put  'a b' \"c \\\"d\\\" \\n\" ",
+                vec!["put", "a b", "c \"d\" \n"],
+            ),
             ("put a ''", vec!["put", "a", ""]),
             ("get a\\ b'c'", vec!["get", "a bc"]),
             ("", vec![]),

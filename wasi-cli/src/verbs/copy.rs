@@ -38,7 +38,10 @@ pub fn restore(context: &mut Context, args: &RestoreArgs) -> Outcome {
     let report = if fs::metadata(source).is_ok_and(|found| found.is_file()) {
         let archive = Tarball::open(source).map_err(|error| {
             let why = plain(&error);
-            Failure::new(Exit::Damaged, format!("{} is no whole backup: {why}", source.display()))
+            Failure::new(
+                Exit::Damaged,
+                format!("{} is no whole backup: {why}", source.display()),
+            )
         })?;
         into(&dir, source, |to| portcask::restore(&archive, to, told))?
     } else {
@@ -50,7 +53,8 @@ pub fn restore(context: &mut Context, args: &RestoreArgs) -> Outcome {
 }
 
 fn is_tar(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("tar"))
+    path.extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("tar"))
 }
 
 fn to_tar(context: &mut Context, target: &Path) -> Result<BackupReport, Failure> {
@@ -65,10 +69,12 @@ fn to_tar(context: &mut Context, target: &Path) -> Result<BackupReport, Failure>
     let mut archive = None;
     let report = context.store.read_mut(|engine| {
         // Started anew each time: a writer that merges meanwhile makes us try again.
-        let file = open_read_write(&partial)
-            .map_err(|error| Error::Sink { detail: format!("{}: {error}", partial.display()) })?;
-        let host = PlatformStorage::open_existing(&host_dir)
-            .map_err(|error| Error::Sink { detail: error.to_string() })?;
+        let file = open_read_write(&partial).map_err(|error| Error::Sink {
+            detail: format!("{}: {error}", partial.display()),
+        })?;
+        let host = PlatformStorage::open_existing(&host_dir).map_err(|error| Error::Sink {
+            detail: error.to_string(),
+        })?;
         let tar = Tarball::create(file, host);
         let report = engine.backup(&tar, |done, total| progress.set_of(done, total))?;
         archive = Some(tar);
@@ -89,7 +95,12 @@ fn to_tar(context: &mut Context, target: &Path) -> Result<BackupReport, Failure>
 }
 
 fn open_read_write(path: &Path) -> std::io::Result<fs::File> {
-    fs::File::options().read(true).write(true).create(true).truncate(true).open(path)
+    fs::File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(path)
 }
 
 fn to_directory(context: &mut Context, target: &Path) -> Result<BackupReport, Failure> {
@@ -129,12 +140,15 @@ impl Place {
     fn take(target: &Path) -> Result<Self, Failure> {
         if target.exists() {
             let storage = open_for_writing(target)?;
-            let holds_store = portcask::is_store(&storage)
-                .map_err(|error| Failure::engine(target, &error))?;
+            let holds_store =
+                portcask::is_store(&storage).map_err(|error| Failure::engine(target, &error))?;
             if holds_store {
                 return Err(Failure::engine(target, &Error::NotEmpty));
             }
-            return Ok(Self { target: target.to_owned(), partial: None });
+            return Ok(Self {
+                target: target.to_owned(),
+                partial: None,
+            });
         }
         let partial = partial(target);
         if let Ok(old) = PlatformStorage::open_existing(&partial) {
@@ -142,7 +156,10 @@ impl Place {
             drop(old);
             let _ = PlatformStorage::open(&partial).map(|old| remove_store_files(&old));
         }
-        Ok(Self { target: target.to_owned(), partial: Some(partial) })
+        Ok(Self {
+            target: target.to_owned(),
+            partial: Some(partial),
+        })
     }
 
     fn open(&self) -> Result<PlatformStorage, Failure> {
@@ -184,13 +201,7 @@ fn remove_store_files(storage: &PlatformStorage) {
     }
 }
 
-fn say(
-    context: &mut Context,
-    did: &str,
-    way: &str,
-    path: &Path,
-    report: BackupReport,
-) -> Outcome {
+fn say(context: &mut Context, did: &str, way: &str, path: &Path, report: BackupReport) -> Outcome {
     if context.json {
         context.out.json(&json!({
             "files": report.files,

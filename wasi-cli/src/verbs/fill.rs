@@ -29,7 +29,9 @@ pub fn fill(context: &mut Context, args: &FillArgs) -> Outcome {
     context.store.set_policy(&args.merge);
     interrupt::watch();
     let mut writer = Writer::new(args, context);
-    let steps = args.count.saturating_mul(1 + u64::from(args.rounds) * u64::from(args.churns()));
+    let steps = args
+        .count
+        .saturating_mul(1 + u64::from(args.rounds) * u64::from(args.churns()));
     let progress = Progress::new(context.quiet, "filling", steps, Unit::Records);
     let mut key = Vec::new();
     let mut value = Vec::new();
@@ -83,7 +85,9 @@ struct Content<'a> {
 impl<'a> Content<'a> {
     fn new(args: &'a FillArgs) -> Result<Self, Failure> {
         if args.overwrite_percent + args.delete_percent > 100 {
-            return Err(Failure::usage("--overwrite-percent and --delete-percent exceed 100"));
+            return Err(Failure::usage(
+                "--overwrite-percent and --delete-percent exceed 100",
+            ));
         }
         let key_bytes = usize::try_from(args.key_size).unwrap_or(usize::MAX);
         let body = key_bytes.saturating_sub(args.prefix.len());
@@ -144,8 +148,10 @@ impl<'a> Content<'a> {
     fn value(&self, i: u64, version: u32, into: &mut Vec<u8>) {
         into.clear();
         let bytes = usize::try_from(self.args.value_size).unwrap_or(usize::MAX);
-        let mut random =
-            Random::new(mixed_with(self.args.seed ^ 0x76_616c_7565, i ^ u64::from(version) << 44));
+        let mut random = Random::new(mixed_with(
+            self.args.seed ^ 0x76_616c_7565,
+            i ^ u64::from(version) << 44,
+        ));
         while into.len() < bytes {
             let mut bits = random.next();
             for _ in 0..10.min(bytes - into.len()) {
@@ -217,7 +223,11 @@ impl Writer {
     }
 
     fn store_if_full(&mut self, context: &mut Context) -> Result<(), Failure> {
-        if self.batch.len() >= self.batch_max { self.store(context) } else { Ok(()) }
+        if self.batch.len() >= self.batch_max {
+            self.store(context)
+        } else {
+            Ok(())
+        }
     }
 
     fn store(&mut self, context: &mut Context) -> Result<(), Failure> {
@@ -269,7 +279,10 @@ impl Writer {
             ))?;
         }
         if interrupt::was_pressed() {
-            return Err(Failure::new(Exit::Interrupted, format!("interrupted: {}", self.kept())));
+            return Err(Failure::new(
+                Exit::Interrupted,
+                format!("interrupted: {}", self.kept()),
+            ));
         }
         Ok(Exit::Done)
     }
@@ -316,7 +329,11 @@ fn check(context: &mut Context, content: &Content<'_>) -> Outcome {
             "keys": keys,
         }))?;
     } else if wrong == 0 {
-        let beside = if keys > live { format!("; {} others", units::count(others)) } else { String::new() };
+        let beside = if keys > live {
+            format!("; {} others", units::count(others))
+        } else {
+            String::new()
+        };
         context.out.line(format!(
             "all {} are as they were written, {} live{beside}",
             units::counted(sound, "key"),
@@ -329,7 +346,11 @@ fn check(context: &mut Context, content: &Content<'_>) -> Outcome {
             units::counted(args.count, "key")
         ))?;
     }
-    Ok(if wrong == 0 { Exit::Done } else { Exit::Damaged })
+    Ok(if wrong == 0 {
+        Exit::Done
+    } else {
+        Exit::Damaged
+    })
 }
 
 #[cfg(test)]
@@ -347,7 +368,15 @@ mod tests {
     #[test]
     fn keys_differ_and_have_the_length_asked_for() {
         for size in ["3", "12", "16", "20"] {
-            let line = Line::parse_from(["fill", "--count", "5000", "--key-size", size, "--prefix", ""]);
+            let line = Line::parse_from([
+                "fill",
+                "--count",
+                "5000",
+                "--key-size",
+                size,
+                "--prefix",
+                "",
+            ]);
             let content = Content::new(&line.fill).unwrap_or_else(|_| panic!("{size}"));
             let mut key = Vec::new();
             let keys: BTreeSet<Vec<u8>> = (0..5000)

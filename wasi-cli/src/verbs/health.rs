@@ -38,18 +38,27 @@ pub fn checked(context: &mut Context) -> Result<VerifyReport, Failure> {
         .filter(|damage| first.damages.iter().any(|before| is_same(before, damage)))
         .cloned()
         .collect();
-    Ok(VerifyReport { damages: first.damages, ..second })
+    Ok(VerifyReport {
+        damages: first.damages,
+        ..second
+    })
 }
 
 fn once(context: &mut Context) -> Result<VerifyReport, Failure> {
     let progress = Progress::new(context.quiet, "checking", 0, Unit::Bytes);
-    context.store.read(|engine| engine.verify(|done, total| progress.set_of(done, total)))
+    context
+        .store
+        .read(|engine| engine.verify(|done, total| progress.set_of(done, total)))
 }
 
 /// The exit code of a verified store.
 pub fn exit_of(report: &VerifyReport, recovery: &RecoveryReport) -> Exit {
     let is_lost = !recovery.damages.is_empty() || recovery.degraded || recovery.stepped_back;
-    if report.damages.is_empty() && !is_lost { Exit::Done } else { Exit::Damaged }
+    if report.damages.is_empty() && !is_lost {
+        Exit::Done
+    } else {
+        Exit::Damaged
+    }
 }
 
 fn say_verify(
@@ -105,7 +114,11 @@ pub fn recover(context: &mut Context, args: &RecoverArgs) -> Outcome {
         context.out.line(report.to_string())?;
         damages_table(context, &report.damages)?;
     }
-    Ok(if report.damages.is_empty() && !report.degraded { Exit::Done } else { Exit::Damaged })
+    Ok(if report.damages.is_empty() && !report.degraded {
+        Exit::Done
+    } else {
+        Exit::Damaged
+    })
 }
 
 /// Damage for a person.
@@ -130,7 +143,9 @@ pub fn damages_table(context: &mut Context, damages: &[DamageReport]) -> Result<
     }
     context.out.table(&table)?;
     if damages.len() > DAMAGES_SHOWN {
-        context.out.line(format!("... {} in all; --json lists them", damages.len()))?;
+        context
+            .out
+            .line(format!("... {} in all; --json lists them", damages.len()))?;
     }
     Ok(())
 }

@@ -76,7 +76,12 @@ fn list(context: &mut Context, args: &ListArgs, with_values: bool) -> Outcome {
     let mut left = args.limit.unwrap_or(usize::MAX);
     let mut cursor = Some(args.cursor.unwrap_or(0));
     while let Some(from) = cursor.filter(|_| left > 0) {
-        let pick = |entry: Entry| entry.key.starts_with(prefix).then(|| record(entry, with_values));
+        let pick = |entry: Entry| {
+            entry
+                .key
+                .starts_with(prefix)
+                .then(|| record(entry, with_values))
+        };
         let page = exactly(context, from, entries, left, pick)?;
         for record in page.items.iter().flatten() {
             print(context, record, args, with_values)?;
@@ -112,7 +117,12 @@ fn exactly<T>(
         if matches <= left || limit == 1 {
             return Ok(page);
         }
-        let last = page.items.iter().enumerate().filter(|(_, item)| item.is_some()).nth(left - 1);
+        let last = page
+            .items
+            .iter()
+            .enumerate()
+            .filter(|(_, item)| item.is_some())
+            .nth(left - 1);
         limit = last.map_or(1, |(at, _)| (at + 1).min(limit - 1)).max(1);
     }
 }
@@ -128,7 +138,10 @@ pub fn walk(
     while let Some(from) = cursor {
         let page = context.store.page(from, 1024, |entry| entry.key)?;
         damaged.say(context, &page.damaged);
-        page.items.into_iter().filter(|key| key.starts_with(prefix)).for_each(&mut take);
+        page.items
+            .into_iter()
+            .filter(|key| key.starts_with(prefix))
+            .for_each(&mut take);
         cursor = page.next;
     }
     Ok(())
@@ -146,7 +159,15 @@ fn sorted(
     keys.truncate(args.limit.unwrap_or(usize::MAX));
     for key in keys {
         if !with_values {
-            print(context, &Record { key, ..Record::default() }, args, false)?;
+            print(
+                context,
+                &Record {
+                    key,
+                    ..Record::default()
+                },
+                args,
+                false,
+            )?;
             continue;
         }
         if let Some(entry) = damaged.or_entry(context, &key)? {
@@ -246,6 +267,10 @@ impl Damaged {
         if self.count > DAMAGES_SAID {
             complain(&format!("{} damaged records in all", self.count));
         }
-        Ok(if self.count == 0 { Exit::Done } else { Exit::Damaged })
+        Ok(if self.count == 0 {
+            Exit::Done
+        } else {
+            Exit::Damaged
+        })
     }
 }

@@ -41,7 +41,10 @@ pub fn history(context: &mut Context, args: &KeyArg) -> Outcome {
         table.row([
             version.seq.to_string(),
             if version.live { "live" } else { "-" }.to_owned(),
-            version.value.as_deref().map_or("(deleted)".to_owned(), |value| excerpt(value, 40)),
+            version
+                .value
+                .as_deref()
+                .map_or("(deleted)".to_owned(), |value| excerpt(value, 40)),
             version.expiry_ms.map_or("-".to_owned(), units::time),
             version.file.to_string(),
             version.offset.to_string(),
@@ -57,7 +60,9 @@ pub fn history(context: &mut Context, args: &KeyArg) -> Outcome {
 pub fn changes(context: &mut Context, args: &ChangesArgs) -> Outcome {
     let mut from = match args.from {
         Some(seq) => seq,
-        None => context.store.read(|engine| Ok(engine.stats().oldest_change_seq))?,
+        None => context
+            .store
+            .read(|engine| Ok(engine.stats().oldest_change_seq))?,
     };
     let mut left = args.limit.unwrap_or(usize::MAX);
     while left > 0 {
@@ -81,7 +86,11 @@ pub fn changes(context: &mut Context, args: &ChangesArgs) -> Outcome {
                 context.out.json(&object.into())?;
             } else {
                 let value = value.map_or(String::new(), |value| excerpt(value, 60));
-                let line = format!("{}\t{kind}\t{}\t{value}", change.seq, excerpt(&change.key, 60));
+                let line = format!(
+                    "{}\t{kind}\t{}\t{value}",
+                    change.seq,
+                    excerpt(&change.key, 60)
+                );
                 context.out.line(line.trim_end())?;
             }
         }
@@ -109,7 +118,9 @@ pub fn dump(context: &mut Context, args: &DumpArgs) -> Outcome {
     let done = portcask::dump(&storage, &name, |line: &str| {
         out.line(line).map_err(|failure| {
             trouble = Some(failure);
-            Error::Sink { detail: String::new() }
+            Error::Sink {
+                detail: String::new(),
+            }
         })
     });
     match (done, trouble) {

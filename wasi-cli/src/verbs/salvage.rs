@@ -25,7 +25,10 @@ pub fn salvage(context: &mut Context, args: &SalvageArgs) -> Outcome {
             None => failure,
         })?
     } else {
-        let output = args.output.as_deref().filter(|path| *path != Path::new("-"));
+        let output = args
+            .output
+            .as_deref()
+            .filter(|path| *path != Path::new("-"));
         match output {
             Some(path) => {
                 let mut target = Replacing::create(path)?;
@@ -99,10 +102,16 @@ fn into_lines(
     let mut writer = JsonlWriter::new(to, Columns::default());
     let mut refused = None;
     let report = portcask::salvage(storage, |entry: Entry| {
-        let record = Record { key: entry.key, value: entry.value, expires_ms: entry.expiry_ms };
+        let record = Record {
+            key: entry.key,
+            value: entry.value,
+            expires_ms: entry.expiry_ms,
+        };
         writer.write(&record).map_err(|error| {
             refused = Some(Failure::output(&error));
-            Error::Sink { detail: error.to_string() }
+            Error::Sink {
+                detail: error.to_string(),
+            }
         })
     });
     if let Some(failure) = refused {
@@ -126,7 +135,12 @@ fn into_store(
         let message = format!("{}: already holds keys; name a new directory", to.display());
         return Err(said(Failure::new(Exit::System, message)));
     }
-    let mut target = Target { engine, batch: Batch::new(), bytes: 0, refused: None };
+    let mut target = Target {
+        engine,
+        batch: Batch::new(),
+        bytes: 0,
+        refused: None,
+    };
     let report = portcask::salvage(storage, |entry| target.add(entry));
     let flushed = target.store();
     if let Some(error) = target.refused {

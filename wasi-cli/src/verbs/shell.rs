@@ -45,7 +45,10 @@ pub fn man(context: &mut Context, args: &ManArgs) -> Outcome {
 
 fn page(command: &Command) -> Result<Vec<u8>, Failure> {
     let mut page = Vec::new();
-    let name = command.get_display_name().unwrap_or(command.get_name()).to_owned();
+    let name = command
+        .get_display_name()
+        .unwrap_or(command.get_name())
+        .to_owned();
     clap_mangen::Man::new(command.clone().display_name(name.clone()))
         .title(name)
         .render(&mut page)

@@ -47,7 +47,11 @@ pub fn get(context: &mut Context, args: &GetArgs) -> Outcome {
         return missing(context, &key);
     };
     if let Some(path) = &args.output {
-        let bytes = if args.base64 { to_base64(&entry.value).into() } else { entry.value };
+        let bytes = if args.base64 {
+            to_base64(&entry.value).into()
+        } else {
+            entry.value
+        };
         std::fs::write(path, bytes).map_err(|error| Failure::file("write", path, &error))?;
         return Ok(Exit::Done);
     }
@@ -63,7 +67,7 @@ pub fn get(context: &mut Context, args: &GetArgs) -> Outcome {
         context.out.line(to_base64(&entry.value))?;
     } else {
         context.out.bytes(&entry.value)?;
-        if context.out.is_terminal {
+        if context.out.is_terminal || context.in_repl {
             context.out.bytes(b"\n")?;
         }
     }
@@ -93,7 +97,10 @@ pub fn delete(context: &mut Context, args: &DeleteArgs) -> Outcome {
     } else if deleted == 0 && args.keys.len() == 1 {
         return missing(context, argument(&args.keys[0]));
     } else if deleted < args.keys.len() as u64 {
-        context.remark(&format!("{deleted} of {} keys existed and were deleted", args.keys.len()));
+        context.remark(&format!(
+            "{deleted} of {} keys existed and were deleted",
+            args.keys.len()
+        ));
     }
     Ok(if deleted == 0 { Exit::No } else { Exit::Done })
 }
@@ -113,7 +120,9 @@ pub fn exists(context: &mut Context, args: &KeyArg) -> Outcome {
 /// `ttl`: prints how long a key has to live.
 pub fn ttl(context: &mut Context, args: &KeyArg) -> Outcome {
     let key = argument_or_base64(&args.key, args.key_base64)?;
-    let (ttl, now) = context.store.read(|engine| Ok((engine.ttl(&key)?, engine.now_ms())))?;
+    let (ttl, now) = context
+        .store
+        .read(|engine| Ok((engine.ttl(&key)?, engine.now_ms())))?;
     let at = match ttl {
         Ttl::Missing => return missing(context, &key),
         Ttl::Forever => None,
@@ -121,7 +130,9 @@ pub fn ttl(context: &mut Context, args: &KeyArg) -> Outcome {
     };
     let left = at.map(|at| at.saturating_sub(now.unwrap_or(0)));
     if context.json {
-        context.out.json(&json!({ "ttl_ms": left, "expires_ms": at }))?;
+        context
+            .out
+            .json(&json!({ "ttl_ms": left, "expires_ms": at }))?;
         return Ok(Exit::Done);
     }
     context.out.line(match (left, at) {
@@ -162,7 +173,11 @@ fn changed(context: &mut Context, key: &[u8], existed: bool) -> Outcome {
         context.out.json(&json!({ "exists": existed }))?;
         return Ok(if existed { Exit::Done } else { Exit::No });
     }
-    if existed { Ok(Exit::Done) } else { missing(context, key) }
+    if existed {
+        Ok(Exit::Done)
+    } else {
+        missing(context, key)
+    }
 }
 
 fn missing(context: &mut Context, key: &[u8]) -> Outcome {
@@ -172,7 +187,9 @@ fn missing(context: &mut Context, key: &[u8]) -> Outcome {
 
 fn refused(context: &mut Context, found: Option<u64>) -> Outcome {
     if context.json {
-        context.out.json(&json!({ "refused": true, "seq": found }))?;
+        context
+            .out
+            .json(&json!({ "refused": true, "seq": found }))?;
     }
     context.remark(&match found {
         Some(seq) => format!("nothing was changed: the key exists, with sequence number {seq}"),
@@ -211,15 +228,22 @@ fn value(context: &Context, args: &PutArgs) -> Result<Vec<u8>, Failure> {
             let file = File::open(path).map_err(|error| Failure::file("open", path, &error))?;
             let bytes = file.metadata().map_or(0, |found| found.len());
             if bytes > limit {
-                return Err(context.store.failure(&Error::ValueTooLarge { bytes, limit }));
+                return Err(context
+                    .store
+                    .failure(&Error::ValueTooLarge { bytes, limit }));
             }
             limited(context, file, limit, path)
         }
         (None, Some(value)) if value != "-" => Ok(argument(value).to_vec()),
-        _ if context.in_repl => {
-            Err(Failure::usage("inside the REPL a value cannot come from standard input"))
-        }
-        _ => limited(context, io::stdin().lock(), limit, Path::new("standard input")),
+        _ if context.in_repl => Err(Failure::usage(
+            "inside the REPL a value cannot come from standard input",
+        )),
+        _ => limited(
+            context,
+            io::stdin().lock(),
+            limit,
+            Path::new("standard input"),
+        ),
     }
 }
 
@@ -235,7 +259,9 @@ fn limited(
         .map_err(|error| Failure::file("read", path, &error))?;
     let bytes = value.len() as u64;
     if bytes > limit {
-        return Err(context.store.failure(&Error::ValueTooLarge { bytes, limit }));
+        return Err(context
+            .store
+            .failure(&Error::ValueTooLarge { bytes, limit }));
     }
     Ok(value)
 }

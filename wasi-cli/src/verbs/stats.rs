@@ -8,9 +8,13 @@ use serde_json::{Value, json};
 
 /// `stats`: keys, sizes, dead space per file.
 pub fn stats(context: &mut Context) -> Outcome {
-    let (stats, id, now) = context
-        .store
-        .read(|engine| Ok((engine.stats(), engine.store_id().to_string(), engine.now_ms())))?;
+    let (stats, id, now) = context.store.read(|engine| {
+        Ok((
+            engine.stats(),
+            engine.store_id().to_string(),
+            engine.now_ms(),
+        ))
+    })?;
     if context.json {
         let segments: Vec<Value> = stats
             .segments
@@ -45,7 +49,13 @@ pub fn stats(context: &mut Context) -> Outcome {
         }))?;
         return Ok(Exit::Done);
     }
-    let of_total = |bytes| format!("{:>10}  {:>7}", units::size(bytes), units::percent(bytes, stats.total_bytes));
+    let of_total = |bytes| {
+        format!(
+            "{:>10}  {:>7}",
+            units::size(bytes),
+            units::percent(bytes, stats.total_bytes)
+        )
+    };
     let per_key = stats.memory_bytes as f64 / stats.keys.max(1) as f64;
     let lines = [
         ("store", id),
@@ -54,20 +64,35 @@ pub fn stats(context: &mut Context) -> Outcome {
         ("  live", of_total(stats.live_bytes)),
         ("  dead", of_total(stats.dead_bytes)),
         ("  tombstones", of_total(stats.tombstone_bytes)),
-        ("key memory", format!("{:>10}  {per_key:.1} B per key", units::size(stats.memory_bytes))),
+        (
+            "key memory",
+            format!(
+                "{:>10}  {per_key:.1} B per key",
+                units::size(stats.memory_bytes)
+            ),
+        ),
         ("last seq", units::count(stats.last_seq)),
         ("changes from", units::count(stats.oldest_change_seq)),
         ("epoch", stats.epoch.to_string()),
     ];
     for (name, value) in lines {
-        context.out.line(format!("{name:<14}{}", value.trim_start()))?;
+        context
+            .out
+            .line(format!("{name:<14}{}", value.trim_start()))?;
     }
     if stats.segments.is_empty() {
         return Ok(Exit::Done);
     }
     context.out.line("")?;
-    let mut table =
-        Table::new(&[">segment", ">size", ">keys", ">live", ">dead", ">tombstones", "state"]);
+    let mut table = Table::new(&[
+        ">segment",
+        ">size",
+        ">keys",
+        ">live",
+        ">dead",
+        ">tombstones",
+        "state",
+    ]);
     for segment in &stats.segments {
         let state = match (segment.damaged, segment.active) {
             (true, _) => "damaged",

@@ -44,7 +44,9 @@ pub fn import(context: &mut Context, args: &ImportArgs) -> Outcome {
     // A writer from the start: that the store is locked is said before anything is read.
     context.store.write(|_| Ok(()))?;
     interrupt::watch();
-    let name = file.map_or("standard input".to_owned(), |file| file.display().to_string());
+    let name = file.map_or("standard input".to_owned(), |file| {
+        file.display().to_string()
+    });
     let progress = Progress::new(context.quiet, "importing", total, Unit::Bytes);
     let mut import = Import::new(args, options, name);
     let end = import.records(context, reader.as_mut(), &progress);
@@ -119,7 +121,11 @@ impl<'a> Import<'a> {
         }
         let (value, limit) = (record.value.len() as u64, self.options.value_bytes_max);
         if value > limit {
-            return Err(Error::ValueTooLarge { bytes: value, limit }.to_string());
+            return Err(Error::ValueTooLarge {
+                bytes: value,
+                limit,
+            }
+            .to_string());
         }
         Ok(record)
     }
@@ -185,7 +191,10 @@ impl<'a> Import<'a> {
                         _ => "",
                     };
                     let kept = units::counted(self.imported, "record");
-                    Failure::new(exit, format!("{message}; {kept} before it were imported{advice}"))
+                    Failure::new(
+                        exit,
+                        format!("{message}; {kept} before it were imported{advice}"),
+                    )
                 }
                 other => other,
             });
@@ -237,14 +246,24 @@ fn reader<'a>(
 ) -> Result<Box<dyn ReadRecords + 'a>, Failure> {
     Ok(match layout {
         Layout::Jsonl(columns) => {
-            let payload = options.value_bytes_max.saturating_add(options.key_bytes_max as u64);
-            let limit = payload.saturating_mul(JSON_BYTES_PER_BYTE).saturating_add(64 << 10);
+            let payload = options
+                .value_bytes_max
+                .saturating_add(options.key_bytes_max as u64);
+            let limit = payload
+                .saturating_mul(JSON_BYTES_PER_BYTE)
+                .saturating_add(64 << 10);
             let input = BufReader::with_capacity(256 << 10, input);
             Box::new(JsonlReader::new(input, columns, limit))
         }
-        Layout::Delimited { delimiter, header, columns } => {
+        Layout::Delimited {
+            delimiter,
+            header,
+            columns,
+        } => {
             let has_quotes = !args.no_quotes;
-            Box::new(DelimitedReader::new(input, delimiter, header, &columns, has_quotes)?)
+            Box::new(DelimitedReader::new(
+                input, delimiter, header, &columns, has_quotes,
+            )?)
         }
     })
 }
@@ -304,8 +323,11 @@ fn write_all(
     for (at, key) in keys.iter().enumerate() {
         // A key that ended its life, or was deleted, since the keys were listed is left out.
         if let Some(entry) = damaged.or_entry(context, key)? {
-            let record =
-                Record { key: entry.key, value: entry.value, expires_ms: entry.expiry_ms };
+            let record = Record {
+                key: entry.key,
+                value: entry.value,
+                expires_ms: entry.expiry_ms,
+            };
             writer.write(&record).map_err(refused)?;
             records += 1;
         }
@@ -321,8 +343,10 @@ fn writer<'a>(
 ) -> io::Result<Box<dyn formats::WriteRecords + 'a>> {
     Ok(match layout {
         Layout::Jsonl(columns) => Box::new(JsonlWriter::new(to, columns.clone())),
-        Layout::Delimited { delimiter, header, columns } => {
-            Box::new(DelimitedWriter::new(to, *delimiter, *header, columns)?)
-        }
+        Layout::Delimited {
+            delimiter,
+            header,
+            columns,
+        } => Box::new(DelimitedWriter::new(to, *delimiter, *header, columns)?),
     })
 }

@@ -27,11 +27,11 @@ pub fn merge(context: &mut Context, args: &MergeArgs) -> Outcome {
     let before = size(context)?;
     let report = match args.due {
         true => due(context, &progress)?,
-        false => {
-            Some(context.store.write(|engine| {
-                engine.merge_all(|done, total| progress.set_of(done, total))
-            })?)
-        }
+        false => Some(
+            context
+                .store
+                .write(|engine| engine.merge_all(|done, total| progress.set_of(done, total)))?,
+        ),
     };
     drop(progress);
     let after = size(context)?;
@@ -78,9 +78,15 @@ fn due(context: &mut Context, progress: &Progress) -> Result<Option<MergeReport>
                 "interrupted: nothing was lost; the merge starts over next time",
             ));
         }
-        match context.store.write(|engine| engine.merge_step(STEP_BYTES))? {
+        match context
+            .store
+            .write(|engine| engine.merge_step(STEP_BYTES))?
+        {
             MergeProgress::Idle => return Ok(sum),
-            MergeProgress::Working { done_bytes, total_bytes } => {
+            MergeProgress::Working {
+                done_bytes,
+                total_bytes,
+            } => {
                 progress.set_of(done_bytes, total_bytes);
             }
             MergeProgress::Done(report) => {
@@ -118,7 +124,9 @@ fn plan(context: &mut Context) -> Outcome {
                 })
             })
             .collect();
-        context.out.json(&json!({ "due": plan.due, "files": files }))?;
+        context
+            .out
+            .json(&json!({ "due": plan.due, "files": files }))?;
         return Ok(Exit::Done);
     }
     let mut table = Table::new(&[">segment", ">size", ">live", ">dead", "merge", "why"]);
@@ -133,7 +141,11 @@ fn plan(context: &mut Context) -> Outcome {
         ]);
     }
     context.out.table(&table)?;
-    context.out.line(if plan.due { "a merge is due" } else { "no merge is due" })?;
+    context.out.line(if plan.due {
+        "a merge is due"
+    } else {
+        "no merge is due"
+    })?;
     Ok(Exit::Done)
 }
 
@@ -154,7 +166,11 @@ pub fn clear(context: &mut Context, args: &ClearArgs) -> Outcome {
     if is_asked && io::stdin().is_terminal() && io::stderr().is_terminal() {
         let keys = context.store.read(|engine| Ok(engine.len()))?;
         let dir = context.store.dir()?.display().to_string();
-        let _ = write!(io::stderr(), "delete {} in {dir}? [y/N] ", units::counted(keys, "key"));
+        let _ = write!(
+            io::stderr(),
+            "delete {} in {dir}? [y/N] ",
+            units::counted(keys, "key")
+        );
         let mut answer = String::new();
         let _ = io::stdin().lock().read_line(&mut answer);
         if !matches!(answer.trim(), "y" | "Y" | "yes") {
@@ -166,22 +182,30 @@ pub fn clear(context: &mut Context, args: &ClearArgs) -> Outcome {
     if context.json {
         context.out.json(&json!({ "cleared": cleared }))?;
     } else if !context.quiet {
-        context.out.line(format!("deleted {}", units::counted(cleared, "key")))?;
+        context
+            .out
+            .line(format!("deleted {}", units::counted(cleared, "key")))?;
     }
     Ok(Exit::Done)
 }
 
 /// `init`: makes a store.
 pub fn init(context: &mut Context) -> Outcome {
-    let (created, keys) =
-        context.store.write(|engine| Ok((engine.report().created, engine.len())))?;
+    let (created, keys) = context
+        .store
+        .write(|engine| Ok((engine.report().created, engine.len())))?;
     let dir = context.store.dir()?.display().to_string();
     if context.json {
-        context.out.json(&json!({ "created": created, "keys": keys }))?;
+        context
+            .out
+            .json(&json!({ "created": created, "keys": keys }))?;
     } else if !context.quiet {
         context.out.line(match created {
             true => format!("{dir} is an empty store"),
-            false => format!("{dir} is a store already, with {}", units::counted(keys, "key")),
+            false => format!(
+                "{dir} is a store already, with {}",
+                units::counted(keys, "key")
+            ),
         })?;
     }
     Ok(Exit::Done)

@@ -22,7 +22,9 @@ use worker::{Shared, Worker};
 /// `bench`: runs the mix.
 pub fn bench(context: &mut Context, args: &BenchArgs) -> Outcome {
     if args.read + args.write + args.del == 0 {
-        return Err(Failure::usage("--read, --write and --del are all 0: there is nothing to do"));
+        return Err(Failure::usage(
+            "--read, --write and --del are all 0: there is nothing to do",
+        ));
     }
     if args.keyspace == 0 {
         return Err(Failure::usage("--keyspace must be above 0"));
@@ -47,6 +49,7 @@ pub fn bench(context: &mut Context, args: &BenchArgs) -> Outcome {
     let mut periodic = Periodic::new(args)?;
     let workers = run(context, args, &target, &shared, &mut periodic)?;
     let elapsed = shared.started.elapsed();
+    periodic.profile(&target, &shared, periodic.since_profile())?;
     if args.write_hint {
         target.rotate().map_err(|error| refused(&error))?;
     }
@@ -55,9 +58,10 @@ pub fn bench(context: &mut Context, args: &BenchArgs) -> Outcome {
     report::final_report(context, args, &startup, workers, elapsed, &stats, &periodic)?;
     match shared.failure() {
         Some(error) => Err(refused(&error)),
-        None if interrupt::was_pressed() => {
-            Err(Failure::new(Exit::Interrupted, "interrupted: what the run wrote is kept"))
-        }
+        None if interrupt::was_pressed() => Err(Failure::new(
+            Exit::Interrupted,
+            "interrupted: what the run wrote is kept",
+        )),
         None => Ok(Exit::Done),
     }
 }
@@ -84,12 +88,17 @@ fn run(
             .collect();
         let mut result = Ok(());
         let mut merging: Option<std::thread::ScopedJoinHandle<'_, ()>> = None;
-        while !threads.iter().all(std::thread::ScopedJoinHandle::is_finished) {
+        while !threads
+            .iter()
+            .all(std::thread::ScopedJoinHandle::is_finished)
+        {
             std::thread::sleep(std::time::Duration::from_millis(10));
             if result.is_ok() {
                 result = periodic.tick(context, target, shared);
             }
-            let is_idle = merging.as_ref().is_none_or(std::thread::ScopedJoinHandle::is_finished);
+            let is_idle = merging
+                .as_ref()
+                .is_none_or(std::thread::ScopedJoinHandle::is_finished);
             if is_idle && periodic.is_merge_due() {
                 let target = target.clone();
                 merging = Some(scope.spawn(move || shared.note(target.merge())));
@@ -98,7 +107,10 @@ fn run(
                 shared.stop.store(true, Ordering::Relaxed);
             }
         }
-        let workers = threads.into_iter().filter_map(|thread| thread.join().ok()).collect();
+        let workers = threads
+            .into_iter()
+            .filter_map(|thread| thread.join().ok())
+            .collect();
         result.map(|()| workers)
     })
 }

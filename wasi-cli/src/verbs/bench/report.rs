@@ -65,33 +65,53 @@ impl Periodic {
             if !context.json && !context.quiet {
                 let ops = units::count(ops);
                 let rate = units::count(rate);
-                context.out.line(format!("{seconds:>7.1} s  {ops:>13} ops  {rate:>11} per second"))?;
+                context.out.line(format!(
+                    "{seconds:>7.1} s  {ops:>13} ops  {rate:>11} per second"
+                ))?;
                 context.out.flush()?;
             }
         }
         if let Some(period) = self.profile.passed() {
-            let rate = units::rate(ops - self.profiled_ops, period);
-            self.profiled_ops = ops;
-            let field = |number: Option<u64>| number.map_or(String::new(), |n| n.to_string());
-            if let Some(profile) = &mut self.cpu {
-                let (user, system) = processor_ms().unzip();
-                let times = [field(user), field(system)].join(",");
-                profile.row(&format!("{seconds:.3},{ops},{rate},{times}"))?;
-            }
-            if let Some(profile) = &mut self.memory
-                && let Ok(stats) = target.stats()
-            {
-                profile.row(&format!(
-                    "{seconds:.3},{},{},{},{},{}",
-                    field(memory_bytes()),
-                    stats.memory_bytes,
-                    stats.total_bytes,
-                    stats.live_bytes,
-                    stats.keys
-                ))?;
-            }
+            self.profile(target, shared, period)?;
         }
         Ok(())
+    }
+
+    /// Adds a row to the profiles: every second, and at the end of the run.
+    pub fn profile(
+        &mut self,
+        target: &Target,
+        shared: &Shared,
+        period: Duration,
+    ) -> Result<(), Failure> {
+        let seconds = shared.started.elapsed().as_secs_f64();
+        let ops = shared.done.load(Ordering::Relaxed);
+        let rate = units::rate(ops - self.profiled_ops, period);
+        self.profiled_ops = ops;
+        let field = |number: Option<u64>| number.map_or(String::new(), |n| n.to_string());
+        if let Some(profile) = &mut self.cpu {
+            let (user, system) = processor_ms().unzip();
+            let times = [field(user), field(system)].join(",");
+            profile.row(&format!("{seconds:.3},{ops},{rate},{times}"))?;
+        }
+        if let Some(profile) = &mut self.memory
+            && let Ok(stats) = target.stats()
+        {
+            profile.row(&format!(
+                "{seconds:.3},{},{},{},{},{}",
+                field(memory_bytes()),
+                stats.memory_bytes,
+                stats.total_bytes,
+                stats.live_bytes,
+                stats.keys
+            ))?;
+        }
+        Ok(())
+    }
+
+    /// How long ago the profiles got their last row.
+    pub fn since_profile(&self) -> Duration {
+        self.profile.last.elapsed()
     }
 
     /// Whether to merge now.
@@ -110,7 +130,10 @@ struct Every {
 
 impl Every {
     fn new(ms: u64) -> Self {
-        Self { period: Duration::from_millis(ms), last: Instant::now() }
+        Self {
+            period: Duration::from_millis(ms),
+            last: Instant::now(),
+        }
     }
 
     fn passed(&mut self) -> Option<Duration> {
@@ -134,7 +157,10 @@ impl Profile {
             return Ok(None);
         };
         let file = File::create(path).map_err(|error| Failure::file("write", path, &error))?;
-        let mut profile = Self { path: path.to_owned(), file };
+        let mut profile = Self {
+            path: path.to_owned(),
+            file,
+        };
         profile.row(header)?;
         Ok(Some(profile))
     }
@@ -147,7 +173,9 @@ impl Profile {
 /// How long opening took.
 pub fn startup(context: &mut Context, startup: &Startup) -> Result<(), Failure> {
     if context.json {
-        return context.out.json(&json!({ "startup": startup_json(startup) }));
+        return context
+            .out
+            .json(&json!({ "startup": startup_json(startup) }));
     }
     let report = &startup.report;
     context.out.line(format!(
@@ -156,7 +184,11 @@ pub fn startup(context: &mut Context, startup: &Startup) -> Result<(), Failure> 
         units::counted(report.keys, "key"),
         units::size(report.hinted_bytes),
         units::size(report.scanned_bytes),
-        if startup.is_scan { " (hints hidden)" } else { "" },
+        if startup.is_scan {
+            " (hints hidden)"
+        } else {
+            ""
+        },
     ))
 }
 
@@ -184,7 +216,12 @@ pub fn final_report(
     let each: Vec<(&str, Percentiles)> = KINDS
         .iter()
         .enumerate()
-        .map(|(at, kind)| (*kind, Percentiles::of(workers.iter().map(|w| &w.samples[at]))))
+        .map(|(at, kind)| {
+            (
+                *kind,
+                Percentiles::of(workers.iter().map(|w| &w.samples[at])),
+            )
+        })
         .collect();
     let all = Percentiles::of(workers.iter().flat_map(|worker| &worker.samples));
     let (hits, bytes) = workers.iter().fold((0, 0), |(hits, bytes), worker| {
@@ -242,7 +279,10 @@ pub fn final_report(
         units::percent(stats.live_bytes, stats.total_bytes),
     );
     if args.compact_every > 0 {
-        line.push_str(&format!("; merged {}", units::counted(periodic.merges, "time")));
+        line.push_str(&format!(
+            "; merged {}",
+            units::counted(periodic.merges, "time")
+        ));
     }
     if let Some(peak) = peak_memory_bytes() {
         line.push_str(&format!("; peak memory {}", units::size(peak)));

@@ -15,7 +15,13 @@ pub struct Samples {
 impl Samples {
     /// Room for so many.
     pub fn new(room: usize, seed: u64) -> Self {
-        Self { kept: Vec::new(), room: room.max(1), seen: 0, max: 0, random: Random::new(seed) }
+        Self {
+            kept: Vec::new(),
+            room: room.max(1),
+            seen: 0,
+            max: 0,
+            random: Random::new(seed),
+        }
     }
 
     /// One more, in nanoseconds.
@@ -69,7 +75,13 @@ impl Percentiles {
             });
             reached.or(weighted.last()).map_or(0, |(nanos, _)| *nanos)
         };
-        Self { count, p50: at(0.50), p95: at(0.95), p99: at(0.99), max }
+        Self {
+            count,
+            p50: at(0.50),
+            p95: at(0.95),
+            p99: at(0.99),
+            max,
+        }
     }
 }
 
@@ -84,7 +96,11 @@ mod tests {
             (1..=100_000).for_each(|nanos| samples.add(nanos));
             let found = Percentiles::of([samples].iter());
             assert_eq!((found.count, found.max), (100_000, 100_000));
-            for (got, right) in [(found.p50, 50_000), (found.p95, 95_000), (found.p99, 99_000)] {
+            for (got, right) in [
+                (found.p50, 50_000),
+                (found.p95, 95_000),
+                (found.p99, 99_000),
+            ] {
                 assert!(got.abs_diff(right) < 6_000, "{got} is not about {right}");
             }
         }

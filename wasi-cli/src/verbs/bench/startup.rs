@@ -37,7 +37,11 @@ pub fn measure(context: &mut Context, args: &BenchArgs) -> Result<Startup, Failu
         let engine: Engine<PlatformStorage> = Engine::open(storage, options).map_err(refused)?;
         engine.report().clone()
     };
-    Ok(Startup { elapsed: began.elapsed(), report, is_scan: args.force_scan })
+    Ok(Startup {
+        elapsed: began.elapsed(),
+        report,
+        is_scan: args.force_scan,
+    })
 }
 
 /// The platform's directory with its hint files out of sight.

@@ -39,7 +39,10 @@ impl Target {
     }
     pub fn close(self) -> Result<(), Error> {
         match Arc::into_inner(self.0) {
-            Some(engine) => engine.into_inner().unwrap_or_else(PoisonError::into_inner).close(),
+            Some(engine) => engine
+                .into_inner()
+                .unwrap_or_else(PoisonError::into_inner)
+                .close(),
             None => Ok(()),
         }
     }

@@ -23,7 +23,12 @@ impl Cost {
     fn of(what: &'static str, mut nanos: Vec<u64>) -> Self {
         nanos.sort_unstable();
         let at = |share: usize| nanos.get(nanos.len() * share / 100).copied().unwrap_or(0);
-        Self { what, median_ns: at(50), p99_ns: at(99), calls: nanos.len() as u64 }
+        Self {
+            what,
+            median_ns: at(50),
+            p99_ns: at(99),
+            calls: nanos.len() as u64,
+        }
     }
 
     pub fn json(&self) -> Value {

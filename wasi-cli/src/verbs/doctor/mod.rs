@@ -72,13 +72,18 @@ pub fn doctor(context: &mut Context, args: &DoctorArgs) -> Outcome {
             report["promises"] = Value::Null;
             report["refused"] = message.clone().into();
             if !context.json {
-                context.out.line(format!("the host could not be tried: {message}"))?;
+                context
+                    .out
+                    .line(format!("the host could not be tried: {message}"))?;
             }
         }
         Err(closed) => return Err(closed),
     }
     if interrupt::was_pressed() {
-        return Err(Failure::new(Exit::Interrupted, "interrupted: the scratch files are removed"));
+        return Err(Failure::new(
+            Exit::Interrupted,
+            "interrupted: the scratch files are removed",
+        ));
     }
     let health = health(context, args, &mut report)?;
     if context.json {
@@ -112,7 +117,11 @@ fn as_json(tried: &Tried) -> Value {
 fn say_host(context: &mut Context, tried: &[Tried], costs: &[costs::Cost]) -> Result<(), Failure> {
     let mut table = Table::new(&["promise", "here", "what that means"]);
     for tried in tried {
-        table.row([tried.what.to_owned(), tried.verdict.word().to_owned(), tried.detail.clone()]);
+        table.row([
+            tried.what.to_owned(),
+            tried.verdict.word().to_owned(),
+            tried.detail.clone(),
+        ]);
     }
     context.out.table(&table)?;
     context.out.line("")?;
@@ -132,14 +141,20 @@ fn say_host(context: &mut Context, tried: &[Tried], costs: &[costs::Cost]) -> Re
 /// Opens the store and says how it is.
 fn health(context: &mut Context, args: &DoctorArgs, report: &mut Value) -> Outcome {
     let found = context.store.read(|engine| {
-        Ok((engine.report().clone(), engine.stats(), engine.merge_plan().due))
+        Ok((
+            engine.report().clone(),
+            engine.stats(),
+            engine.merge_plan().due,
+        ))
     });
     let (recovery, stats, is_merge_due) = match found {
         Ok(found) => found,
         Err(Failure::Said { exit, message }) => {
             report["store"] = json!({ "opens": false, "why": message });
             if !context.json {
-                context.out.line(format!("the store does not open: {message}"))?;
+                context
+                    .out
+                    .line(format!("the store does not open: {message}"))?;
             }
             return Ok(exit);
         }
@@ -170,7 +185,9 @@ fn health(context: &mut Context, args: &DoctorArgs, report: &mut Value) -> Outco
         if is_merge_due { ", a merge is due" } else { "" },
     ))?;
     match &verified {
-        None => context.out.line("its bytes were not read one by one: --deep does")?,
+        None => context
+            .out
+            .line("its bytes were not read one by one: --deep does")?,
         Some(report) if report.damages.is_empty() => {
             context.out.line("all its bytes are as they were written")?;
         }

@@ -24,7 +24,9 @@ pub fn try_all(storage: &Tested, dir: &Path) -> Vec<Tried> {
         ("a listing is complete", &|| list(storage)),
         ("files can be shortened", &|| truncate(storage)),
         ("space can be reserved", &|| preallocate(storage)),
-        ("the kernel locks out a second writer", &|| lock(storage, dir)),
+        ("the kernel locks out a second writer", &|| {
+            lock(storage, dir)
+        }),
         ("gathered writes are whole", &|| gathered(dir)),
         ("there is a clock", &|| Ok(clock(storage))),
         ("there is randomness", &|| entropy(storage)),
@@ -33,7 +35,11 @@ pub fn try_all(storage: &Tested, dir: &Path) -> Vec<Tried> {
         .map(|(what, tried)| {
             let (verdict, detail) =
                 tried().unwrap_or_else(|error| (Verdict::Broken, error.to_string()));
-            Tried { what, verdict, detail }
+            Tried {
+                what,
+                verdict,
+                detail,
+            }
         })
         .collect()
 }
@@ -77,7 +83,9 @@ fn append(storage: &Tested) -> Verdicts {
     if body == first && tail == b"TAIL" {
         return kept("reads and writes go where they are told");
     }
-    broken(format!("{read} bytes came back, and not the ones that were written"))
+    broken(format!(
+        "{read} bytes came back, and not the ones that were written"
+    ))
 }
 
 fn sync(storage: &Tested) -> Verdicts {
@@ -94,9 +102,9 @@ fn names(storage: &Tested) -> Verdicts {
     storage.create(&name("named")?)?;
     match storage.sync_namespace() {
         Ok(()) => kept("a new file survives a power loss"),
-        Err(error) if error.kind == ErrorKind::Unsupported => without(
-            "a power loss may undo the newest file; recovery notices and reports that",
-        ),
+        Err(error) if error.kind == ErrorKind::Unsupported => {
+            without("a power loss may undo the newest file; recovery notices and reports that")
+        }
         Err(error) => Err(error),
     }
 }
@@ -115,8 +123,9 @@ fn rename(storage: &Tested) -> Verdicts {
 }
 
 fn list(storage: &Tested) -> Verdicts {
-    let wanted: BTreeSet<FileName> =
-        (0..LISTED).map(|n| name(&format!("listed-{n:04}"))).collect::<Result<_, _>>()?;
+    let wanted: BTreeSet<FileName> = (0..LISTED)
+        .map(|n| name(&format!("listed-{n:04}")))
+        .collect::<Result<_, _>>()?;
     for name in &wanted {
         storage.create(name)?;
     }
@@ -177,12 +186,16 @@ fn lock(storage: &Tested, dir: &Path) -> Verdicts {
 fn gathered(dir: &Path) -> Verdicts {
     let mut file = fs::File::create(dir.join("gathered"))
         .map_err(|error| StorageError::with_detail(ErrorKind::Io, error.to_string()))?;
-    let pieces = [IoSlice::new(b"head"), IoSlice::new(b""), IoSlice::new(b"value")];
+    let pieces = [
+        IoSlice::new(b"head"),
+        IoSlice::new(b""),
+        IoSlice::new(b"value"),
+    ];
     match file.write_vectored(&pieces) {
         Ok(9) => kept("not needed: a record is written in one piece"),
-        Ok(written) => {
-            without(&format!("{written} of 9 bytes; not needed: a record is written in one piece"))
-        }
+        Ok(written) => without(&format!(
+            "{written} of 9 bytes; not needed: a record is written in one piece"
+        )),
         Err(error) => without(&error.to_string()),
     }
 }
@@ -192,10 +205,14 @@ fn clock(storage: &Tested) -> (Verdict, String) {
     const PLAUSIBLE_MS: u64 = 1_577_836_800_000;
     match storage.now_ms() {
         None => (Verdict::Without, "keys cannot expire here".to_owned()),
-        Some(now) if now < PLAUSIBLE_MS => {
-            (Verdict::Without, format!("it says {}, so expiry is off", crate::units::time(now)))
-        }
-        Some(now) => (Verdict::Kept, format!("it says {}", crate::units::time(now))),
+        Some(now) if now < PLAUSIBLE_MS => (
+            Verdict::Without,
+            format!("it says {}, so expiry is off", crate::units::time(now)),
+        ),
+        Some(now) => (
+            Verdict::Kept,
+            format!("it says {}", crate::units::time(now)),
+        ),
     }
 }
 
