@@ -65,8 +65,10 @@ fn main() -> ExitCode {
             "internal error, please report it; the store is as after a crash: {info}"
         ));
     }));
-    // A failed parse, --help and --version end here, with code 2 or 0.
-    let cli = Cli::parse_from(spelling::normalised(std::env::args_os()));
+    let cli = match Cli::try_parse_from(spelling::normalised(std::env::args_os())) {
+        Ok(cli) => cli,
+        Err(error) => return ExitCode::from(spelling::refuse(&error) as u8),
+    };
     let mut context = Context::new(cli.store);
     let outcome = verbs::run(&mut context, cli.verb);
     // Closing is part of the work: what it refuses is an error even after a good answer.

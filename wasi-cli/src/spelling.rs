@@ -1,5 +1,9 @@
-//! Spellings that people bring along from bitcaskctl, which takes long options with one dash.
+//! How a command line is spelled: what people bring along from bitcaskctl, which takes long options
+//! with one dash, and what is said about a line that cannot be understood.
 
+use crate::failure::Exit;
+use crate::term::complain;
+use clap::error::ErrorKind;
 use std::ffi::OsString;
 
 const BITCASKCTL: [&str; 18] = [
@@ -49,9 +53,60 @@ fn is_bitcaskctl(arg: &OsString) -> bool {
         })
 }
 
+/// Prints help and versions in full, and what is wrong with a line in one line.
+pub fn refuse(error: &clap::Error) -> Exit {
+    let is_page = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    );
+    if is_page {
+        // A closed pipe is no error here either.
+        let _ = error.print();
+    } else {
+        complain(&one_line(&error.to_string()));
+    }
+    if error.use_stderr() {
+        Exit::Usage
+    } else {
+        Exit::Done
+    }
+}
+
+/// clap's paragraphs as one sentence.
+fn one_line(text: &str) -> String {
+    let text = text.strip_prefix("error: ").unwrap_or(text);
+    let paragraphs = text.split("\n\n").map(|paragraph| {
+        let words: Vec<&str> = paragraph.split_whitespace().collect();
+        let line = words.join(" ");
+        match line.strip_prefix("For more information, try ") {
+            Some(rest) => format!("{} says more", rest.trim_matches(['.', '\''])),
+            None => line.replace("Usage: ", "usage: "),
+        }
+    });
+    paragraphs
+        .filter(|paragraph| !paragraph.is_empty())
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::normalised;
+    use super::{normalised, one_line};
+
+    #[test]
+    fn complaints_are_one_line() {
+        let said = one_line(
+            "error: unrecognized subcommand 'gte'\n\n  tip: some similar subcommands exist: 'get'\n\n\
+             Usage: portcask [OPTIONS] <COMMAND>\n\nFor more information, try '--help'.\n",
+        );
+        assert_eq!(
+            said,
+            "unrecognized subcommand 'gte'; tip: some similar subcommands exist: 'get'; \
+             usage: portcask [OPTIONS] <COMMAND>; --help says more"
+        );
+    }
 
     #[test]
     fn single_dashes_count_only_behind_bench() {

@@ -6,7 +6,7 @@ use crate::args::{MergePolicyArgs, StoreArgs};
 use crate::failure::{Exit, Failure, plain};
 use crate::term::complain;
 use portcask::storage::ErrorKind;
-use portcask::{Entry, Error, Options, PlatformStorage, RecoveryReport, StorageError};
+use portcask::{Ack, Entry, Error, Options, PlatformStorage, RecoveryReport, StorageError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,6 +24,7 @@ pub struct Store {
     policy: MergePolicyArgs,
     open: Option<Handle>,
     remark: String,
+    line_ack: Option<Ack>,
 }
 
 struct Handle {
@@ -49,6 +50,7 @@ impl Store {
             policy: MergePolicyArgs::default(),
             open: None,
             remark: String::new(),
+            line_ack: None,
         }
     }
 
@@ -57,15 +59,14 @@ impl Store {
         self.policy = policy.clone();
     }
 
-    /// Takes over what a line of the REPL may change for itself: how its writes are acknowledged.
+    /// Takes over what a line of the REPL says for itself: how its writes are acknowledged.
     pub fn set_line_args(&mut self, line: &StoreArgs) {
-        self.args.ack = line.ack;
-        self.args.sync = line.sync;
+        self.line_ack = line.ack_level();
     }
 
-    /// How a single write is acknowledged, if that was asked for.
-    pub fn ack(&self) -> Option<portcask::Ack> {
-        self.args.ack_level()
+    /// How a single write is acknowledged, if that differs from how the store was opened.
+    pub fn ack(&self) -> Option<Ack> {
+        self.line_ack
     }
 
     /// The directory, or the error that shows what to type.

@@ -13,6 +13,7 @@ pub struct StoreArgs {
         long,
         short = 'd',
         global = true,
+        display_order = 900,
         value_name = "DIR",
         env = "PORTCASK_DIR",
         hide_env_values = true,
@@ -21,11 +22,11 @@ pub struct StoreArgs {
     pub dir: Option<PathBuf>,
 
     /// Answer in JSON: one object, or one object per line for lists
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 901)]
     pub json: bool,
 
     /// No progress and no remarks; errors and data loss are still said
-    #[arg(long, short = 'q', global = true)]
+    #[arg(long, short = 'q', global = true, display_order = 902)]
     pub quiet: bool,
 
     /// When a write counts as done

@@ -35,8 +35,6 @@ is to end its life, expires_ms in unix milliseconds. A file that `export` wrote 
 pub struct ImportArgs {
     /// The file; - or nothing is standard input
     pub file: Option<PathBuf>,
-    #[command(flatten)]
-    pub shape: ShapeArgs,
     /// Count bad lines and go on instead of stopping at the first
     #[arg(long)]
     pub skip_bad: bool,
@@ -49,6 +47,8 @@ pub struct ImportArgs {
     /// Records per batch; a batch is stored whole or not at all
     #[arg(long, value_name = "COUNT", default_value_t = 1000, value_parser = at_least_one)]
     pub batch: usize,
+    #[command(flatten)]
+    pub shape: ShapeArgs,
     #[command(flatten)]
     pub merge: super::MergePolicyArgs,
 }
@@ -72,11 +72,11 @@ pub struct ExportArgs {
     /// The file (same as FILE)
     #[arg(long, short = 'o', value_name = "FILE")]
     pub output: Option<PathBuf>,
-    #[command(flatten)]
-    pub shape: ShapeArgs,
     /// Only keys that start with this
     #[arg(long, short = 'p', value_name = "PREFIX")]
     pub prefix: Option<OsString>,
+    #[command(flatten)]
+    pub shape: ShapeArgs,
 }
 
 /// How a file of records is laid out.

@@ -96,12 +96,19 @@ fn run(context: &mut Context, line: &str) -> Result<Option<Exit>, Failure> {
         Ok(cli) => cli,
         Err(error) => {
             context.out.flush()?;
-            // Help goes to standard output, complaints to standard error.
-            let _ = error.print();
-            let is_help = !error.use_stderr();
-            return Ok(Some(if is_help { Exit::Done } else { Exit::Usage }));
+            return Ok(Some(crate::spelling::refuse(&error)));
         }
     };
+    let is_here = cli
+        .store
+        .dir
+        .as_deref()
+        .is_none_or(|dir| context.store.dir().is_ok_and(|here| here == dir));
+    if !is_here && cli.store.dir != std::env::var_os("PORTCASK_DIR").map(Into::into) {
+        return Err(Failure::usage(
+            "the REPL stays in one directory; exit, and start it in the other",
+        ));
+    }
     if matches!(cli.verb, Verb::Repl(_)) {
         return Err(Failure::usage("this is the REPL already"));
     }

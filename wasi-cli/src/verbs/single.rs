@@ -67,7 +67,7 @@ pub fn get(context: &mut Context, args: &GetArgs) -> Outcome {
         context.out.line(to_base64(&entry.value))?;
     } else {
         context.out.bytes(&entry.value)?;
-        if context.out.is_terminal {
+        if context.out.is_terminal || context.in_repl {
             context.out.bytes(b"\n")?;
         }
     }

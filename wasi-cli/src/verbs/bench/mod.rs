@@ -49,6 +49,7 @@ pub fn bench(context: &mut Context, args: &BenchArgs) -> Outcome {
     let mut periodic = Periodic::new(args)?;
     let workers = run(context, args, &target, &shared, &mut periodic)?;
     let elapsed = shared.started.elapsed();
+    periodic.profile(&target, &shared, periodic.since_profile())?;
     if args.write_hint {
         target.rotate().map_err(|error| refused(&error))?;
     }

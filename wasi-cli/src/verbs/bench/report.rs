@@ -72,28 +72,46 @@ impl Periodic {
             }
         }
         if let Some(period) = self.profile.passed() {
-            let rate = units::rate(ops - self.profiled_ops, period);
-            self.profiled_ops = ops;
-            let field = |number: Option<u64>| number.map_or(String::new(), |n| n.to_string());
-            if let Some(profile) = &mut self.cpu {
-                let (user, system) = processor_ms().unzip();
-                let times = [field(user), field(system)].join(",");
-                profile.row(&format!("{seconds:.3},{ops},{rate},{times}"))?;
-            }
-            if let Some(profile) = &mut self.memory
-                && let Ok(stats) = target.stats()
-            {
-                profile.row(&format!(
-                    "{seconds:.3},{},{},{},{},{}",
-                    field(memory_bytes()),
-                    stats.memory_bytes,
-                    stats.total_bytes,
-                    stats.live_bytes,
-                    stats.keys
-                ))?;
-            }
+            self.profile(target, shared, period)?;
         }
         Ok(())
+    }
+
+    /// Adds a row to the profiles: every second, and at the end of the run.
+    pub fn profile(
+        &mut self,
+        target: &Target,
+        shared: &Shared,
+        period: Duration,
+    ) -> Result<(), Failure> {
+        let seconds = shared.started.elapsed().as_secs_f64();
+        let ops = shared.done.load(Ordering::Relaxed);
+        let rate = units::rate(ops - self.profiled_ops, period);
+        self.profiled_ops = ops;
+        let field = |number: Option<u64>| number.map_or(String::new(), |n| n.to_string());
+        if let Some(profile) = &mut self.cpu {
+            let (user, system) = processor_ms().unzip();
+            let times = [field(user), field(system)].join(",");
+            profile.row(&format!("{seconds:.3},{ops},{rate},{times}"))?;
+        }
+        if let Some(profile) = &mut self.memory
+            && let Ok(stats) = target.stats()
+        {
+            profile.row(&format!(
+                "{seconds:.3},{},{},{},{},{}",
+                field(memory_bytes()),
+                stats.memory_bytes,
+                stats.total_bytes,
+                stats.live_bytes,
+                stats.keys
+            ))?;
+        }
+        Ok(())
+    }
+
+    /// How long ago the profiles got their last row.
+    pub fn since_profile(&self) -> Duration {
+        self.profile.last.elapsed()
     }
 
     /// Whether to merge now.
