@@ -16,6 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub enum Call {
     Append,
     Sync,
+    /// The next read alone.
+    Read,
 }
 
 #[derive(Clone, Debug)]
@@ -42,6 +44,9 @@ struct Control {
 pub struct Seen {
     holds_appends: bool,
     holds_syncs: bool,
+    holds_next_read: bool,
+    read_is_held: bool,
+    panics: Option<Call>,
     fails_syncs_from: Option<u64>,
     now_ms: Option<u64>,
     /// Appends that went through.
@@ -51,6 +56,7 @@ pub struct Seen {
     /// Calls that stand at their gate.
     pub held_appends: u64,
     pub held_syncs: u64,
+    pub held_reads: u64,
 }
 
 impl Gates {
@@ -72,6 +78,15 @@ impl Gates {
     /// Lets every sync fail whose number, counted from 1, is this or above.
     pub fn fail_syncs_from(&self, number: u64) {
         self.control.seen().fails_syncs_from = Some(number);
+    }
+
+    /// Lets every such call panic from now on, which the contract forbids.
+    pub fn panic_at(&self, call: Call) {
+        self.control.seen().panics = Some(call);
+    }
+
+    pub fn calm_down(&self) {
+        self.control.seen().panics = None;
     }
 
     pub fn set_now_ms(&self, now_ms: u64) {
@@ -98,6 +113,11 @@ impl Gates {
         match call {
             Call::Append => seen.holds_appends = held,
             Call::Sync => seen.holds_syncs = held,
+            Call::Read if held => seen.holds_next_read = true,
+            Call::Read => {
+                seen.holds_next_read = false;
+                seen.read_is_held = false;
+            }
         }
         drop(seen);
         self.control.changed.notify_all();
@@ -115,6 +135,27 @@ impl Gates {
 impl Control {
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap()
+    }
+
+    fn panic_if_told(&self, call: Call) {
+        let told = self.seen().panics == Some(call);
+        assert!(!told, "a backend's panic, on purpose");
+    }
+
+    fn pass_read(&self) {
+        let mut seen = self.seen();
+        if !std::mem::take(&mut seen.holds_next_read) {
+            return;
+        }
+        seen.read_is_held = true;
+        seen.held_reads += 1;
+        self.changed.notify_all();
+        let until = Instant::now() + PATIENCE;
+        while seen.read_is_held {
+            assert!(Instant::now() < until, "a read was never released");
+            seen = self.changed.wait_timeout(seen, PATIENCE).unwrap().0;
+        }
+        seen.held_reads -= 1;
     }
 
     fn pass_append(&self) {
@@ -156,6 +197,7 @@ impl Control {
 impl File for GatedFile {
     fn append(&self, offset: u64, bytes: &[u8]) -> Result<(), StorageError> {
         if let Some(control) = &self.control {
+            control.panic_if_told(Call::Append);
             control.pass_append();
         }
         self.file.append(offset, bytes)?;
@@ -166,11 +208,15 @@ impl File for GatedFile {
     }
 
     fn pread(&self, offset: u64, into: &mut [u8]) -> Result<usize, StorageError> {
+        if let Some(control) = &self.control {
+            control.pass_read();
+        }
         self.file.pread(offset, into)
     }
 
     fn sync(&self) -> Result<(), StorageError> {
         if let Some(control) = &self.control {
+            control.panic_if_told(Call::Sync);
             control.pass_sync()?;
         }
         self.file.sync()

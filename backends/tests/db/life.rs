@@ -168,6 +168,30 @@ fn a_get_that_meets_closing_answers_the_value_or_closed_and_never_absence() {
 }
 
 #[test]
+fn a_panic_below_a_write_wedges_nobody_and_the_next_opening_is_whole() {
+    for call in [Call::Append, Call::Sync] {
+        let world = World::new();
+        let db = world.open();
+        db.put_with(b"cat", b"meow", &at(Ack::Synced)).unwrap();
+        world.gates.panic_at(call);
+        thread::scope(|scope| {
+            let put = scope.spawn(|| db.put_with(b"dog", b"woof", &at(Ack::Synced)));
+            assert!(put.join().is_err(), "{call:?}");
+        });
+        world.gates.calm_down();
+        let again = db.put_with(b"dog", b"woof", &at(Ack::Synced));
+        assert!(again.is_err(), "{call:?}: what the panic left is unknown");
+        assert_eq!(db.get(b"cat").unwrap().as_deref(), Some(&b"meow"[..]));
+        let sound = |met| matches!(met, Ok(_) | Err(Error::Poisoned));
+        assert!(db.iter().all(sound), "{call:?}");
+        assert!(db.close().is_err(), "{call:?}");
+        assert_eq!(db.get(b"cat"), Err(Error::Closed));
+        let db = world.open();
+        assert_eq!(db.get(b"cat").unwrap().as_deref(), Some(&b"meow"[..]));
+    }
+}
+
+#[test]
 fn a_handle_and_its_walks_can_be_sent_to_threads() {
     fn shared<T: Send + Sync>(_: &T) {}
     let world = World::new();

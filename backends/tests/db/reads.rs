@@ -104,6 +104,54 @@ fn writes_go_on_while_the_files_of_a_merge_are_synced() {
 }
 
 #[test]
+fn a_walk_that_merges_overtake_in_the_middle_of_a_page_meets_every_key_once() {
+    const KEYS: usize = 250;
+    let world = World::new();
+    let db = world.open();
+    let value = |n: usize| [key(n), vec![n as u8; 10_000]].concat();
+    for n in 0..KEYS {
+        db.put(&key(n), &value(n)).unwrap();
+    }
+    world.gates.hold(Call::Read);
+    thread::scope(|scope| {
+        let walk = scope.spawn(|| db.iter().collect::<portcask::Result<Vec<_>>>());
+        world.gates.wait_until(|seen| seen.held_reads == 1);
+        // Twice, so that other files take over the numbers of those that the walk has seen.
+        for _ in 0..2 {
+            for n in 0..KEYS / 2 {
+                db.put(&key(n), &value(n)).unwrap();
+            }
+            db.merge_all(|_, _| {}).unwrap();
+        }
+        world.gates.release(Call::Read);
+        let mut met = walk.join().unwrap().unwrap();
+        met.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        assert_eq!(met.len(), KEYS);
+        for (n, entry) in met.iter().enumerate() {
+            assert_eq!(entry.key, key(n));
+            assert!(entry.value == value(n), "key {n} has another value");
+        }
+    });
+}
+
+#[test]
+fn a_get_that_a_merge_overtakes_reads_on_in_the_file_that_it_found() {
+    let world = World::new();
+    let db = world.open();
+    db.put(b"cat", b"meow").unwrap();
+    world.gates.hold(Call::Read);
+    thread::scope(|scope| {
+        let get = scope.spawn(|| db.get(b"cat"));
+        world.gates.wait_until(|seen| seen.held_reads == 1);
+        for _ in 0..3 {
+            db.merge_all(|_, _| {}).unwrap();
+        }
+        world.gates.release(Call::Read);
+        assert_eq!(get.join().unwrap().unwrap().as_deref(), Some(&b"meow"[..]));
+    });
+}
+
+#[test]
 fn verify_history_changes_and_stats_do_not_hold_up_writers() {
     let world = World::new();
     let db = world.open();
