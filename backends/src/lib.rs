@@ -7,9 +7,14 @@
 pub use portcask_core::*;
 
 #[cfg(not(target_family = "wasm"))]
+pub mod db;
+#[cfg(not(target_family = "wasm"))]
 pub mod std_files;
 #[cfg(all(target_os = "wasi", target_env = "p1"))]
 pub mod wasi;
+
+#[cfg(not(target_family = "wasm"))]
+pub use db::{Db, DbOptions, Transaction, open};
 
 /// The storage of this platform: a directory of the file system.
 #[cfg(not(target_family = "wasm"))]

@@ -89,8 +89,9 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 is_cache: false,
             });
             let hint = names::hint(entry.id);
-            if let Ok(file) = self.storage.open(&hint, Access::Read) {
-                let bytes = file.len().during(Op::Read, hint)?;
+            if let Ok(file) = self.storage.open(&hint, Access::Read)
+                && let Ok(bytes) = file.len()
+            {
                 files.push(Source {
                     name: hint,
                     file,

@@ -1,0 +1,288 @@
+//! The background thread: expiry, interval sync, the durable marker, merge.
+
+use super::{Core, SharedStorage};
+use portcask_core::storage::{ErrorKind, StorageError};
+use portcask_core::{Error, MergeProgress, Op, Result};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// Bytes that one step of a merge deals with, under the writer's lock: about a millisecond.
+pub(super) const STEP_BYTES: u64 = 512 << 10;
+/// Longest rest between two steps of a merge that others had to wait for.
+const REST_MAX: Duration = Duration::from_millis(50);
+/// After errors the thread looks around less and less often, down to this.
+const EVERY_MAX: Duration = Duration::from_secs(60);
+/// Keys looked at in one piece of a sweep.
+const SWEEP_KEYS: usize = 256;
+/// Merges done in one round, so that a round ends.
+const ROUND_MERGES: usize = 8;
+
+/// What the thread and its callers tell each other.
+pub(super) struct Background {
+    signals: Mutex<Signals>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Signals {
+    thread: Option<JoinHandle<()>>,
+    /// The thread runs, or is about to.
+    runs: bool,
+    stop: bool,
+    /// Somebody waits for a round.
+    asked: bool,
+    /// Rounds that began and that ended.
+    begun: u64,
+    ended: u64,
+    /// How the last round went.
+    last: Option<Error>,
+    /// The last error of all rounds.
+    error: Option<Error>,
+    /// The last sequence number when the last round ended.
+    seen_seq: u64,
+}
+
+/// Starts the thread of a store.
+pub(super) fn start<S: SharedStorage>(core: &Arc<Core<S>>, every: Duration) -> Result<()> {
+    let mut signals = core.background.signals();
+    signals.runs = true;
+    let shared = Arc::clone(core);
+    let spawned = thread::Builder::new()
+        .name("portcask".into())
+        .spawn(move || shared.run(every));
+    match spawned {
+        Ok(thread) => signals.thread = Some(thread),
+        Err(cause) => {
+            signals.runs = false;
+            let words = format!("the background thread does not start: {cause}");
+            return Err(Error::Storage {
+                op: Op::Open,
+                file: None,
+                source: StorageError::with_detail(ErrorKind::Io, words),
+            });
+        }
+    }
+    Ok(())
+}
+
+impl Background {
+    pub(super) fn new() -> Self {
+        Self {
+            signals: Mutex::default(),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// Stops the thread and waits for it.
+    pub(super) fn stop(&self) {
+        let mut signals = self.signals();
+        signals.stop = true;
+        let thread = signals.thread.take();
+        drop(signals);
+        self.changed.notify_all();
+        if let Some(thread) = thread {
+            // A panic of the thread was noted when it happened.
+            let _ = thread.join();
+        }
+    }
+
+    pub(super) fn error(&self) -> Option<Error> {
+        self.signals().error.clone()
+    }
+
+    pub(super) fn runs(&self) -> bool {
+        self.signals().runs
+    }
+
+    /// Waits for a round of the thread that begins after this call. `None` if there is no thread.
+    pub(super) fn wait_for_round(&self) -> Option<Result<()>> {
+        let mut signals = self.signals();
+        let wanted = signals.begun + 1;
+        while signals.ended < wanted {
+            if !signals.runs {
+                return None;
+            }
+            if signals.stop {
+                return Some(Err(Error::Closed));
+            }
+            signals.asked = true;
+            self.changed.notify_all();
+            signals = self.wait(signals, Duration::MAX);
+        }
+        Some(signals.last.clone().map_or(Ok(()), Err))
+    }
+
+    /// Lets others have the writer for a while. Returns whether to go on.
+    pub(super) fn rest(&self, time: Duration) -> bool {
+        let until = Instant::now() + time;
+        let mut signals = self.signals();
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if signals.stop || left.is_zero() {
+                return !signals.stop;
+            }
+            signals = self.wait(signals, left);
+        }
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.signals().stop
+    }
+
+    fn signals(&self) -> MutexGuard<'_, Signals> {
+        // Nothing that is done under this lock can panic half-way.
+        self.signals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(
+        &self,
+        signals: MutexGuard<'a, Signals>,
+        time: Duration,
+    ) -> MutexGuard<'a, Signals> {
+        match time {
+            Duration::MAX => self.changed.wait(signals),
+            time => self
+                .changed
+                .wait_timeout(signals, time)
+                .map(|woken| woken.0)
+                .map_err(|lost| PoisonError::new(lost.into_inner().0)),
+        }
+        .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Notes the end of the thread, by a panic too, so that nobody waits for it.
+struct Farewell<'a>(&'a Background);
+
+impl Drop for Farewell<'_> {
+    fn drop(&mut self) {
+        let mut signals = self.0.signals();
+        signals.runs = false;
+        if thread::panicking() {
+            signals.error = Some(Error::Poisoned);
+        }
+        drop(signals);
+        self.0.changed.notify_all();
+    }
+}
+
+impl<S: SharedStorage> Core<S> {
+    /// The thread's life.
+    fn run(&self, every: Duration) {
+        let background = &self.background;
+        let _farewell = Farewell(background);
+        let mut pause = every;
+        loop {
+            let until = Instant::now().checked_add(self.pause(pause));
+            let mut signals = background.signals();
+            while !signals.stop && !signals.asked {
+                let now = Instant::now();
+                let left =
+                    until.map_or(Duration::MAX, |until| until.saturating_duration_since(now));
+                if left.is_zero() {
+                    break;
+                }
+                signals = background.wait(signals, left);
+            }
+            if signals.stop {
+                return;
+            }
+            signals.asked = false;
+            signals.begun += 1;
+            drop(signals);
+
+            let done = self.round();
+            pause = match &done {
+                Ok(()) => every,
+                Err(_) => pause.saturating_mul(2).clamp(every, EVERY_MAX.max(every)),
+            };
+            let mut signals = background.signals();
+            signals.ended = signals.begun;
+            signals.last = done.err();
+            if let Some(error) = signals.last.clone() {
+                signals.error = Some(error);
+            }
+            drop(signals);
+            background.changed.notify_all();
+        }
+    }
+
+    /// The interval sync does not wait for the next look around.
+    fn pause(&self, every: Duration) -> Duration {
+        match self.options.engine.sync_every_ms {
+            Some(ms) => every.min(Duration::from_millis(ms.max(1))),
+            None => every,
+        }
+    }
+
+    /// All that is due, once.
+    pub(super) fn round(&self) -> Result<()> {
+        while self.view.sweep(SWEEP_KEYS) && !self.background.is_stopping() {}
+        let seq = self.writer.with(|engine| engine.last_seq())?;
+        self.sync_if_due(seq)?;
+        let idle = std::mem::replace(&mut self.background.signals().seen_seq, seq) == seq;
+        if idle {
+            // Tells whoever reads the log after a crash how much of it is durable.
+            self.writer.with(|engine| engine.tick_sync())??;
+        }
+        if self.options.engine.merge.auto {
+            self.merge_what_is_due()?;
+        }
+        Ok(())
+    }
+
+    fn merge_what_is_due(&self) -> Result<()> {
+        // Whoever else drives a merge does this work.
+        let Ok(_baton) = self.merging.try_lock() else {
+            return Ok(());
+        };
+        let mut merges = 0;
+        while merges < ROUND_MERGES {
+            match self.merge_piece(STEP_BYTES)? {
+                MergeProgress::Idle => break,
+                MergeProgress::Done(_) => merges += 1,
+                MergeProgress::Working { .. } => {}
+            }
+            let seq = self.writer.with(|engine| engine.last_seq())?;
+            self.sync_if_due(seq)?;
+            if self.background.is_stopping() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Syncs up to `seq` if that is not durable and the interval has passed since the last sync.
+    pub(super) fn sync_if_due(&self, seq: u64) -> Result<()> {
+        match self.options.engine.sync_every_ms {
+            Some(ms) if self.commits.is_due(seq, Duration::from_millis(ms)) => {
+                self.commits.wait_for(seq, &self.writer)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// One step of merging, with the syncs of its commit done before it, outside the writer's
+    /// lock. If somebody had to wait for the step, rests as long as it took.
+    pub(super) fn merge_piece(&self, budget_bytes: u64) -> Result<MergeProgress> {
+        let (files, seq) = self
+            .writer
+            .with(|engine| (engine.merge_files_to_sync(), engine.last_seq()))?;
+        if !files.is_empty() {
+            self.commits.wait_for(seq, &self.writer)?;
+            for file in files {
+                // An error stays with the file: the commit's own sync meets it again.
+                let _ = portcask_core::storage::File::sync(&file);
+            }
+        }
+        let began = Instant::now();
+        let progress = self
+            .writer
+            .with(|engine| engine.merge_step(budget_bytes))??;
+        if self.writer.is_wanted() {
+            self.background.rest(began.elapsed().min(REST_MAX));
+        }
+        Ok(progress)
+    }
+}

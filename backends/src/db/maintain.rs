@@ -1,0 +1,147 @@
+//! Looking after a store: merge, numbers, proof, copies, history.
+
+use super::background::STEP_BYTES;
+use super::{Core, Db, SharedStorage};
+use portcask_core::format::file::StoreId;
+use portcask_core::{
+    BackupReport, ChangePage, Error, MergePlan, MergeProgress, MergeReport, RecoveryReport, Result,
+    Stats, Storage, VerifyReport, Version,
+};
+use std::sync::PoisonError;
+
+impl<S: SharedStorage> Db<S> {
+    /// What merge would do now, and why.
+    pub fn merge_plan(&self) -> Result<MergePlan> {
+        self.core().writer.with(|engine| engine.merge_plan())
+    }
+
+    /// Does about `budget_bytes` of merging: continues the merge in progress, or starts one if one
+    /// is due. Writers wait for one step at most.
+    pub fn merge_step(&self, budget_bytes: u64) -> Result<MergeProgress> {
+        let core = self.core();
+        core.writer.refuse_reentry()?;
+        let _baton = core.merging.lock().unwrap_or_else(PoisonError::into_inner);
+        core.merge_piece(budget_bytes)
+    }
+
+    /// Seals the active segment and merges everything, in steps between which writers have their
+    /// turn, telling `progress` the bytes done and in all. Damaged segments are left alone.
+    pub fn merge_all(&self, mut progress: impl FnMut(u64, u64)) -> Result<MergeReport> {
+        let core = self.core();
+        core.writer.refuse_reentry()?;
+        let _baton = core.merging.lock().unwrap_or_else(PoisonError::into_inner);
+        core.view.len();
+        if !core.writer.with(|engine| engine.begin_merge_all())?? {
+            return Ok(MergeReport::default());
+        }
+        loop {
+            match core.merge_piece(STEP_BYTES)? {
+                MergeProgress::Working {
+                    done_bytes,
+                    total_bytes,
+                } => progress(done_bytes, total_bytes),
+                MergeProgress::Done(report) => return Ok(report),
+                // Somebody cleared the store meanwhile.
+                MergeProgress::Idle => return Ok(MergeReport::default()),
+            }
+        }
+    }
+
+    /// Does what is due in the background, now, and waits for it: expired keys, interval sync,
+    /// the durable marker, merges. With a background thread, waits for a round of it.
+    pub fn tick(&self) -> Result<()> {
+        let core = self.core();
+        core.writer.refuse_reentry()?;
+        core.refuse_closed()?;
+        let done = core.background.wait_for_round();
+        done.unwrap_or_else(|| core.round())
+    }
+
+    /// The last error that the background thread met, if it met any. It goes on after an error,
+    /// less and less often while errors last.
+    pub fn background_error(&self) -> Option<Error> {
+        self.core().background.error()
+    }
+
+    /// The store in numbers.
+    pub fn stats(&self) -> Result<Stats> {
+        // Reads what is due outside the lock, so that under it there is nothing left to read.
+        self.core().view.len();
+        self.core().writer.with(|engine| engine.stats())
+    }
+
+    /// Reads and checks every file of the store, while reads and writes go on. Tells `progress`
+    /// the bytes done and in all. Finds damage; repairs nothing.
+    pub fn verify(&self, progress: impl FnMut(u64, u64)) -> Result<VerifyReport> {
+        let core = self.core();
+        let view = core.writer.with(|engine| {
+            engine.hold_files();
+            engine.view()
+        })?;
+        let _release = Release(core);
+        view.verify(progress)
+    }
+
+    /// Copies the store to an empty `to`, while reads and writes go on, telling `progress` the
+    /// bytes done and in all. What it holds is every write acknowledged before the call.
+    pub fn backup<T: Storage>(
+        &self,
+        to: &T,
+        progress: impl FnMut(u64, u64),
+    ) -> Result<BackupReport> {
+        let core = self.core();
+        // Outside the lock as much as possible; an error meets the engine's own sync again.
+        let _ = self.sync();
+        let plan = core.writer.with(|engine| engine.begin_backup())??;
+        let _release = Release(core);
+        plan.copy_to(to, progress)
+    }
+
+    /// The changes of user keys from `from_seq` on (0 or 1 for the beginning), at most `limit`.
+    /// Errors with [`Error::Gap`] once merge dropped a record that the feed would need.
+    ///
+    /// Costs a walk over the segment that holds `from_seq` up to it, during which writes go on.
+    pub fn changes(&self, from_seq: u64, limit: usize) -> Result<ChangePage> {
+        let log = self.core().writer.with(|engine| engine.log_view())??;
+        log.changes(from_seq, limit)
+    }
+
+    /// Every version of a key that the log still holds, oldest first. Costs a walk over all
+    /// segments, during which writes go on.
+    pub fn history(&self, key: &[u8]) -> Result<Vec<Version>> {
+        let core = self.core();
+        let log = core.writer.with(|engine| engine.log_view())??;
+        log.history(core.view.index_cell(), key)
+    }
+
+    /// What opening found and did; for a read-only handle, what its last refresh found.
+    pub fn report(&self) -> Result<RecoveryReport> {
+        self.core().writer.with(|engine| engine.report().clone())
+    }
+
+    /// The identity of this store, shared by its backups.
+    pub fn store_id(&self) -> StoreId {
+        self.core().view.store_id()
+    }
+
+    /// Believes the host's clock now, whatever it says.
+    pub fn confirm_clock(&self) -> Result<()> {
+        self.core().writer.with(|engine| engine.confirm_clock())
+    }
+
+    /// Brings a read-only handle up to what the writer has done since; reads by key do so by
+    /// themselves when they must.
+    pub fn refresh(&self) -> Result<()> {
+        self.core().writer.with(|engine| engine.refresh())?
+    }
+}
+
+/// Lets go of the files that were held, also when the caller's own code panics.
+struct Release<'a, S: SharedStorage>(&'a Core<S>);
+
+impl<S: SharedStorage> Drop for Release<'_, S> {
+    fn drop(&mut self) {
+        // Closed meanwhile: the next opening removes what nobody needs.
+        let _ = self.0.writer.with(|engine| engine.release_files());
+    }
+}

@@ -1,0 +1,167 @@
+//! Reads: through the index and the files alone, never through the writer.
+
+use super::writer::Held;
+use super::{Core, Db, SharedStorage};
+use portcask_core::{Entry, Error, KeyPage, OpenAccess, Result, ScanPage, Ttl};
+use std::ops::RangeBounds;
+
+/// How often a read-only handle catches up with the writer for one read.
+const REFRESHES: usize = 8;
+
+impl<S: SharedStorage> Db<S> {
+    /// The value of a key, or `None`. Costs a look at the index and one positional read.
+    ///
+    /// Checks the record whole and that it is this key's. Damage answers [`Error::Corrupt`], never
+    /// an absence.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.core().reading(|view| view.get(key))
+    }
+
+    /// As [`Db::get`], into the caller's buffer, replacing what it held. Returns whether the key
+    /// exists; if not, the buffer is empty.
+    pub fn get_into(&self, key: &[u8], into: &mut Vec<u8>) -> Result<bool> {
+        self.core().reading(|view| view.get_into(key, into))
+    }
+
+    /// The value with its sequence number and expiry.
+    pub fn get_entry(&self, key: &[u8]) -> Result<Option<Entry>> {
+        self.core().reading(|view| view.get_entry(key))
+    }
+
+    /// The values of several keys, in the order asked. Each is read by itself: writes may come in
+    /// between.
+    pub fn get_many(&self, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>> {
+        self.core().reading(|view| view.get_many(keys))
+    }
+
+    /// Whether a key exists. Reads its record, so that a hash alone never answers.
+    pub fn contains_key(&self, key: &[u8]) -> Result<bool> {
+        self.core().reading(|view| view.contains_key(key))
+    }
+
+    /// The value of a key of the system key space.
+    pub fn get_meta(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.core().reading(|view| view.get_meta(key))
+    }
+
+    /// When a key's life ends. Verified on disk.
+    pub fn ttl(&self, key: &[u8]) -> Result<Ttl> {
+        self.core().reading(|view| view.ttl(key))
+    }
+
+    /// Live user keys. Keys whose time is up and that were not swept yet are counted out first.
+    pub fn len(&self) -> Result<u64> {
+        self.core().reading(|view| Ok(view.len()))
+    }
+
+    /// Whether there is no live user key.
+    pub fn is_empty(&self) -> Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// The wall-clock time that this store trusts, in milliseconds since 1970.
+    pub fn now_ms(&self) -> Option<u64> {
+        self.core().view.now_ms()
+    }
+
+    /// The entries after `cursor` (0 at first), about `limit` of them, in the store's own order.
+    /// The cursor survives merges and reopening.
+    pub fn scan(&self, cursor: u64, limit: usize) -> Result<ScanPage> {
+        self.core().reading(|view| view.scan(cursor, limit))
+    }
+
+    /// As [`Db::scan`], for keys alone.
+    pub fn scan_keys(&self, cursor: u64, limit: usize) -> Result<KeyPage> {
+        self.core().reading(|view| view.scan_keys(cursor, limit))
+    }
+
+    /// Every live entry, in the store's own order. A key that is live during the whole iteration
+    /// appears exactly once; one changed meanwhile at most once, with a value it had during it.
+    /// Holds no lock between items; a damaged record is an `Err` item, and it goes on behind it.
+    pub fn iter(&self) -> Walk<'_, S, impl Iterator<Item = Result<Entry>>> {
+        self.walk(self.core().view.iter())
+    }
+
+    /// Every live key, as [`Db::iter`] gives entries.
+    pub fn keys(&self) -> Walk<'_, S, impl Iterator<Item = Result<Vec<u8>>>> {
+        self.walk(self.core().view.keys())
+    }
+
+    /// Every live entry whose key starts with `prefix`: sorted, at the cost of what it returns,
+    /// with the ordered index; otherwise in the store's own order, at the cost of reading every
+    /// key.
+    pub fn scan_prefix(&self, prefix: &[u8]) -> Walk<'_, S, impl Iterator<Item = Result<Entry>>> {
+        self.walk(self.core().view.scan_prefix(prefix))
+    }
+
+    /// The live entries of a range of keys, sorted. Without the ordered index every key is read
+    /// first and those in the range are sorted in memory.
+    pub fn range(
+        &self,
+        range: impl RangeBounds<Vec<u8>>,
+    ) -> Result<Walk<'_, S, impl Iterator<Item = Result<Entry>>>> {
+        let found = self.core().view.range(range);
+        self.core().refuse_closed()?;
+        Ok(self.walk(found?))
+    }
+
+    fn walk<I>(&self, items: I) -> Walk<'_, S, I> {
+        Walk {
+            core: self.core(),
+            items,
+            told: false,
+        }
+    }
+}
+
+/// Items of a [`Db`], read in pages; no lock is held between two of them. Ends with
+/// [`Error::Closed`] if the store is closed meanwhile.
+pub struct Walk<'a, S: SharedStorage, I> {
+    core: &'a Core<S>,
+    items: I,
+    /// Has said that the store is closed.
+    told: bool,
+}
+
+impl<T, S: SharedStorage, I: Iterator<Item = Result<T>>> Iterator for Walk<'_, S, I> {
+    type Item = Result<T>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.told {
+            return None;
+        }
+        let item = self.items.next();
+        if self.core.is_closed() {
+            self.told = true;
+            return Some(Err(Error::Closed));
+        }
+        item
+    }
+}
+
+impl<S: SharedStorage> Core<S> {
+    /// Reads. A read-only handle catches up when the writer has replaced files under it.
+    fn reading<T>(&self, mut look: impl FnMut(&Held<S>) -> Result<T>) -> Result<T> {
+        let mut refreshes = 0;
+        loop {
+            let found = look(&self.view);
+            // Asked after the look: closing empties the index, and that must not pass for absence.
+            self.refuse_closed()?;
+            let reads_only = self.options.engine.access == OpenAccess::ReadOnly;
+            match found {
+                Err(Error::Changed) if reads_only && refreshes < REFRESHES => {
+                    refreshes += 1;
+                    self.writer.with(|engine| engine.refresh())??;
+                }
+                found => return found,
+            }
+        }
+    }
+
+    pub(super) fn refuse_closed(&self) -> Result<()> {
+        if self.is_closed() {
+            return Err(Error::Closed);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,140 @@
+//! Writes: under the writer's lock until they are published, without it while they are synced.
+
+use super::writer::Held;
+use super::{Core, Db, SharedStorage};
+use portcask_core::{Ack, Batch, Committed, Error, Expiry, Result, WriteOptions};
+
+impl<S: SharedStorage> Db<S> {
+    /// Stores a value. Returns the sequence number of this version.
+    ///
+    /// Costs one append (none at [`Ack::Buffered`]; a share of a sync at [`Ack::Synced`]) and no
+    /// read, unless the old version has an expiry or `verify_overwrite` is on.
+    pub fn put(&self, key: &[u8], value: &[u8]) -> Result<u64> {
+        self.put_with(key, value, &WriteOptions::default())
+    }
+
+    /// Stores a value with an expiry, a condition or an acknowledgement level of its own.
+    pub fn put_with(&self, key: &[u8], value: &[u8], how: &WriteOptions) -> Result<u64> {
+        self.core().commit(how.ack, |engine, ack| {
+            engine.put_with(key, value, &at(how, ack))
+        })
+    }
+
+    /// Deletes a key. Returns whether it existed; deleting an absent key writes nothing.
+    pub fn delete(&self, key: &[u8]) -> Result<bool> {
+        Ok(self.delete_with(key, &WriteOptions::default())?.is_some())
+    }
+
+    /// Deletes a key under a condition or at an acknowledgement level of its own. Returns the
+    /// tombstone's sequence number, or `None` if the key did not exist.
+    pub fn delete_with(&self, key: &[u8], how: &WriteOptions) -> Result<Option<u64>> {
+        self.core().commit(how.ack, |engine, ack| {
+            engine.delete_with(key, &at(how, ack))
+        })
+    }
+
+    /// Takes all of a batch or nothing of it, at the store's acknowledgement level.
+    pub fn write(&self, batch: &Batch) -> Result<Committed> {
+        self.write_with(batch, None)
+    }
+
+    /// As [`Db::write`], at a level of its own.
+    pub fn write_with(&self, batch: &Batch, ack: Option<Ack>) -> Result<Committed> {
+        self.core()
+            .commit(ack, |engine, ack| engine.write_with(batch, Some(ack)))
+    }
+
+    /// Gives a key another expiry, keeping its value. Returns whether the key exists.
+    ///
+    /// Costs a read and a put of the whole record.
+    pub fn expire(&self, key: &[u8], expiry: Expiry) -> Result<bool> {
+        self.core()
+            .commit(None, |engine, _| engine.expire(key, expiry))
+    }
+
+    /// Takes a key's expiry away. Returns whether the key exists and had one.
+    pub fn persist(&self, key: &[u8]) -> Result<bool> {
+        self.core().commit(None, |engine, _| engine.persist(key))
+    }
+
+    /// Removes every key in one step that is durable when this returns. Returns how many there
+    /// were.
+    pub fn clear(&self) -> Result<u64> {
+        self.core().writer.with(|engine| engine.clear())?
+    }
+
+    /// Hands every buffered byte to the platform. Survives the process's death afterwards.
+    pub fn flush(&self) -> Result<()> {
+        self.core().writer.with(|engine| engine.flush())?
+    }
+
+    /// Makes everything written so far survive a power loss, sharing the sync with others.
+    ///
+    /// The first error poisons the store: what reached the medium is then unknown, and every
+    /// later write answers [`Error::Poisoned`] until the store is opened again.
+    pub fn sync(&self) -> Result<()> {
+        let core = self.core();
+        let seq = core
+            .writer
+            .with(|engine| engine.flush().map(|()| engine.last_seq()))??;
+        core.commits.wait_for(seq, &core.writer)
+    }
+
+    /// Seals the active segment, which makes everything durable, and starts the next one.
+    pub fn rotate(&self) -> Result<()> {
+        self.core().writer.with(|engine| engine.rotate())?
+    }
+}
+
+impl<S: SharedStorage> Core<S> {
+    /// Does a write and answers once its level is reached.
+    fn commit<T>(
+        &self,
+        ack: Option<Ack>,
+        deed: impl FnOnce(&mut Held<S>, Ack) -> Result<T>,
+    ) -> Result<T> {
+        let ack = ack.unwrap_or(self.options.engine.ack);
+        let (done, seq) = self.writer.with(|engine| attempt(engine, ack, deed))??;
+        self.reach(ack, seq, done)
+    }
+
+    /// Waits until the level of a write is reached, and answers it.
+    ///
+    /// A failed condition tells what it read, as a success does, so it waits for it too.
+    pub(super) fn reach<T>(&self, ack: Ack, seq: u64, done: Result<T>) -> Result<T> {
+        if !matches!(done, Ok(_) | Err(Error::ConditionFailed { .. })) {
+            return done;
+        }
+        if ack == Ack::Synced {
+            self.commits.wait_for(seq, &self.writer)?;
+        } else if self.options.engine.sync_every_ms.is_some() && !self.background.runs() {
+            self.sync_if_due(seq)?;
+        }
+        done
+    }
+}
+
+/// Does a write under the writer's lock, at most as far as [`Ack::Written`]. Returns its outcome
+/// and the sequence number up to which it may have read.
+pub(super) fn attempt<S: SharedStorage, T>(
+    engine: &mut Held<S>,
+    ack: Ack,
+    deed: impl FnOnce(&mut Held<S>, Ack) -> Result<T>,
+) -> Result<(Result<T>, u64)> {
+    let before = engine.last_seq();
+    let done = deed(engine, ack.min(Ack::Written));
+    let seq = engine.last_seq();
+    // It wrote nothing, so what it read, and now tells, may still be in the buffer.
+    if ack >= Ack::Written && seq == before {
+        engine.flush()?;
+    }
+    Ok((done, seq))
+}
+
+/// The same write at another level.
+fn at(how: &WriteOptions, ack: Ack) -> WriteOptions {
+    WriteOptions {
+        ack: Some(ack),
+        ..*how
+    }
+}

@@ -1,0 +1,235 @@
+//! Reads by key wait for nothing but the publishing of a place.
+
+use super::gate::Call;
+use super::{World, at, eager, key, quiet};
+use portcask::{Ack, Db, DbOptions, Error, Options};
+use std::thread;
+
+const GETS: usize = 1_000;
+
+/// Puts 100 keys, blocks `deed` at the gate, and lets a thousand gets complete meanwhile.
+fn gets_complete_while_blocked(call: Call, deed: impl FnOnce(&Db<super::gate::Gates>) + Send) {
+    let world = World::new();
+    let db = world.open();
+    for n in 0..100 {
+        db.put(&key(n), b"value").unwrap();
+    }
+    world.gates.hold(call);
+    thread::scope(|scope| {
+        let blocked = scope.spawn(|| deed(&db));
+        world
+            .gates
+            .wait_until(|seen| seen.held_appends + seen.held_syncs > 0);
+        let reader = scope.spawn(|| {
+            for n in 0..GETS {
+                let value = db.get(&key(n % 100)).unwrap();
+                assert_eq!(value.as_deref(), Some(&b"value"[..]));
+            }
+            let before = |key: &Vec<u8>| key.starts_with(b"key-");
+            assert_eq!(
+                db.keys()
+                    .filter(|key| before(key.as_ref().unwrap()))
+                    .count(),
+                100
+            );
+            assert!(db.len().unwrap() >= 100);
+        });
+        reader.join().unwrap();
+        assert!(!blocked.is_finished(), "it was not blocked");
+        world.gates.release(call);
+        blocked.join().unwrap();
+    });
+}
+
+#[test]
+fn a_thousand_gets_complete_while_an_append_is_blocked() {
+    gets_complete_while_blocked(Call::Append, |db| {
+        db.put(b"late", b"value").unwrap();
+    });
+}
+
+#[test]
+fn a_thousand_gets_complete_while_a_sync_is_blocked() {
+    gets_complete_while_blocked(Call::Sync, |db| {
+        db.put_with(b"late", b"value", &at(Ack::Synced)).unwrap();
+    });
+}
+
+#[test]
+fn a_thousand_gets_complete_while_a_rotation_is_blocked() {
+    gets_complete_while_blocked(Call::Sync, |db| db.rotate().unwrap());
+}
+
+#[test]
+fn a_thousand_gets_complete_while_a_merge_is_blocked() {
+    gets_complete_while_blocked(Call::Append, |db| {
+        db.merge_all(|_, _| {}).unwrap();
+    });
+}
+
+#[test]
+fn writes_go_on_while_the_files_of_a_merge_are_synced() {
+    let world = World::new();
+    let db = world.open();
+    for n in 0..100 {
+        db.put(&key(n), b"value").unwrap();
+    }
+    db.rotate().unwrap();
+    db.sync().unwrap();
+    while db.merge_plan().unwrap().files.len() > 2 {
+        db.merge_all(|_, _| {}).unwrap();
+    }
+    // The rotation of the merge passes, then its first file stands at the gate.
+    let rotated = std::sync::Barrier::new(2);
+    thread::scope(|scope| {
+        let merge = scope.spawn(|| {
+            let mut first = true;
+            db.merge_all(|_, _| {
+                if std::mem::take(&mut first) {
+                    rotated.wait();
+                    rotated.wait();
+                }
+            })
+        });
+        rotated.wait();
+        world.gates.hold(Call::Sync);
+        rotated.wait();
+        world.gates.wait_until(|seen| seen.held_syncs > 0);
+        db.put(b"meanwhile", b"value").unwrap();
+        assert!(!merge.is_finished());
+        world.gates.release(Call::Sync);
+        merge.join().unwrap().unwrap();
+    });
+    assert_eq!(db.len().unwrap(), 101);
+}
+
+#[test]
+fn a_walk_that_merges_overtake_in_the_middle_of_a_page_meets_every_key_once() {
+    const KEYS: usize = 250;
+    let world = World::new();
+    let db = world.open();
+    let value = |n: usize| [key(n), vec![n as u8; 10_000]].concat();
+    for n in 0..KEYS {
+        db.put(&key(n), &value(n)).unwrap();
+    }
+    world.gates.hold(Call::Read);
+    thread::scope(|scope| {
+        let walk = scope.spawn(|| db.iter().collect::<portcask::Result<Vec<_>>>());
+        world.gates.wait_until(|seen| seen.held_reads == 1);
+        // Twice, so that other files take over the numbers of those that the walk has seen.
+        for _ in 0..2 {
+            for n in 0..KEYS / 2 {
+                db.put(&key(n), &value(n)).unwrap();
+            }
+            db.merge_all(|_, _| {}).unwrap();
+        }
+        world.gates.release(Call::Read);
+        let mut met = walk.join().unwrap().unwrap();
+        met.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        assert_eq!(met.len(), KEYS);
+        for (n, entry) in met.iter().enumerate() {
+            assert_eq!(entry.key, key(n));
+            assert!(entry.value == value(n), "key {n} has another value");
+        }
+    });
+}
+
+#[test]
+fn a_get_that_a_merge_overtakes_reads_on_in_the_file_that_it_found() {
+    let world = World::new();
+    let db = world.open();
+    db.put(b"cat", b"meow").unwrap();
+    world.gates.hold(Call::Read);
+    thread::scope(|scope| {
+        let get = scope.spawn(|| db.get(b"cat"));
+        world.gates.wait_until(|seen| seen.held_reads == 1);
+        for _ in 0..3 {
+            db.merge_all(|_, _| {}).unwrap();
+        }
+        world.gates.release(Call::Read);
+        assert_eq!(get.join().unwrap().unwrap().as_deref(), Some(&b"meow"[..]));
+    });
+}
+
+#[test]
+fn verify_history_changes_and_stats_do_not_hold_up_writers() {
+    let world = World::new();
+    let db = world.open();
+    for n in 0..100 {
+        db.put(&key(n), b"value").unwrap();
+    }
+    let mut written = 0;
+    let report = db
+        .verify(|_, _| {
+            // Inside of it, on this very thread: a lock held around it would never be free.
+            db.put(b"meanwhile", b"value").unwrap();
+            written += 1;
+        })
+        .unwrap();
+    assert!(written > 0 && report.is_sound(), "{report:?}");
+    assert_eq!(db.history(b"meanwhile").unwrap().len(), written);
+    assert_eq!(db.changes(0, 1_000).unwrap().changes.len(), 100 + written);
+    assert_eq!(db.stats().unwrap().keys, 101);
+}
+
+#[test]
+fn a_backup_holds_what_was_written_before_it_while_writes_and_merges_go_on() {
+    let world = World::new();
+    let mut options = quiet();
+    options.engine.merge = eager();
+    let db = world.open_with(options);
+    for n in 0..200 {
+        db.put(&key(n), &[7; 9_000]).unwrap();
+    }
+    let copy = World::new();
+    db.backup(&copy.gates, |_, _| {
+        db.delete(&key(0)).unwrap();
+        db.put(b"meanwhile", b"value").unwrap();
+        db.merge_all(|_, _| {}).unwrap();
+    })
+    .unwrap();
+    let copied = copy.open();
+    assert_eq!(copied.len().unwrap(), 200);
+    assert!(copied.verify(|_, _| {}).unwrap().is_sound());
+    assert_eq!(db.len().unwrap(), 200);
+    assert!(db.verify(|_, _| {}).unwrap().is_sound());
+}
+
+#[test]
+fn a_reader_beside_the_writer_follows_when_files_are_replaced() {
+    let world = World::new();
+    let db = world.open();
+    for n in 0..100 {
+        db.put(&key(n), b"old").unwrap();
+    }
+    db.flush().unwrap();
+    let reader = Db::open_with(world.dir.path(), Options::read_only()).unwrap();
+    assert_eq!(reader.get(&key(7)).unwrap().as_deref(), Some(&b"old"[..]));
+    assert_eq!(reader.put(b"k", b"v"), Err(Error::ReadOnly));
+    db.put(&key(7), b"new").unwrap();
+    db.merge_all(|_, _| {}).unwrap();
+    reader.refresh().unwrap();
+    assert_eq!(reader.get(&key(7)).unwrap().as_deref(), Some(&b"new"[..]));
+    assert_eq!(reader.iter().filter(Result::is_ok).count(), 100);
+    reader.close().unwrap();
+    assert_eq!(db.len().unwrap(), 100);
+}
+
+#[test]
+fn buffered_writes_are_read_before_they_are_handed_over() {
+    let world = World::new();
+    let db = world.open_with(DbOptions {
+        engine: Options {
+            ack: Ack::Buffered,
+            ..quiet().engine
+        },
+        background: None,
+    });
+    let appends = world.gates.seen().appends;
+    db.put(b"cat", b"meow").unwrap();
+    assert_eq!(db.get(b"cat").unwrap().as_deref(), Some(&b"meow"[..]));
+    assert_eq!(world.gates.seen().appends, appends);
+    db.flush().unwrap();
+    assert_eq!(world.gates.seen().appends, appends + 1);
+    assert_eq!(db.get(b"cat").unwrap().as_deref(), Some(&b"meow"[..]));
+}
