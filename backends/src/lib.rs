@@ -30,3 +30,8 @@ mod guest_path;
 #[cfg(all(test, not(target_family = "wasm")))]
 #[path = "wasi/listing.rs"]
 mod listing;
+
+/// The README's example is compiled with the doc tests.
+#[cfg(all(doctest, not(target_family = "wasm")))]
+#[doc = include_str!("../../README.md")]
+struct Readme;
