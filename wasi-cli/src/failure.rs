@@ -66,7 +66,7 @@ impl Failure {
 
     /// Writing to standard output failed.
     pub fn output(error: &io::Error) -> Self {
-        if error.kind() == io::ErrorKind::BrokenPipe {
+        if error.kind() == io::ErrorKind::BrokenPipe || is_closed_for_guest(error) {
             return Self::ClosedPipe;
         }
         Self::new(
@@ -146,6 +146,20 @@ fn exit_of(error: &Error) -> Exit {
         _ => Exit::System,
     }
 }
+
+/// A WASI host answers EIO to a write into a closed pipe, so a guest cannot tell it from a device
+/// that failed: it is as quiet, but [`CLOSED_PIPE_EXIT`] is no success there.
+fn is_closed_for_guest(error: &io::Error) -> bool {
+    const EIO: i32 = 29;
+    cfg!(target_family = "wasm") && error.raw_os_error() == Some(EIO)
+}
+
+/// How a verb ends whose reader went away.
+pub const CLOSED_PIPE_EXIT: Exit = if cfg!(target_family = "wasm") {
+    Exit::System
+} else {
+    Exit::Done
+};
 
 /// The system's words without Rust's "(os error 2)".
 pub fn plain(error: &io::Error) -> String {

@@ -21,7 +21,7 @@ mod verbs;
 
 use args::{Cli, StoreArgs};
 use clap::Parser;
-use failure::{Exit, Failure};
+use failure::{CLOSED_PIPE_EXIT, Exit, Failure};
 use std::process::ExitCode;
 use store::Store;
 use term::{Output, complain};
@@ -74,24 +74,28 @@ fn main() -> ExitCode {
     // Closing is part of the work: what it refuses is an error even after a good answer.
     let closed = context.store.close();
     let flushed = context.out.flush();
+    let mut said = Vec::new();
     let exit = [
         outcome.map(Some),
         closed.map(|()| None),
         flushed.map(|()| None),
     ]
     .into_iter()
-    .map(settle)
+    .map(|outcome| settle(outcome, &mut said))
     .reduce(|first, then| first.or(then));
     ExitCode::from(exit.flatten().unwrap_or(Exit::Done) as u8)
 }
 
-/// Says what is to be said. `None` if there is nothing to report.
-fn settle(outcome: Result<Option<Exit>, Failure>) -> Option<Exit> {
+/// Says what is to be said, once. `None` if there is nothing to report.
+fn settle(outcome: Result<Option<Exit>, Failure>, said: &mut Vec<String>) -> Option<Exit> {
     match outcome {
-        Ok(None | Some(Exit::Done)) | Err(Failure::ClosedPipe) => None,
-        Ok(exit) => exit,
+        Ok(exit) => exit.filter(|exit| *exit != Exit::Done),
+        Err(Failure::ClosedPipe) => Some(CLOSED_PIPE_EXIT),
         Err(Failure::Said { exit, message }) => {
-            complain(&message);
+            if !said.contains(&message) {
+                complain(&message);
+                said.push(message);
+            }
             Some(exit)
         }
     }

@@ -288,6 +288,12 @@ fn must_be_directory(dir: &Path) -> Result<(), Failure> {
                 dir.display()
             ),
         )),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && cfg!(target_family = "wasm") => {
+            Err(Failure::new(
+                Exit::System,
+                not_handed_over(dir, "no such directory"),
+            ))
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Failure::new(
             Exit::System,
             format!(

@@ -49,8 +49,8 @@ pub struct VerifyArgs {}
 
 /// Open for writing, which repairs what a crash left behind, and say what was found
 ///
-/// Every writing verb does this when it opens the store; this one only reports it. Damage of
-/// acknowledged data cannot be repaired: see salvage and restore.
+/// Every writing verb repairs when it opens the store; this one also verifies and reports. Damage
+/// of acknowledged data cannot be repaired: see salvage and restore.
 #[derive(Args, Clone, Debug)]
 pub struct RecoverArgs {
     /// Only look (as verify)

@@ -107,18 +107,14 @@ pub fn recover(context: &mut Context, args: &RecoverArgs) -> Outcome {
     }
     // A missing directory is a mistake here, not a store to be made.
     context.store.read(|_| Ok(()))?;
-    let report = context.store.write(|engine| Ok(engine.report().clone()))?;
-    if context.json {
-        context.out.json(&recovery_json(&report))?;
-    } else {
-        context.out.line(report.to_string())?;
-        damages_table(context, &report.damages)?;
+    let recovery = context.store.write(|engine| Ok(engine.report().clone()))?;
+    // Opening looks only at what the last writer left open; what was sealed is looked at now.
+    let report = checked(context)?;
+    if !context.json {
+        context.out.line(recovery.to_string())?;
     }
-    Ok(if report.damages.is_empty() && !report.degraded {
-        Exit::Done
-    } else {
-        Exit::Damaged
-    })
+    say_verify(context, &report, &recovery)?;
+    Ok(exit_of(&report, &recovery))
 }
 
 /// Damage for a person.
