@@ -49,6 +49,7 @@ Exit codes:
     name = "portcask",
     version,
     max_term_width = 100,
+    args_override_self = true,
     after_help = EXAMPLES,
     after_long_help = concat_help(),
     arg_required_else_help = true,

@@ -1,6 +1,7 @@
 //! Options that say which store, how it is opened, and how much is said.
 
 use crate::units::{parse_duration_ms, parse_size};
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use portcask::{Ack, MergePolicy, OpenMode, Options};
 use std::path::PathBuf;
@@ -17,6 +18,8 @@ pub struct StoreArgs {
         value_name = "DIR",
         env = "PORTCASK_DIR",
         hide_env_values = true,
+        // An empty PORTCASK_DIR is none, not a mistake of its own.
+        value_parser = OsStringValueParser::new().map(PathBuf::from),
         aliases = ["data", "path"]
     )]
     pub dir: Option<PathBuf>,

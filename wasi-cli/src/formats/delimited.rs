@@ -6,6 +6,7 @@
 
 use super::{Columns, Counted, EXPIRES, Header, ReadRecords, Record, Trouble, WriteRecords};
 use crate::failure::{Exit, Failure};
+use crate::units::counted;
 use csv::{ByteRecord, QuoteStyle, ReaderBuilder, WriterBuilder};
 use std::io::{self, Read, Write};
 
@@ -154,7 +155,7 @@ impl<R: Read> ReadRecords for DelimitedReader<R> {
 fn pick(row: &ByteRecord, places: Places) -> Result<Record, String> {
     let column = |at: usize, what: &str| {
         row.get(at)
-            .ok_or_else(|| format!("has {} columns, the {what} is column {}", row.len(), at + 1))
+            .ok_or_else(|| format!("has {}, the {what} is column {}", row.len(), at + 1))
     };
     let expires_ms = match places.expires.and_then(|at| row.get(at)) {
         None | Some([]) => None,
@@ -277,7 +278,7 @@ mod tests {
         assert_eq!(seen[0].as_ref().unwrap().value, b"Ann");
         assert_eq!(
             seen[1],
-            Err("line 3: has 1 columns, the value is column 3".to_owned())
+            Err("line 3: has 1 column, the value is column 3".to_owned())
         );
         assert_eq!(seen[2].as_ref().unwrap().key, b"3");
         let wrong = Columns {
