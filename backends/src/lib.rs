@@ -1,7 +1,7 @@
 //! Portcask: a crash-safe Bitcask for servers, WASI sandboxes and browsers.
 //!
-//! This crate is what an application depends on: the engine of [`portcask_core`] and a place to
-//! keep its files on this platform, [`PlatformStorage`].
+//! This crate is what an application depends on: the engine of [`portcask_core`], a place to keep
+//! its files on this platform, [`PlatformStorage`], and natively a handle for threads, `Db`.
 #![deny(unsafe_code)]
 
 pub use portcask_core::*;

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 pub(super) const STEP_BYTES: u64 = 512 << 10;
 /// Longest rest between two steps of a merge that others had to wait for.
 const REST_MAX: Duration = Duration::from_millis(50);
+/// The thread looks around no more often than this.
+const EVERY_MIN: Duration = Duration::from_millis(1);
 /// After errors the thread looks around less and less often, down to this.
 const EVERY_MAX: Duration = Duration::from_secs(60);
 /// Keys looked at in one piece of a sweep.
@@ -126,6 +128,27 @@ impl Background {
         }
     }
 
+    /// Sleeps until one of two times, or until somebody wants something.
+    fn wait_for_work(&self, one: Option<Instant>, other: Option<Instant>) -> Work {
+        let until = one.into_iter().chain(other).min();
+        let mut signals = self.signals();
+        loop {
+            if signals.stop {
+                return Work::Stop;
+            }
+            if std::mem::take(&mut signals.asked) {
+                return Work::Asked;
+            }
+            let left = until.map_or(Duration::MAX, |until| {
+                until.saturating_duration_since(Instant::now())
+            });
+            if left.is_zero() {
+                return Work::Due;
+            }
+            signals = self.wait(signals, left);
+        }
+    }
+
     fn is_stopping(&self) -> bool {
         self.signals().stop
     }
@@ -152,6 +175,15 @@ impl Background {
     }
 }
 
+/// Why the thread woke.
+enum Work {
+    Stop,
+    /// Somebody waits for a round.
+    Asked,
+    /// A time has come.
+    Due,
+}
+
 /// Notes the end of the thread, by a panic too, so that nobody waits for it.
 struct Farewell<'a>(&'a Background);
 
@@ -172,31 +204,37 @@ impl<S: SharedStorage> Core<S> {
     fn run(&self, every: Duration) {
         let background = &self.background;
         let _farewell = Farewell(background);
+        let every = every.max(EVERY_MIN);
+        let interval = self.options.engine.sync_every_ms;
+        let interval = interval.map(|ms| Duration::from_millis(ms).max(EVERY_MIN));
         let mut pause = every;
+        let mut next_round = Instant::now().checked_add(pause);
+        let mut syncs = true;
         loop {
-            let until = Instant::now().checked_add(self.pause(pause));
-            let mut signals = background.signals();
-            while !signals.stop && !signals.asked {
-                let now = Instant::now();
-                let left =
-                    until.map_or(Duration::MAX, |until| until.saturating_duration_since(now));
-                if left.is_zero() {
-                    break;
+            let next_sync = interval
+                .filter(|_| syncs)
+                .and_then(|interval| Instant::now().checked_add(interval));
+            let asked = match background.wait_for_work(next_round, next_sync) {
+                Work::Stop => return,
+                Work::Asked => true,
+                Work::Due => false,
+            };
+            if !asked && next_round.is_none_or(|next| Instant::now() < next) {
+                // A whole round looks at every segment, which a short interval must not cost.
+                if let Err(error) = self.sync_what_is_due() {
+                    background.signals().error = Some(error);
+                    syncs = false;
                 }
-                signals = background.wait(signals, left);
+                continue;
             }
-            if signals.stop {
-                return;
-            }
-            signals.asked = false;
-            signals.begun += 1;
-            drop(signals);
-
+            background.signals().begun += 1;
             let done = self.round();
+            syncs = done.is_ok();
             pause = match &done {
                 Ok(()) => every,
                 Err(_) => pause.saturating_mul(2).clamp(every, EVERY_MAX.max(every)),
             };
+            next_round = Instant::now().checked_add(pause);
             let mut signals = background.signals();
             signals.ended = signals.begun;
             signals.last = done.err();
@@ -208,19 +246,11 @@ impl<S: SharedStorage> Core<S> {
         }
     }
 
-    /// The interval sync does not wait for the next look around.
-    fn pause(&self, every: Duration) -> Duration {
-        match self.options.engine.sync_every_ms {
-            Some(ms) => every.min(Duration::from_millis(ms.max(1))),
-            None => every,
-        }
-    }
-
     /// All that is due, once.
     pub(super) fn round(&self) -> Result<()> {
         while self.view.sweep(SWEEP_KEYS) && !self.background.is_stopping() {}
+        self.sync_what_is_due()?;
         let seq = self.writer.with(|engine| engine.last_seq())?;
-        self.sync_if_due(seq)?;
         let idle = std::mem::replace(&mut self.background.signals().seen_seq, seq) == seq;
         if idle {
             // Tells whoever reads the log after a crash how much of it is durable.
@@ -244,13 +274,17 @@ impl<S: SharedStorage> Core<S> {
                 MergeProgress::Done(_) => merges += 1,
                 MergeProgress::Working { .. } => {}
             }
-            let seq = self.writer.with(|engine| engine.last_seq())?;
-            self.sync_if_due(seq)?;
+            self.sync_what_is_due()?;
             if self.background.is_stopping() {
                 break;
             }
         }
         Ok(())
+    }
+
+    fn sync_what_is_due(&self) -> Result<()> {
+        let seq = self.writer.with(|engine| engine.last_seq())?;
+        self.sync_if_due(seq)
     }
 
     /// Syncs up to `seq` if that is not durable and the interval has passed since the last sync.

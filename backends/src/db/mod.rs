@@ -89,7 +89,7 @@ pub struct DbOptions {
     pub engine: Options,
     /// How often the background thread looks for expired keys, a sync that is due and a merge that
     /// is due; `None` for no such thread. Then [`Db::tick`] does that work, and a sync that is due
-    /// is done by the write that finds it so. Default [`BACKGROUND_EVERY`].
+    /// is done by the write that finds it so. Default [`BACKGROUND_EVERY`], at least 1 ms.
     pub background: Option<Duration>,
 }
 
