@@ -1,7 +1,8 @@
 //! Power cuts: whatever was acknowledged as durable survives, and what else survives is a prefix.
 //!
 //! `PORTCASK_SEEDS=5000 cargo test --release -p portcask-core --test crash` searches longer;
-//! `PORTCASK_SEED=77 PORTCASK_SEEDS=1` repeats one seed.
+//! `PORTCASK_SEED=77 PORTCASK_SEEDS=1` repeats one seed. `PORTCASK_LUCKS` is how many kinds of luck
+//! are tried at every change of the short workloads.
 
 use portcask_core::Ack::{Buffered, Synced, Written};
 use portcask_core::testing::sim::{AllKept, Dice, EveryChoice, Laws, Luck, NothingKept, SimDisk};
@@ -58,7 +59,7 @@ fn live_and_die(seed: u64, laws: Laws, steps: u64) -> Result<(), String> {
 
 #[test]
 fn whatever_was_acknowledged_as_durable_survives_any_power_cut() {
-    for seed in seeds(60) {
+    for seed in seeds(30) {
         if let Err(problem) = live_and_die(seed, Laws::DISK, 60) {
             panic!("seed {seed}: {problem}");
         }
@@ -67,7 +68,7 @@ fn whatever_was_acknowledged_as_durable_survives_any_power_cut() {
 
 #[test]
 fn a_guest_whose_names_follow_file_syncs_keeps_the_same_promise() {
-    for seed in seeds(30) {
+    for seed in seeds(15) {
         if let Err(problem) = live_and_die(seed, Laws::GUEST, 60) {
             panic!("seed {seed}: {problem}");
         }
@@ -99,7 +100,8 @@ fn cut_everywhere(steps: &[Step]) {
     let changes = world.disk.changes();
     for at in 0..=changes {
         let mut lucks: Vec<Box<dyn Luck>> = vec![Box::new(NothingKept), Box::new(AllKept)];
-        for seed in seeds(2) {
+        let more = std::env::var("PORTCASK_LUCKS").map_or(2, |lucks| lucks.parse().unwrap());
+        for seed in 1..=more {
             lucks.push(Box::new(Dice::new(seed * 1000 + at as u64)));
         }
         for (i, luck) in lucks.iter_mut().enumerate() {
@@ -108,7 +110,7 @@ fn cut_everywhere(steps: &[Step]) {
             if let Err(problem) = judge(&world, &disk, at) {
                 panic!("{}", told(problem));
             }
-            if at % 4 == i % 4 {
+            if at % 8 == i {
                 for nested in 0..=disk.changes() {
                     let again = disk.crash_at(nested, &mut Dice::new((at * 100 + nested) as u64));
                     if let Err(problem) = judge(&world, &again, at) {

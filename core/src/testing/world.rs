@@ -8,6 +8,9 @@ use crate::{Ack, Batch, Engine, Error, Expiry, MergePolicy, Options, Result, Ttl
 /// The store that a world drives.
 pub type Store = Engine<SimDisk>;
 
+/// Worlds use the keys below this number.
+pub const KEYS: u8 = 12;
+
 /// The meta key that every batch of a world sets.
 const APPLIED: &[u8] = b"applied";
 
@@ -305,7 +308,7 @@ pub fn contents(store: &Store) -> core::result::Result<Contents, String> {
     if store.len() != contents.len() as u64 {
         return Err(format!("len {} of {} keys", store.len(), contents.len()));
     }
-    for key in (0..=u8::MAX).map(name) {
+    for key in (0..KEYS).map(name) {
         let there = store.contains_key(&key).map_err(|e| format!("{e}"))?;
         if there != contents.contains_key(&key) {
             return Err(format!("iteration misses {key:?}"));
@@ -348,7 +351,7 @@ pub fn name(key: u8) -> Vec<u8> {
 
 /// A random step.
 pub fn random_step(dice: &mut Dice) -> Step {
-    let key = |dice: &mut Dice| dice.below(12) as u8;
+    let key = |dice: &mut Dice| dice.below(KEYS.into()) as u8;
     let keys = |dice: &mut Dice, most: u64| {
         let count = dice.below(most);
         (0..count).map(|_| key(dice)).collect()
