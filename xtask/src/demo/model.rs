@@ -16,14 +16,7 @@ const DATA_SET: &str = "data/unicode-names.tsv";
 
 /// Code points and names, each code point once.
 pub fn data_set(repo: &Repo) -> Result<Rows> {
-    let text = repo.text(DATA_SET)?;
-    let row = |line: &str| {
-        let mut columns = line.split('\t').map(String::from);
-        Some((columns.next()?, columns.next()?))
-    };
-    text.lines()
-        .map(|line| row(line).ok_or_else(|| Failure::new(format!("{DATA_SET}: \"{line}\""))))
-        .collect()
+    repo.text(DATA_SET)?.lines().map(row).collect()
 }
 
 /// One record per line, key and value separated by a tab. No key or value here holds a tab or a quote.
@@ -34,14 +27,16 @@ pub fn to_tsv(rows: &[(String, String)]) -> String {
 
 /// What an export holds: the reverse of [`to_tsv`], after a line that names the columns. Expiry is left out.
 pub fn from_tsv(text: &str) -> Result<Records> {
-    let row = |line: &str| {
-        let mut columns = line.split('\t').map(String::from);
-        Some((columns.next()?, columns.next()?))
-    };
-    text.lines()
-        .skip(1)
-        .map(|line| row(line).ok_or_else(|| Failure::new(format!("no value in \"{line}\""))))
-        .collect()
+    text.lines().skip(1).map(row).collect()
+}
+
+/// The first two columns.
+fn row(line: &str) -> Result<(String, String)> {
+    let mut columns = line.split('\t').map(String::from);
+    match (columns.next(), columns.next()) {
+        (Some(key), Some(value)) => Ok((key, value)),
+        _ => Err(Failure::new(format!("\"{line}\" has no second column"))),
+    }
 }
 
 /// Fails with the first difference.

@@ -170,10 +170,7 @@ impl Place {
 
     /// The store's export, sorted by key.
     pub fn export(&self, host: &Host) -> Result<String> {
-        shell::read(
-            host.portcask(self)
-                .args(["export", "--format", "tsv", "--no-header"]),
-        )
+        shell::read(host.portcask(self).args(["export", "--format", "tsv"]))
     }
 
     /// Reads and checks every byte; answers the last line of the report.
