@@ -5,7 +5,7 @@
 //! holds segments without a manifest, which no opener takes for a store.
 
 use crate::engine::{Engine, Role, fresh_salt, sync_names};
-use crate::error::{Context, Error, Op, Result};
+use crate::error::{Context, Damage, Error, Op, Result};
 use crate::fallible;
 use crate::format::file::names;
 use crate::format::file::{FILE_HEADER_BYTES, FileKind, StoreId};
@@ -68,6 +68,10 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             self.sync()?;
             self.hold_files();
         }
+        self.plan_backup().inspect_err(|_| self.release_files())
+    }
+
+    fn plan_backup(&self) -> Result<BackupPlan<S::File>> {
         let mut state = self.state().clone();
         let last_seq = self.last_seq();
         let mut files = Vec::new();
@@ -76,7 +80,12 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 let segment = index.segment(index.slot_of(entry.id)?)?;
                 Some((segment.file.clone(), segment.end))
             });
-            let Some((file, end)) = found else { continue };
+            // A copy without it would be a store that lost a file.
+            let (file, end) = found.ok_or(Error::Corrupt {
+                file: names::segment(entry.id),
+                offset: 0,
+                damage: Damage::Missing,
+            })?;
             if entry.state == SegmentState::Active {
                 entry.state = SegmentState::Sealed;
                 entry.valid_bytes = end;
@@ -170,7 +179,7 @@ impl<F: File> BackupPlan<F> {
                     return Err(Error::Corrupt {
                         file: name,
                         offset: at,
-                        damage: crate::error::Damage::Truncated,
+                        damage: Damage::Truncated,
                     });
                 }
                 out.append(at, &buffer[..got]).during(Op::Append, name)?;
@@ -209,7 +218,7 @@ impl<F: File> BackupPlan<F> {
         while let Some(step) = walker.next()? {
             let wrong = match step {
                 Step::Record(found) if found.state == Found::Intact => None,
-                Step::Record(found) => Some((found.offset, crate::error::Damage::Body)),
+                Step::Record(found) => Some((found.offset, Damage::Body)),
                 Step::Gap(gap) => Some((gap.from, gap.damage)),
             };
             if let Some((offset, damage)) = wrong {

@@ -174,13 +174,13 @@ impl<F: File + Clone> LogView<F> {
                     Kind::Tombstone => ChangeKind::Delete,
                     Kind::Marker | Kind::MetaPut | Kind::MetaTombstone => continue,
                 };
-                fallible::reserve(&mut page.changes, 1)?;
-                page.next_seq = found.head.seq + 1;
-                page.changes.push(Change {
+                page.next_seq = found.head.seq.saturating_add(1);
+                let change = Change {
                     seq: found.head.seq,
                     key: fallible::copy(walker.key())?,
                     kind,
-                });
+                };
+                fallible::push(&mut page.changes, change)?;
             }
         }
         Ok(page)

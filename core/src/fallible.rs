@@ -25,6 +25,16 @@ pub fn reserve<T>(vec: &mut Vec<T>, more: usize) -> Result<(), OutOfMemory> {
     vec.try_reserve_exact(more).map_err(|_| OutOfMemory)
 }
 
+/// Appends one item, growing by half so that repeated calls stay linear.
+pub fn push<T>(vec: &mut Vec<T>, item: T) -> Result<(), OutOfMemory> {
+    if vec.len() == vec.capacity() {
+        let half = (vec.capacity() / 2).max(4);
+        reserve(vec, half).or_else(|_| reserve(vec, 1))?;
+    }
+    vec.push(item);
+    Ok(())
+}
+
 /// `bytes` zero bytes.
 pub fn zeroed(bytes: usize) -> Result<Vec<u8>, OutOfMemory> {
     let mut vec = Vec::new();

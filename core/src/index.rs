@@ -15,17 +15,22 @@ use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::fallible::{self, OutOfMemory};
 use crate::format::file::names;
+use crate::format::manifest::SEGMENTS_MAX;
 use crate::format::record::Site;
 use crate::format::{KeyHash, Space};
 use crate::keydir::{HashKey, Keydir, Place, SizeClass, Slot};
 use crate::prelude::*;
 use crate::segment::read::Spot;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use core::cell::RefCell;
 use core::ops::Bound;
 
-/// Slots for segments: a place keeps its segment in 16 bits.
-const SEGMENT_SLOTS_MAX: usize = 1 << 16;
+/// Slots for segments: a place keeps its segment in 16 bits, and the last number stands for none.
+const SEGMENT_SLOTS_MAX: usize = (1 << 16) - 1;
+const _: () = assert!(
+    SEGMENTS_MAX < SEGMENT_SLOTS_MAX,
+    "merge needs slots for its outputs"
+);
 
 /// Shares one [`Index`] between the writer and its readers.
 ///
@@ -67,7 +72,9 @@ pub struct Index<F> {
     /// A sync failed: places that were not durable then answer `Poisoned`.
     pub(crate) poisoned: bool,
     /// Every live user key in order, if the option is on.
-    pub(crate) ordered: Option<BTreeMap<Vec<u8>, ()>>,
+    pub(crate) ordered: Option<BTreeSet<Vec<u8>>>,
+    /// Live places whose records could not be read when the ordered index was filled.
+    pub(crate) unread: Vec<(KeyHash, Slot)>,
     /// (expiry in ms, hash.hi) of each live key with an expiry.
     ttl: BTreeSet<(u64, u64)>,
     segments: Vec<Option<Segment<F>>>,
@@ -159,7 +166,8 @@ impl<F: Clone> Index<F> {
             tail: Tail::default(),
             veil: None,
             poisoned: false,
-            ordered: ordered.then(BTreeMap::new),
+            ordered: ordered.then(BTreeSet::new),
+            unread: Vec::new(),
             ttl: BTreeSet::new(),
             segments: Vec::new(),
             live_keys: 0,
@@ -312,9 +320,8 @@ impl<F: Clone> Index<F> {
         let free = self.segments.iter().position(Option::is_none);
         let slot = match free {
             Some(slot) => slot,
-            None if self.segments.len() < SEGMENT_SLOTS_MAX - 1 => {
-                fallible::reserve(&mut self.segments, 1)?;
-                self.segments.push(None);
+            None if self.segments.len() < SEGMENT_SLOTS_MAX => {
+                fallible::push(&mut self.segments, None)?;
                 self.segments.len() - 1
             }
             None => return Err(Error::TooManySegments),
@@ -354,6 +361,11 @@ impl<F: Clone> Index<F> {
     /// Renumbers the order after the set of segments changed.
     pub(crate) fn rank(&mut self, ids_oldest_first: impl Iterator<Item = u64>) {
         let ranks: hashbrown::HashMap<u64, u32, Mixed> = ids_oldest_first.zip(0..).collect();
+        if let Some(veil) = &mut self.veil
+            && let Some(rank) = ranks.get(&veil.segment)
+        {
+            veil.rank = *rank;
+        }
         for segment in self.segments.iter_mut().flatten() {
             if let Some(rank) = ranks.get(&segment.id) {
                 segment.rank = *rank;

@@ -13,7 +13,7 @@ use crate::format::file::{
     encode_fence,
 };
 use crate::format::manifest::{
-    self, Edit, MANIFEST_HEAD_BYTES, MANIFEST_RECORDS_OFFSET, RecordDamage, State,
+    self, Edit, EditDamage, MANIFEST_HEAD_BYTES, MANIFEST_RECORDS_OFFSET, RecordDamage, State,
 };
 use crate::prelude::*;
 use crate::storage::{Access, ErrorKind, File, FileName, Storage};
@@ -102,10 +102,15 @@ fn load<S: Storage>(storage: &S, epoch: u64) -> Result<Option<Loaded>> {
         match manifest::decode_record(&bytes[at..], header.salt, at as u64) {
             Ok((edits, length)) => {
                 let mut next = state.clone().unwrap_or_else(State::empty);
-                let applied = edits.iter().all(|edit| next.apply(edit).is_ok());
-                if !applied || next.check_invariants().is_err() {
-                    sound = false;
-                    break;
+                let applied = edits.iter().try_for_each(|edit| next.apply(edit));
+                match applied.and_then(|()| next.check_invariants()) {
+                    Ok(()) => {}
+                    // Never a reason to step back to an older state.
+                    Err(EditDamage::OutOfMemory) => return Err(Error::OutOfMemory),
+                    Err(_) => {
+                        sound = false;
+                        break;
+                    }
                 }
                 state = Some(next);
                 at += length;
@@ -183,6 +188,19 @@ fn mark_superseded<S: Storage>(storage: &S, old: u64, by: u64) -> Result<()> {
     Ok(())
 }
 
+/// The error for an edit that cannot be made.
+pub(crate) fn edit_error(damage: EditDamage, file: FileName, offset: u64) -> Error {
+    match damage {
+        EditDamage::OutOfMemory => Error::OutOfMemory,
+        EditDamage::TooMany => Error::TooManySegments,
+        _ => Error::Damaged {
+            file,
+            offset,
+            damage: crate::error::Damage::Manifest,
+        },
+    }
+}
+
 impl<F: File> ManifestLog<F> {
     /// Writes the header and the complete state into the claimed file, and syncs it.
     /// The caller syncs the name.
@@ -229,11 +247,8 @@ impl<F: File> ManifestLog<F> {
     pub(crate) fn commit(&mut self, edits: &[Edit]) -> Result<()> {
         let mut next = self.state.clone();
         for edit in edits {
-            next.apply(edit).map_err(|_| Error::Damaged {
-                file: self.name,
-                offset: self.end,
-                damage: crate::error::Damage::Manifest,
-            })?;
+            next.apply(edit)
+                .map_err(|damage| edit_error(damage, self.name, self.end))?;
         }
         let record = manifest::encode_record(edits, self.salt, self.end);
         if let Err(error) = self.file.append(self.end, &record) {

@@ -169,13 +169,15 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                             .push(damage(found.offset, found.bytes, what, key, live));
                     }
                     if whole && entries.len() < HINT_ENTRIES_CHECKED {
-                        fallible::reserve(&mut entries, 1)?;
-                        entries.push(Recorded {
-                            offset: found.offset,
-                            bytes: found.bytes,
-                            kind,
-                            hash,
-                        });
+                        fallible::push(
+                            &mut entries,
+                            Recorded {
+                                offset: found.offset,
+                                bytes: found.bytes,
+                                kind,
+                                hash,
+                            },
+                        )?;
                     }
                 }
             }

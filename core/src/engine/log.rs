@@ -154,6 +154,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         self.append_at_end(&bytes)?;
         let writer = self.writer_mut()?;
         writer.active.marked = writer.active.durable;
+        writer.active.records += 1;
         writer.active.hint.push(&hint::Entry {
             kind: Kind::Marker,
             record_bytes: bytes.len() as u64,
@@ -193,6 +194,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         }
         let active = &mut self.writer_mut()?.active;
         if let Err(source) = active.file.append(start, &bytes) {
+            active.suspect |= source.kind != ErrorKind::Full;
             let name = names::segment(active.id);
             return Err(Error::storage(Op::Append, Some(name), source));
         }

@@ -80,10 +80,12 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         self.commit(&edits)
     }
 
-    /// Brings a read-only handle up to what the writer has done since it was opened.
+    /// Brings a read-only handle up to what the writer has done since it was opened. A writer, and
+    /// a view of one, always are.
     pub fn refresh(&mut self) -> Result<()> {
-        if matches!(self.role, Role::Writer(_)) {
-            return Ok(());
+        match &self.role {
+            Role::Reader(reader) if !reader.shares_index => {}
+            _ => return Ok(()),
         }
         let parts = recovery::load_reader(&self.storage, &self.options)?;
         let old = self

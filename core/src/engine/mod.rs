@@ -66,6 +66,8 @@ pub(crate) struct ReaderState {
     pub epoch: u64,
     /// What a write answers.
     pub refusal: Error,
+    /// The index is a writer's: only that writer changes it.
+    pub shares_index: bool,
 }
 
 impl<S: Storage> Engine<S> {
@@ -95,6 +97,7 @@ impl<S: Storage + Clone, C: IndexCell<S::File> + Clone> Engine<S, C> {
                 state,
                 epoch: self.epoch(),
                 refusal: Error::ReadOnly,
+                shares_index: true,
             })),
         }
     }

@@ -17,7 +17,7 @@ use crate::segment::read::{Checked, Spot};
 use crate::storage::{ErrorKind, Storage};
 use core::ops::{Bound, RangeBounds};
 
-/// Entries that an iterator fetches at once.
+/// Places that an iterator looks up at once.
 const PAGE_ENTRIES: usize = 256;
 
 /// Part of a scan.
@@ -44,8 +44,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     pub fn scan(&self, cursor: u64, limit: usize) -> Result<ScanPage> {
         let mut page = ScanPage::default();
         page.next = self.visit(cursor, limit, |entry| {
-            fallible::reserve(&mut page.entries, 1)?;
-            page.entries.push(entry?);
+            fallible::push(&mut page.entries, entry?)?;
             Ok(())
         })?;
         Ok(page)
@@ -109,8 +108,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         for key in self.keys() {
             let key = key?;
             if range.contains(&key) {
-                fallible::reserve(&mut keys, 1)?;
-                keys.push(key);
+                fallible::push(&mut keys, key)?;
             }
         }
         keys.sort_unstable();
@@ -120,14 +118,24 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         ))
     }
 
-    /// Walks the ordered index from bound to bound, one key at a time.
+    /// Walks the ordered index from bound to bound, one key at a time. Records that cannot tell
+    /// their key come first, as the errors they are: they may belong anywhere.
     fn sorted(
         &self,
         from: Bound<Vec<u8>>,
         to: Bound<Vec<u8>>,
     ) -> impl Iterator<Item = Result<Entry>> + '_ {
+        let unread = self.index.read(|index| index.unread.clone());
+        let damaged = unread
+            .into_iter()
+            .filter_map(|(hash, slot)| self.user_entry(hash, slot).err().map(Err));
+        let hidden = self.shows_all().err().map(Err);
+        let ended = hidden.is_some();
         let mut from = from;
-        core::iter::from_fn(move || {
+        let sound = core::iter::from_fn(move || {
+            if ended {
+                return None;
+            }
             loop {
                 // An empty or inverted range makes `BTreeMap::range` panic.
                 if is_empty_range(&from, &to) {
@@ -135,7 +143,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 }
                 let key = self.index.read(|index| {
                     let ordered = index.ordered.as_ref()?;
-                    let (key, ()) = ordered.range((from.clone(), to.clone())).next()?;
+                    let key = ordered.range((from.clone(), to.clone())).next()?;
                     Some(key.clone())
                 })?;
                 from = Bound::Excluded(key.clone());
@@ -143,7 +151,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                     return Some(found);
                 }
             }
-        })
+        });
+        hidden.into_iter().chain(damaged).chain(sound)
     }
 
     /// Visits the live user entries after `cursor` until about `limit` were met. Returns the next
@@ -154,11 +163,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         limit: usize,
         mut sink: impl FnMut(Result<Entry>) -> Result<()>,
     ) -> Result<u64> {
-        if let Some(error) = self.index.read(|index| index.veiled(None))
-            && !self.options.accept_stale
-        {
-            return Err(error);
-        }
+        self.shows_all()?;
         let mut from = cursor;
         let mut met = 0;
         loop {
@@ -181,6 +186,14 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         }
     }
 
+    /// Refuses to walk where damage hides keys, unless older versions are welcome.
+    fn shows_all(&self) -> Result<()> {
+        match self.index.read(|index| index.veiled(None)) {
+            Some(error) if !self.options.accept_stale => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// At least `limit` slots from a hash on, ending between two different prefixes.
     fn slots_after(&self, from_hi: u64, limit: usize) -> Result<Vec<(KeyHash, Slot)>> {
         let limit = limit.min(PAGE_ENTRIES);
@@ -191,8 +204,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 if slots.len() >= limit && slots.last().is_some_and(|(h, _)| h.hi != hash.hi) {
                     break;
                 }
-                fallible::reserve(&mut slots, 1)?;
-                slots.push((hash, slot));
+                fallible::push(&mut slots, (hash, slot))?;
             }
             Ok::<_, Error>(())
         })?;
@@ -252,13 +264,38 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     }
 }
 
-/// Iterator of [`Engine::iter`] and of unordered prefix scans.
+/// Iterator of [`Engine::iter`] and of unordered prefix scans. Holds one entry at a time.
 pub struct Entries<'a, S: Storage, C: IndexCell<S::File>> {
     engine: &'a Engine<S, C>,
-    page: alloc::vec::IntoIter<Result<Entry>>,
+    /// Where the next entries were a moment ago.
+    page: alloc::vec::IntoIter<(KeyHash, Slot)>,
     /// Where the next page starts; `None` at the end.
     cursor: Option<u64>,
     prefix: Vec<u8>,
+}
+
+impl<S: Storage, C: IndexCell<S::File>> Entries<'_, S, C> {
+    /// Fetches the next page. `None` at the end.
+    fn turn(&mut self) -> Option<Result<()>> {
+        let cursor = self.cursor?;
+        if cursor == 0
+            && let Err(error) = self.engine.shows_all()
+        {
+            self.cursor = None;
+            return Some(Err(error));
+        }
+        match self.engine.slots_after(cursor, PAGE_ENTRIES) {
+            Ok(slots) => {
+                self.cursor = slots.last().and_then(|(hash, _)| hash.hi.checked_add(1));
+                self.page = slots.into_iter();
+                Some(Ok(()))
+            }
+            Err(error) => {
+                self.cursor = None;
+                Some(Err(error))
+            }
+        }
+    }
 }
 
 impl<S: Storage, C: IndexCell<S::File>> Iterator for Entries<'_, S, C> {
@@ -266,25 +303,16 @@ impl<S: Storage, C: IndexCell<S::File>> Iterator for Entries<'_, S, C> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            for item in self.page.by_ref() {
-                match &item {
-                    Ok(entry) if !entry.key.starts_with(&self.prefix) => {}
-                    _ => return Some(item),
+            for (hash, slot) in self.page.by_ref() {
+                match self.engine.user_entry(hash, slot).transpose() {
+                    Some(Ok(entry)) if !entry.key.starts_with(&self.prefix) => {}
+                    Some(item) => return Some(item),
+                    None => {}
                 }
             }
-            let mut page = Vec::new();
-            let next = self.engine.visit(self.cursor?, PAGE_ENTRIES, |entry| {
-                page.push(entry);
-                Ok(())
-            });
-            match next {
-                Ok(next) => self.cursor = (next != 0).then_some(next),
-                Err(error) => {
-                    self.cursor = None;
-                    return Some(Err(error));
-                }
+            if let Err(error) = self.turn()? {
+                return Some(Err(error));
             }
-            self.page = page.into_iter();
         }
     }
 }

@@ -404,7 +404,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 if let (Some(ordered), Space::User) = (&mut index.ordered, it.space) {
                     match it.change {
                         Change::Put { .. } => {
-                            ordered.insert(fallible::copy(op.key)?, ());
+                            ordered.insert(fallible::copy(op.key)?);
                         }
                         Change::Delete => {
                             ordered.remove(op.key);

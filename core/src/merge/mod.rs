@@ -551,7 +551,9 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 tombstone_bytes: output.tombstone_bytes,
                 damaged: false,
             };
-            output.slot = self.index.write(|index| index.add_segment(segment))?;
+            let slot = self.index.write(|index| index.add_segment(segment));
+            // Committed, but not in the index: only a new opening can tell where the keys are.
+            output.slot = slot.inspect_err(|_| self.poison())?;
         }
         job.report.outputs = job.outputs.len();
         job.report.bytes_after = job.outputs.iter().map(|output| output.out.end()).sum();

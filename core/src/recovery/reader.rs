@@ -113,6 +113,7 @@ pub(super) fn engine<S: Storage, C: IndexCell<S::File>>(
             state: parts.state,
             epoch: parts.epoch,
             refusal,
+            shares_index: false,
         })),
     }
 }

@@ -5,7 +5,6 @@ use super::resume_hint;
 use crate::engine::{HintLog, read_located};
 use crate::error::{Damage, Error, Op, Result};
 use crate::fallible;
-use crate::format::KeyHash;
 use crate::format::file::names;
 use crate::format::file::{
     FILE_HEADER_BYTES, FOOTER_BYTES, FileHeader, FileKind, Footer, HeaderDamage, StoreId,
@@ -13,6 +12,7 @@ use crate::format::file::{
 use crate::format::hint::{self, BLOCK_BYTES_MAX};
 use crate::format::manifest::{SegmentEntry, SegmentState, State as Manifest};
 use crate::format::record::{HEAD_BYTES_MIN, Kind, Site};
+use crate::format::{FILE_BYTES_MAX, KeyHash};
 use crate::index::{Change, Index, Mixed, Publication, Segment, Veil};
 use crate::keydir::Place;
 use crate::prelude::*;
@@ -147,7 +147,8 @@ impl<'a, S: Storage> Replay<'a, S> {
         }
         let file_bytes = file
             .len()
-            .map_err(|error| Error::storage(Op::Read, Some(name), error))?;
+            .map_err(|error| Error::storage(Op::Read, Some(name), error))?
+            .min(FILE_BYTES_MAX);
         let site = Site {
             salt: entry.salt,
             base_seq: entry.base_seq,
@@ -474,16 +475,19 @@ impl<'a, S: Storage> Replay<'a, S> {
             return Ok(());
         };
         let mut buffer = Vec::new();
-        for (_, slot) in self.index.keydir.scan(0) {
+        let mut unread = Vec::new();
+        for (hash, slot) in self.index.keydir.scan(0) {
             let located = self.index.locate_slot(slot);
-            // A damaged record cannot tell its key; it was reported where it was found.
-            if let Ok(Some((_, checked))) =
-                located.and_then(|located| read_located(located, &mut buffer))
-                && checked.head.kind == Kind::Put
-            {
-                ordered.insert(fallible::copy(&buffer[checked.key()])?, ());
+            match located.and_then(|located| read_located(located, &mut buffer)) {
+                Ok(Some((_, checked))) if checked.head.kind == Kind::Put => {
+                    ordered.insert(fallible::copy(&buffer[checked.key()])?);
+                }
+                Ok(_) => {}
+                // It cannot tell its key, and must not be missing without a word.
+                Err(_) => fallible::push(&mut unread, (hash, slot))?,
             }
         }
+        self.index.unread = unread;
         self.index.ordered = Some(ordered);
         Ok(())
     }

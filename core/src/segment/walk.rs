@@ -312,8 +312,7 @@ impl<F: File> Window<F> {
                 into.fill(0);
                 let sector = (offset + at as u64) / SECTOR_BYTES as u64;
                 if self.unreadable.last() != Some(&sector) {
-                    fallible::reserve(&mut self.unreadable, 1)?;
-                    self.unreadable.push(sector);
+                    fallible::push(&mut self.unreadable, sector)?;
                 }
             }
             at += piece;

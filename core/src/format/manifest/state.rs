@@ -7,8 +7,9 @@ use crate::format::file::FILE_HEADER_BYTES;
 use crate::prelude::*;
 use core::fmt;
 
-/// The most segments of one store: what a key's place in memory can name.
-pub const SEGMENTS_MAX: usize = 1 << 16;
+/// The most segments of one store. A key's place in memory can name a few thousand more, so that a
+/// full store can still be opened and merged.
+pub const SEGMENTS_MAX: usize = 60_000;
 
 /// Everything a manifest says. [`State::check_invariants`] holds what is always true between two
 /// records.
@@ -219,8 +220,7 @@ impl State {
         if self.segments.len() >= SEGMENTS_MAX {
             return Err(EditDamage::TooMany);
         }
-        fallible::reserve(&mut self.segments, 1)?;
-        self.segments.push(entry.clone());
+        fallible::push(&mut self.segments, entry.clone())?;
         self.pending.retain(|id| *id != entry.id);
         Ok(())
     }

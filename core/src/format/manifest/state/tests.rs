@@ -243,7 +243,7 @@ fn a_state_that_cannot_be_is_told_from_one_that_can() {
 }
 
 #[test]
-fn there_is_room_for_as_many_segments_as_places_can_name() {
+fn a_store_has_no_more_segments_than_can_be_opened_again() {
     let mut state = State::new([1; 16]);
     let many = (1..=SEGMENTS_MAX as u64).map(|id| entry(id, 0, 0, SegmentState::Sealed));
     state.segments = many.collect();
