@@ -526,17 +526,40 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let floor = self.state().history_floor.max(job.dropped_seq);
         let remove = job.inputs.iter().map(|input| input.id).collect();
         self.check_fence()?;
-        self.commit(&[
-            Edit::Replace {
-                remove,
-                with: entries,
-            },
-            Edit::HistoryFloor(floor),
-        ])?;
+        // Whatever can be refused comes before the commit: nothing may stop halfway behind it.
+        let mut slots = Vec::new();
+        let done = self.add_outputs(job, &mut slots).and_then(|()| {
+            self.commit(&[
+                Edit::Replace {
+                    remove,
+                    with: entries,
+                },
+                Edit::HistoryFloor(floor),
+            ])
+        });
+        if let Err(refused) = done {
+            self.index.write(|index| {
+                for slot in slots {
+                    index.remove_segment(slot);
+                }
+            });
+            return Err(refused);
+        }
         job.phase = Phase::Publish {
             output: 0,
             offset: FILE_HEADER_BYTES as u64,
         };
+        job.report.outputs = job.outputs.len();
+        job.report.bytes_after = job.outputs.iter().map(|output| output.out.end()).sum();
+        self.rank_segments();
+        if job.outputs.is_empty() {
+            return self.finish_merge(job);
+        }
+        Ok(false)
+    }
+
+    /// Gives every output a slot in the index.
+    fn add_outputs(&mut self, job: &mut Job<S::File>, slots: &mut Vec<u16>) -> Result<()> {
         for output in &mut job.outputs {
             let end = output.out.end();
             let segment = Segment {
@@ -551,15 +574,11 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 tombstone_bytes: output.tombstone_bytes,
                 damaged: false,
             };
+            crate::fallible::reserve(slots, 1)?;
             output.slot = self.index.write(|index| index.add_segment(segment))?;
+            slots.push(output.slot);
         }
-        job.report.outputs = job.outputs.len();
-        job.report.bytes_after = job.outputs.iter().map(|output| output.out.end()).sum();
-        self.rank_segments();
-        if job.outputs.is_empty() {
-            return self.finish_merge(job);
-        }
-        Ok(false)
+        Ok(())
     }
 
     /// Points keys at their copies until the budget is spent.
