@@ -226,6 +226,10 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             });
         };
         let len = file.len().unwrap_or(0);
+        if len == 0 {
+            // Given up before its header was written.
+            return;
+        }
         let mut header = [0; FILE_HEADER_BYTES];
         let got = file.pread(0, &mut header).unwrap_or(0);
         if FileHeader::decode(&header[..got]).is_err() {

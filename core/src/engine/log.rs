@@ -242,10 +242,13 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 records: active.records,
             }
         };
-        self.start_segment(Vec::from([seal]))
+        self.start_segment(Vec::from([seal]))?;
+        self.check_fence()
     }
 
-    /// Creates the next active segment and commits it together with `edits`.
+    /// Creates the next active segment and commits it together with `edits`. `Ok` says that the
+    /// commit is done; whether a newer writer came in between is for the caller to check, after
+    /// its own part of the change.
     pub(crate) fn start_segment(&mut self, mut edits: Vec<Edit>) -> Result<()> {
         let (seq, store, next_id) = {
             let writer = self.writer()?;
@@ -267,9 +270,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         self.index.read(|index| {
             edits.push(Edit::Clock(index.clock.floor_ms()));
         });
-        self.commit(&edits)?;
-        // The hint is a cache: failing to write it costs a scan at the next opening, nothing else.
-        let _ = self.writer_mut()?.active.hint.finish();
+        // Whatever can be refused comes before the commit: nothing may stop halfway behind it.
         let id = created.id;
         let segment = Segment {
             file: created.file.clone(),
@@ -283,8 +284,13 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             tombstone_bytes: 0,
             damaged: false,
         };
-        let slot = self.index.write(|index| index.add_segment(segment));
-        let slot = slot.inspect_err(|_| self.poison())?;
+        let slot = self.index.write(|index| index.add_segment(segment))?;
+        if let Err(refused) = self.commit(&edits) {
+            self.index.write(|index| index.remove_segment(slot));
+            return Err(refused);
+        }
+        // The hint is a cache: failing to write it costs a scan at the next opening, nothing else.
+        let _ = self.writer_mut()?.active.hint.finish();
         let hint = HintLog::new(&self.storage, store, id, created.site.salt, now);
         let writer = self.writer_mut()?;
         writer.active = Active {
@@ -300,7 +306,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             hint,
         };
         self.rank_segments();
-        self.check_fence()
+        Ok(())
     }
 
     /// Commits edits of the manifest; where not even the old state is certain, poisons.
@@ -352,11 +358,14 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         }
     }
 
-    /// After a write and before its acknowledgement: nobody newer has taken over.
+    /// After a write and before its acknowledgement: nobody newer has taken over. Where that cannot
+    /// be read, the write is in the log and cannot be acknowledged, so nothing may follow it.
     pub(crate) fn check_fence(&mut self) -> Result<()> {
         let checked = self.writer()?.manifest.check_fence();
-        if let Err(Error::Fenced { by }) = checked {
-            self.writer_mut()?.fenced = Some(by);
+        match checked {
+            Ok(()) => {}
+            Err(Error::Fenced { by }) => self.writer_mut()?.fenced = Some(by),
+            Err(_) => self.poison(),
         }
         checked
     }
@@ -474,7 +483,7 @@ impl<F: File> HintLog<F> {
             base_seq: 0,
         };
         let file =
-            create_or_empty(storage, &name).filter(|file| file.append(0, &header.encode()).is_ok());
+            create_or_empty(storage, &name).filter(|file| write_or_cut(file, 0, &header.encode()));
         Self::at(
             file,
             salt,
@@ -520,7 +529,7 @@ impl<F: File> HintLog<F> {
     fn write_block(&mut self) {
         let Some(file) = &self.file else { return };
         let bytes = self.block.encode(self.salt, self.end);
-        if file.append(self.end, &bytes).is_err() {
+        if !write_or_cut(file, self.end, &bytes) {
             self.file = None;
             return;
         }
@@ -528,6 +537,15 @@ impl<F: File> HintLog<F> {
         let covered = self.block.to();
         self.block.reset(covered);
     }
+}
+
+/// Appends; what a failed append leaves is cut off, so that it does not look like damage.
+fn write_or_cut<F: File>(file: &F, end: u64, bytes: &[u8]) -> bool {
+    let written = file.append(end, bytes).is_ok();
+    if !written {
+        let _ = file.truncate(end);
+    }
+    written
 }
 
 /// The file of this name, empty.

@@ -229,6 +229,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let old = self.index.write(|index| index.clear_but(active));
         let removed = old.len();
         drop(old);
+        self.check_fence()?;
         self.remove_condemned();
         Ok(removed)
     }

@@ -18,6 +18,7 @@ pub use plan::{MergeFile, MergePlan, MergeReason};
 
 use crate::engine::{Engine, HintLog, create_segment, header_of};
 use crate::error::{Context, Damage, Error, Op, Result};
+use crate::fallible;
 use crate::format::file::names;
 use crate::format::file::{FILE_HEADER_BYTES, Footer};
 use crate::format::hint;
@@ -526,17 +527,40 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let floor = self.state().history_floor.max(job.dropped_seq);
         let remove = job.inputs.iter().map(|input| input.id).collect();
         self.check_fence()?;
-        self.commit(&[
-            Edit::Replace {
-                remove,
-                with: entries,
-            },
-            Edit::HistoryFloor(floor),
-        ])?;
+        // Whatever can be refused comes before the commit: nothing may stop halfway behind it.
+        let mut slots = Vec::new();
+        let done = self.add_outputs(job, &mut slots).and_then(|()| {
+            self.commit(&[
+                Edit::Replace {
+                    remove,
+                    with: entries,
+                },
+                Edit::HistoryFloor(floor),
+            ])
+        });
+        if let Err(refused) = done {
+            self.index.write(|index| {
+                for slot in slots {
+                    index.remove_segment(slot);
+                }
+            });
+            return Err(refused);
+        }
         job.phase = Phase::Publish {
             output: 0,
             offset: FILE_HEADER_BYTES as u64,
         };
+        job.report.outputs = job.outputs.len();
+        job.report.bytes_after = job.outputs.iter().map(|output| output.out.end()).sum();
+        self.rank_segments();
+        if job.outputs.is_empty() {
+            return self.finish_merge(job);
+        }
+        Ok(false)
+    }
+
+    /// Gives every output a slot in the index.
+    fn add_outputs(&mut self, job: &mut Job<S::File>, slots: &mut Vec<u16>) -> Result<()> {
         for output in &mut job.outputs {
             let end = output.out.end();
             let segment = Segment {
@@ -551,17 +575,10 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 tombstone_bytes: output.tombstone_bytes,
                 damaged: false,
             };
-            let slot = self.index.write(|index| index.add_segment(segment));
-            // Committed, but not in the index: only a new opening can tell where the keys are.
-            output.slot = slot.inspect_err(|_| self.poison())?;
+            output.slot = self.index.write(|index| index.add_segment(segment))?;
+            fallible::push(slots, output.slot)?;
         }
-        job.report.outputs = job.outputs.len();
-        job.report.bytes_after = job.outputs.iter().map(|output| output.out.end()).sum();
-        self.rank_segments();
-        if job.outputs.is_empty() {
-            return self.finish_merge(job);
-        }
-        Ok(false)
+        Ok(())
     }
 
     /// Points keys at their copies until the budget is spent.
