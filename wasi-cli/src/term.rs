@@ -195,6 +195,9 @@ mod bar {
             self.0.set_length(total);
             self.0.set_position(done);
         }
+
+        /// Takes the bar away before something else is said.
+        pub fn end(self) {}
     }
 
     impl Drop for Progress {
@@ -222,5 +225,8 @@ mod bar {
 
         /// Draws nothing.
         pub fn set_of(&self, _done: u64, _total: u64) {}
+
+        /// There is nothing to take away.
+        pub fn end(self) {}
     }
 }

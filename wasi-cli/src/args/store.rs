@@ -174,31 +174,31 @@ impl StoreArgs {
 #[command(next_help_heading = "Merge policy")]
 pub struct MergePolicyArgs {
     /// Merge is due when a segment is this many percent dead, default 60
-    #[arg(long, value_name = "PERCENT")]
+    #[arg(long, hide_short_help = true, value_name = "PERCENT")]
     pub fragmentation_trigger: Option<u8>,
     /// Merge is due when a segment holds this many dead bytes, default 512MiB
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    #[arg(long, hide_short_help = true, value_name = "SIZE", value_parser = parse_size)]
     pub dead_bytes_trigger: Option<u64>,
     /// A due merge takes segments this many percent dead, default 40
-    #[arg(long, value_name = "PERCENT")]
+    #[arg(long, hide_short_help = true, value_name = "PERCENT")]
     pub fragmentation_threshold: Option<u8>,
     /// A due merge takes segments with this many dead bytes, default 128MiB
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    #[arg(long, hide_short_help = true, value_name = "SIZE", value_parser = parse_size)]
     pub dead_bytes_threshold: Option<u64>,
     /// Segments smaller than this are joined, default 10MiB
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    #[arg(long, hide_short_help = true, value_name = "SIZE", value_parser = parse_size)]
     pub small_file: Option<u64>,
     /// Join small segments when this many lie side by side, default 4
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, hide_short_help = true, value_name = "COUNT")]
     pub min_files: Option<usize>,
     /// Take at most this many segments, default 64
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, hide_short_help = true, value_name = "COUNT")]
     pub max_files: Option<usize>,
     /// Take at most this many bytes, default 16GiB
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    #[arg(long, hide_short_help = true, value_name = "SIZE", value_parser = parse_size)]
     pub max_bytes: Option<u64>,
     /// Hours of the day (UTC) in which merge may start by itself, such as 1-5; default always
-    #[arg(long, value_name = "FROM-TO", value_parser = parse_window)]
+    #[arg(long, hide_short_help = true, value_name = "FROM-TO", value_parser = parse_window)]
     pub window: Option<(u8, u8)>,
 }
 

@@ -154,8 +154,13 @@ impl<R: Read> ReadRecords for DelimitedReader<R> {
 
 fn pick(row: &ByteRecord, places: Places) -> Result<Record, String> {
     let column = |at: usize, what: &str| {
-        row.get(at)
-            .ok_or_else(|| format!("has {}, the {what} is column {}", row.len(), at + 1))
+        row.get(at).ok_or_else(|| {
+            format!(
+                "has {}, the {what} is column {}",
+                counted(row.len() as u64, "column"),
+                at + 1
+            )
+        })
     };
     let expires_ms = match places.expires.and_then(|at| row.get(at)) {
         None | Some([]) => None,

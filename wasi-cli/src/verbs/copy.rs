@@ -48,7 +48,7 @@ pub fn restore(context: &mut Context, args: &RestoreArgs) -> Outcome {
         let from = open_for_reading(source)?;
         into(&dir, source, |to| portcask::restore(&from, to, told))?
     };
-    drop(progress);
+    progress.end();
     say(context, "restored", "from", source, report)
 }
 

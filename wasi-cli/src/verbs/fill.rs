@@ -61,7 +61,7 @@ pub fn fill(context: &mut Context, args: &FillArgs) -> Outcome {
         }
     }
     writer.store(context)?;
-    drop(progress);
+    progress.end();
     writer.finish(context)
 }
 
@@ -317,7 +317,7 @@ fn check(context: &mut Context, content: &Content<'_>) -> Outcome {
             progress.set(i);
         }
     }
-    drop(progress);
+    progress.end();
     let keys = context.store.read(|engine| Ok(engine.len()))?;
     let others = keys.saturating_sub(live.saturating_sub(wrong));
     if context.json {

@@ -20,10 +20,7 @@ pub fn salvage(context: &mut Context, args: &SalvageArgs) -> Outcome {
     let storage = open_for_reading(&dir)?;
     let from_dir = |error: &Error| Failure::engine(&dir, error);
     let report = if let Some(to) = &args.to {
-        into_store(context, storage, to).map_err(|(failure, error)| match error {
-            Some(error) => from_dir(&error),
-            None => failure,
-        })?
+        into_store(context, storage, to, from_dir)?
     } else {
         let output = args
             .output
@@ -121,20 +118,18 @@ fn into_lines(
     report.map_err(|error| from_dir(&error))
 }
 
-/// The failure, or the error of the damaged store that caused it.
-type Refused = (Failure, Option<Error>);
-
 fn into_store(
     context: &mut Context,
     storage: portcask::PlatformStorage,
     to: &Path,
-) -> Result<SalvageReport, Refused> {
-    let said = |failure| (failure, None);
-    let engine = open_new(to, context.store.write_options()).map_err(said)?;
+    from_dir: impl Fn(&Error) -> Failure,
+) -> Result<SalvageReport, Failure> {
+    let engine = open_new(to, context.store.write_options())?;
     if !engine.is_empty() {
         let message = format!("{}: already holds keys; name a new directory", to.display());
-        return Err(said(Failure::new(Exit::System, message)));
+        return Err(Failure::new(Exit::System, message));
     }
+    let into_to = |error: &Error| Failure::engine(to, error);
     let mut target = Target {
         engine,
         batch: Batch::new(),
@@ -142,14 +137,14 @@ fn into_store(
         refused: None,
     };
     let report = portcask::salvage(storage, |entry| target.add(entry));
-    let flushed = target.store();
+    let stored = target.store();
     if let Some(error) = target.refused {
-        return Err(said(Failure::engine(to, &error)));
+        return Err(into_to(&error));
     }
-    let report = report.map_err(|error| (Failure::engine(to, &error), Some(error)))?;
-    flushed
+    let report = report.map_err(|error| from_dir(&error))?;
+    stored
         .and_then(|()| target.engine.close())
-        .map_err(|error| said(Failure::engine(to, &error)))?;
+        .map_err(|error| into_to(&error))?;
     Ok(report)
 }
 
@@ -177,7 +172,9 @@ impl Target {
         let done = self.engine.write(&self.batch).map(drop);
         self.batch.clear();
         self.bytes = 0;
-        self.refused = done.clone().err();
+        if let Err(error) = &done {
+            self.refused.get_or_insert_with(|| error.clone());
+        }
         done
     }
 }

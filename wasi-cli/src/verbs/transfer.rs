@@ -50,7 +50,7 @@ pub fn import(context: &mut Context, args: &ImportArgs) -> Outcome {
     let progress = Progress::new(context.quiet, "importing", total, Unit::Bytes);
     let mut import = Import::new(args, options, name);
     let end = import.records(context, reader.as_mut(), &progress);
-    drop(progress);
+    progress.end();
     import.finish(context, end)
 }
 

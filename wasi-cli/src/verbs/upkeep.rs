@@ -33,7 +33,7 @@ pub fn merge(context: &mut Context, args: &MergeArgs) -> Outcome {
                 .write(|engine| engine.merge_all(|done, total| progress.set_of(done, total)))?,
         ),
     };
-    drop(progress);
+    progress.end();
     let after = size(context)?;
     let report = report.unwrap_or_default();
     let elapsed = started.elapsed();

@@ -1,49 +1,54 @@
 //! The store under load, shared by threads.
 
 use crate::failure::Failure;
-use crate::store::{Engine, open_for_writing};
-use portcask::{Error, Options, Stats};
+use crate::store::open_for_writing;
+use portcask::{Db, Error, Options, Stats};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A handle that threads clone.
 #[derive(Clone)]
-pub struct Target(Arc<Mutex<Engine>>);
+pub struct Target(Db);
 
 impl Target {
+    /// Becomes the writer; due merges run in the background, as in any application.
     pub fn open(dir: &Path, options: Options) -> Result<Self, Failure> {
-        let engine = Engine::open(open_for_writing(dir)?, options)
-            .map_err(|error| Failure::engine(dir, &error))?;
-        Ok(Self(Arc::new(Mutex::new(engine))))
+        Db::on(open_for_writing(dir)?, options)
+            .map(Self)
+            .map_err(|error| Failure::engine(dir, &error))
     }
-    fn engine(&self) -> MutexGuard<'_, Engine> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+
+    /// A value.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        self.engine().get(key)
+        self.0.get(key)
     }
+
+    /// Stores a value.
     pub fn put(&self, key: &[u8], value: &[u8]) -> Result<(), Error> {
-        self.engine().put(key, value).map(drop)
+        self.0.put(key, value).map(drop)
     }
+
+    /// Deletes a key.
     pub fn delete(&self, key: &[u8]) -> Result<(), Error> {
-        self.engine().delete(key).map(drop)
+        self.0.delete(key).map(drop)
     }
+
+    /// Merges everything.
     pub fn merge(&self) -> Result<(), Error> {
-        self.engine().merge_all(|_, _| {}).map(drop)
+        self.0.merge_all(|_, _| {}).map(drop)
     }
+
+    /// Seals the active segment.
     pub fn rotate(&self) -> Result<(), Error> {
-        self.engine().rotate()
+        self.0.rotate()
     }
+
+    /// The store in numbers.
     pub fn stats(&self) -> Result<Stats, Error> {
-        Ok(self.engine().stats())
+        self.0.stats()
     }
+
+    /// Closes the store.
     pub fn close(self) -> Result<(), Error> {
-        match Arc::into_inner(self.0) {
-            Some(engine) => engine
-                .into_inner()
-                .unwrap_or_else(PoisonError::into_inner)
-                .close(),
-            None => Ok(()),
-        }
+        self.0.close()
     }
 }
