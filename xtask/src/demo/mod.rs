@@ -32,7 +32,7 @@ pub enum Length {
 }
 
 /// Records of the short story.
-const SHORT_RECORDS: usize = 6_000;
+const SHORT_RECORDS: usize = 12_000;
 /// Records that the killed run puts into one batch: a batch is there whole or not at all.
 const BATCH_RECORDS: usize = 100;
 
@@ -168,7 +168,7 @@ fn killed(place: &Place, host: &Host, changes: Rows) -> Result<Rows> {
     let half = &changes[..changes.len() / 2];
     let death = place.kill_while_importing(host, half, BATCH_RECORDS)?;
     told.line(format_args!(
-        "process {} killed after {} bytes, with {} of {} changes handed to it",
+        "process {} killed after {} bytes of log, with {} of {} changes handed to it",
         death.process,
         grouped(death.written_bytes),
         grouped(half.len() as u64),
@@ -199,13 +199,13 @@ fn survived(place: &Place, host: &Host, changes: Rows, records: &mut Records) ->
         "{} changes of the killed run survived, in whole batches and without a gap; nothing older is missing",
         grouped(kept as u64)
     ));
-    let before = place.bytes()?;
+    let before = place.log_bytes()?;
     place.merge(host)?;
     place.holds(host, records)?;
     told.line(format_args!(
-        "merged: {} bytes became {}; read back and compared: all {} equal",
+        "merged: {} bytes of log became {}; read back and compared: all {} equal",
         grouped(before),
-        grouped(place.bytes()?),
+        grouped(place.log_bytes()?),
         grouped(records.len() as u64)
     ));
     told.end();

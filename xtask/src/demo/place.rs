@@ -20,7 +20,16 @@ const FILES: &str = "files";
 const SEGMENTS: [&str; 2] = ["--segment-size", "1MiB"];
 /// Keys per delete command: a command line holds a limited number of bytes (32 KiB on the strictest system).
 const KEYS_PER_DELETE: usize = 2_000;
-/// The killed run must have put this much into the directory, so that it dies in the middle.
+/// So that the log of the killed run grows by what it writes alone.
+const NO_MERGE: [&str; 6] = [
+    "--fragmentation-trigger",
+    "100",
+    "--dead-bytes-trigger",
+    "1TiB",
+    "--small-file",
+    "0",
+];
+/// The killed run must have put this much into the log, so that it dies in the middle.
 const BYTES_BEFORE_DEATH: u64 = 16 * 1024;
 /// How long that may take; it takes well under a second.
 const DEATH_LIMIT: Duration = Duration::from_secs(60);
@@ -89,7 +98,7 @@ impl<'a> Host<'a> {
 pub struct Death {
     /// The operating system's number of the process.
     pub process: u32,
-    /// How much the directory had grown when it died.
+    /// How much the log had grown when it died.
     pub written_bytes: u64,
 }
 
@@ -112,11 +121,14 @@ impl Place {
         self.root.join(STORE)
     }
 
-    /// Bytes of all files of the store.
-    pub fn bytes(&self) -> Result<u64> {
+    /// Bytes of the segments: the log itself, without hints, manifests and the reserve.
+    pub fn log_bytes(&self) -> Result<u64> {
         let entries = fs::read_dir(self.store()).doing("cannot list the store")?;
+        let segments = entries
+            .flatten()
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with("segment-"));
         // A file may be removed between the listing and the question for its length.
-        let lengths = entries.flatten().filter_map(|entry| entry.metadata().ok());
+        let lengths = segments.filter_map(|entry| entry.metadata().ok());
         Ok(lengths.map(|metadata| metadata.len()).sum())
     }
 
@@ -193,12 +205,13 @@ impl Place {
         rows: &[(String, String)],
         batch: usize,
     ) -> Result<Death> {
-        let before = self.bytes()?;
+        let before = self.log_bytes()?;
         let mut command = host.portcask(self);
         command
             .arg("import")
             .args(Self::SHAPE)
-            .args(["--batch", &batch.to_string()]);
+            .args(["--batch", &batch.to_string()])
+            .args(NO_MERGE);
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -228,7 +241,7 @@ impl Place {
     fn wait_for_growth(&self, child: &mut Child, before: u64) -> Result<u64> {
         let start = Instant::now();
         loop {
-            let grown = self.bytes()?.saturating_sub(before);
+            let grown = self.log_bytes()?.saturating_sub(before);
             if grown >= BYTES_BEFORE_DEATH {
                 return Ok(grown);
             }
