@@ -13,21 +13,22 @@
 //!
 //! What a power cut may do, per file, to everything since the last successful sync: lose any
 //! write, tear it at any byte, keep its length without its data, undo a truncation. Names are
-//! created, renamed and removed each on their own, or not, until [`Storage::sync_namespace`]. A
+//! created, renamed and removed each on their own, or not, until
+//! [`sync_namespace`](crate::storage::Storage::sync_namespace). A
 //! failed sync leaves what was written before it in doubt for ever.
 
 mod fault;
+mod file;
 mod luck;
 mod medium;
 
 pub use fault::{Call, Fault, Leaves};
+pub use file::SimFile;
 pub use luck::{AllKept, Dice, EveryChoice, Kept, Luck, NothingKept};
 
-use crate::memory::{MemoryFile, MemoryLock, MemoryStorage};
+use crate::memory::{MemoryFile, MemoryStorage};
 use crate::prelude::*;
-use crate::storage::{
-    Access, Capabilities, ErrorKind, File, FileName, Host, Storage, StorageError,
-};
+use crate::storage::{Capabilities, FileName, Host, StorageError};
 use compat::collections::BTreeMap;
 use compat::rc::Rc;
 use core::cell::{Cell, RefCell};
@@ -79,6 +80,8 @@ impl Laws {
 #[derive(Clone)]
 pub struct SimDisk {
     world: Rc<World>,
+    /// What this host of the disk can do.
+    capabilities: Capabilities,
 }
 
 struct World {
@@ -130,6 +133,7 @@ impl SimDisk {
             base.contents.insert(inode, bytes);
         }
         Self {
+            capabilities: laws.capabilities,
             world: Rc::new(World {
                 live,
                 laws,
@@ -143,6 +147,15 @@ impl SimDisk {
                 interrupt: RefCell::default(),
                 unreadable: RefCell::default(),
             }),
+        }
+    }
+
+    /// The same disk, seen by a host that can do less: calls behind a `false` are refused there.
+    #[must_use]
+    pub fn seen_with(&self, capabilities: Capabilities) -> Self {
+        Self {
+            capabilities,
+            ..self.clone()
         }
     }
 
@@ -301,166 +314,5 @@ impl World {
         self.inodes.borrow_mut().insert(name, inode);
         self.note(Change::Entry(name, Some(inode)));
         inode
-    }
-}
-
-impl Storage for SimDisk {
-    type File = SimFile;
-    type Lock = MemoryLock;
-
-    fn capabilities(&self) -> Capabilities {
-        self.world.laws.capabilities
-    }
-
-    fn create(&self, name: &FileName) -> Result<SimFile, StorageError> {
-        self.enter(Call::Create)?;
-        let file = self.world.live.create(name)?;
-        Ok(self.handle(self.world.enter_name(*name), file))
-    }
-
-    fn open(&self, name: &FileName, access: Access) -> Result<SimFile, StorageError> {
-        self.enter(Call::Open)?;
-        let file = self.world.live.open(name, access)?;
-        let inode = self.world.inodes.borrow().get(name).copied();
-        let inode = inode.ok_or(StorageError::new(ErrorKind::NotFound))?;
-        Ok(self.handle(inode, file))
-    }
-
-    fn exists(&self, name: &FileName) -> Result<bool, StorageError> {
-        self.enter(Call::Exists)?;
-        self.world.live.exists(name)
-    }
-
-    fn list(&self) -> Result<Vec<FileName>, StorageError> {
-        self.enter(Call::List)?;
-        self.world.live.list()
-    }
-
-    fn rename(&self, from: &FileName, to: &FileName) -> Result<(), StorageError> {
-        self.enter(Call::Rename)?;
-        self.world.live.rename(from, to)?;
-        let inode = self.world.inodes.borrow_mut().remove(from);
-        if let Some(inode) = inode {
-            self.world.inodes.borrow_mut().insert(*to, inode);
-        }
-        self.world.note(Change::Entry(*from, None));
-        self.world.note(Change::Entry(*to, inode));
-        Ok(())
-    }
-
-    fn remove(&self, name: &FileName) -> Result<(), StorageError> {
-        self.enter(Call::Remove)?;
-        self.world.live.remove(name)?;
-        self.world.inodes.borrow_mut().remove(name);
-        self.world.note(Change::Entry(*name, None));
-        Ok(())
-    }
-
-    fn sync_namespace(&self) -> Result<(), StorageError> {
-        self.enter(Call::SyncNamespace)?;
-        self.world.live.sync_namespace()?;
-        self.world.note(Change::SyncNames);
-        Ok(())
-    }
-
-    fn lock(&self) -> Result<MemoryLock, StorageError> {
-        self.enter(Call::Lock)?;
-        self.world.live.lock()
-    }
-}
-
-impl Host for SimDisk {
-    fn now_ms(&self) -> Option<u64> {
-        self.world.live.now_ms()
-    }
-
-    fn entropy(&self) -> Result<[u8; 16], StorageError> {
-        self.enter(Call::Entropy)?;
-        self.world.live.entropy()
-    }
-}
-
-/// An open file of a [`SimDisk`].
-#[derive(Clone)]
-pub struct SimFile {
-    disk: SimDisk,
-    inode: Inode,
-    file: MemoryFile,
-}
-
-impl SimFile {
-    /// Writes to the live file and keeps what landed there, which is less when the disk is full.
-    fn write(&self, offset: u64, bytes: &[u8]) -> Result<(), StorageError> {
-        let done = self.file.append(offset, bytes);
-        let mut landed = bytes.to_vec();
-        if done.is_err() {
-            let got = self.file.pread(offset, &mut landed)?;
-            landed.truncate(got);
-        }
-        self.disk.world.note(Change::Write {
-            inode: self.inode,
-            offset,
-            bytes: landed,
-        });
-        done
-    }
-}
-
-impl File for SimFile {
-    fn append(&self, offset: u64, bytes: &[u8]) -> Result<(), StorageError> {
-        let Err((error, leaves)) = self.disk.meet(Call::Append) else {
-            return self.write(offset, bytes);
-        };
-        match leaves {
-            Leaves::Nothing => {}
-            Leaves::Prefix(count) => self.write(offset, &bytes[..count.min(bytes.len())])?,
-            Leaves::Zeros => self.write(offset, &vec![0; bytes.len()])?,
-            Leaves::All => self.write(offset, bytes)?,
-        }
-        Err(error)
-    }
-
-    fn pread(&self, offset: u64, into: &mut [u8]) -> Result<usize, StorageError> {
-        self.disk.enter(Call::Read)?;
-        let asked = offset..offset.saturating_add(into.len() as u64);
-        let unreadable = self.disk.world.unreadable.borrow();
-        if unreadable.iter().any(|(inode, range)| {
-            *inode == self.inode && range.start < asked.end && asked.start < range.end
-        }) {
-            return Err(StorageError::with_detail(
-                ErrorKind::Io,
-                "unreadable sector",
-            ));
-        }
-        self.file.pread(offset, into)
-    }
-
-    fn sync(&self) -> Result<(), StorageError> {
-        let done = self.disk.enter(Call::Sync);
-        self.disk.world.note(match done {
-            Ok(()) => Change::Sync(self.inode),
-            Err(_) => Change::SyncRefused(self.inode),
-        });
-        done
-    }
-
-    fn len(&self) -> Result<u64, StorageError> {
-        self.disk.enter(Call::Len)?;
-        self.file.len()
-    }
-
-    fn truncate(&self, len: u64) -> Result<(), StorageError> {
-        self.disk.enter(Call::Truncate)?;
-        self.file.truncate(len)?;
-        self.disk.world.note(Change::Cut {
-            inode: self.inode,
-            len,
-        });
-        Ok(())
-    }
-
-    fn preallocate(&self, len: u64) -> Result<(), StorageError> {
-        self.disk.enter(Call::Preallocate)?;
-        self.file.preallocate(len)
     }
 }
