@@ -113,8 +113,15 @@ impl<H: Host, C> Reader<'_, H, C> {
     {
         let Some(expiry) = expiry_ms else { return true };
         let host = self.host.now_ms();
-        let now = self.cell.read(|index| index.clock.now(host));
-        now.is_none_or(|now| now < expiry)
+        let (now, floor) = self
+            .cell
+            .read(|index| (index.clock.now(host), index.clock.floor_ms()));
+        let alive = now.is_none_or(|now| now < expiry);
+        if !alive && floor < expiry {
+            // A key that was seen to be gone stays gone, also if the clock goes back.
+            self.cell.write(|index| index.clock.observe(host));
+        }
+        alive
     }
 
     /// Whether the place that could not be read is no longer the key's: merge moved it.
