@@ -138,7 +138,9 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// Stores a value with an expiry, a condition or an acknowledgement level of its own.
     pub fn put_with(&mut self, key: &[u8], value: &[u8], how: &WriteOptions) -> Result<u64> {
         self.writable()?;
-        self.judge(0, key, how.condition)?;
+        if let Some(condition) = how.condition {
+            self.judge(&[(key, condition)], how.ack)?;
+        }
         let staged = self.stage_put(Space::User, key, value, how.expiry)?;
         let committed = self.commit_staged(&mut [staged], how.ack)?;
         Ok(committed.last_seq)
@@ -153,8 +155,11 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// tombstone's sequence number, or `None` if the key did not exist.
     pub fn delete_with(&mut self, key: &[u8], how: &WriteOptions) -> Result<Option<u64>> {
         self.writable()?;
-        self.judge(0, key, how.condition)?;
+        if let Some(condition) = how.condition {
+            self.judge(&[(key, condition)], how.ack)?;
+        }
         let Some(staged) = self.stage_delete(Space::User, key)? else {
+            self.settle_answer(how.ack)?;
             return Ok(None);
         };
         let mut staged = [staged];
@@ -176,9 +181,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// precondition does not hold, with [`Error::BatchTooLarge`] if no file could hold it.
     pub fn write_with(&mut self, batch: &Batch, ack: Option<Ack>) -> Result<Committed> {
         self.writable()?;
-        for (index, (key, condition)) in batch.conditions.iter().enumerate() {
-            self.judge(index, key, Some(*condition))?;
-        }
+        self.judge(&batch.conditions, ack)?;
         let mut staged = Vec::new();
         fallible::reserve(&mut staged, batch.ops.len())?;
         // A key that an earlier operation of the batch puts must be deleted by a later one.
@@ -206,6 +209,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             }
         }
         if staged.is_empty() {
+            self.settle_answer(ack)?;
             let seq = self.writer()?.seq;
             return Ok(Committed {
                 first_seq: seq,
@@ -234,21 +238,35 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         Ok(removed)
     }
 
-    /// Judges a condition on the published state, on disk.
-    fn judge(&self, index: usize, key: &[u8], condition: Option<Condition>) -> Result<()> {
-        let Some(condition) = condition else {
-            return Ok(());
-        };
-        let found = self.version_of(Space::User, key)?.map(|(seq, _)| seq);
-        let holds = match condition {
-            Condition::Absent => found.is_none(),
-            Condition::Present => found.is_some(),
-            Condition::Seq(seq) => found == Some(seq),
-        };
-        if holds {
-            return Ok(());
+    /// Judges conditions on the published state, on disk. A refusal is an answer too: at
+    /// [`Ack::Synced`] it waits until what it was judged on is durable.
+    fn judge<K: AsRef<[u8]>>(
+        &mut self,
+        conditions: &[(K, Condition)],
+        ack: Option<Ack>,
+    ) -> Result<()> {
+        for (index, (key, condition)) in conditions.iter().enumerate() {
+            let version = self.version_of(Space::User, key.as_ref())?;
+            let found = version.map(|(seq, _)| seq);
+            let holds = match *condition {
+                Condition::Absent => found.is_none(),
+                Condition::Present => found.is_some(),
+                Condition::Seq(seq) => found == Some(seq),
+            };
+            if !holds {
+                self.settle_answer(ack)?;
+                return Err(Error::ConditionFailed { index, found });
+            }
         }
-        Err(Error::ConditionFailed { index, found })
+        Ok(())
+    }
+
+    /// Makes what an answer without a write was based on as durable as the answer claims.
+    fn settle_answer(&mut self, ack: Option<Ack>) -> Result<()> {
+        if ack.unwrap_or(self.options.ack) == Ack::Synced {
+            self.sync()?;
+        }
+        Ok(())
     }
 
     fn stage_put<'a>(
