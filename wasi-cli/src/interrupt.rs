@@ -3,14 +3,22 @@
 //! ended by the handler, which says it in its place; the store is safe either way.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 static PRESSED: AtomicBool = AtomicBool::new(false);
+/// Somebody asked and knows.
+static NOTICED: AtomicBool = AtomicBool::new(false);
+/// Which verb is running; only the REPL runs more than one.
+static VERB: AtomicU64 = AtomicU64::new(0);
 static KEPT: Mutex<String> = Mutex::new(String::new());
 
-/// Whether Ctrl-C was pressed since [`watch`].
+/// Whether Ctrl-C was pressed since the verb began. Who hears yes is given time to end cleanly.
 pub fn was_pressed() -> bool {
-    PRESSED.load(Ordering::Relaxed)
+    let pressed = PRESSED.load(Ordering::Relaxed);
+    if pressed {
+        NOTICED.store(true, Ordering::Relaxed);
+    }
+    pressed
 }
 
 /// What is to be said if the process has to end now.
@@ -22,34 +30,25 @@ pub fn keep(what: impl FnOnce() -> String) {
     }
 }
 
+/// The verb has ended and another one may begin: what was pressed counts no more.
+pub fn forget() {
+    VERB.fetch_add(1, Ordering::Relaxed);
+    PRESSED.store(false, Ordering::Relaxed);
+    NOTICED.store(false, Ordering::Relaxed);
+    keep(String::new);
+}
+
 /// From now on Ctrl-C (and a request to terminate) is noticed instead of ending the process.
 #[cfg(not(target_family = "wasm"))]
 pub fn watch() {
-    use crate::failure::Exit;
-    use std::time::Duration;
-
     let handler = || {
-        let is_second = PRESSED.swap(true, Ordering::Relaxed);
-        if !is_second {
-            // The handler has a thread of its own, which is free to wait.
-            std::thread::spawn(|| {
-                std::thread::sleep(Duration::from_secs(1));
-                end();
-            });
-            return;
+        if PRESSED.swap(true, Ordering::Relaxed) {
+            native::end();
         }
-        end();
+        // The handler's own thread must stay free for a second Ctrl-C.
+        let verb = VERB.load(Ordering::Relaxed);
+        std::thread::spawn(move || native::end_unless_over(verb));
     };
-    fn end() {
-        let kept = KEPT.lock().map(|kept| kept.clone()).unwrap_or_default();
-        let rest = if kept.is_empty() {
-            "the store is consistent".to_owned()
-        } else {
-            kept
-        };
-        crate::term::complain(&format!("interrupted: {rest}"));
-        std::process::exit(Exit::Interrupted as i32);
-    }
     // A second registration fails, and then the first one is in force.
     let _ = ctrlc::set_handler(handler);
 }
@@ -57,3 +56,43 @@ pub fn watch() {
 /// A guest gets no signals: its host ends it, and the store is made for that.
 #[cfg(target_family = "wasm")]
 pub fn watch() {}
+
+#[cfg(not(target_family = "wasm"))]
+mod native {
+    use super::{KEPT, NOTICED, VERB};
+    use crate::failure::Exit;
+    use crate::term::complain;
+    use std::io::{self, IsTerminal, Write};
+    use std::sync::atomic::Ordering;
+    use std::time::Duration;
+
+    /// For a verb to notice.
+    const TO_NOTICE: Duration = Duration::from_secs(1);
+    /// For a verb that noticed to sync and close.
+    const TO_CLOSE: Duration = Duration::from_secs(30);
+
+    pub fn end_unless_over(verb: u64) {
+        std::thread::sleep(TO_NOTICE);
+        if NOTICED.load(Ordering::Relaxed) {
+            std::thread::sleep(TO_CLOSE);
+        }
+        if VERB.load(Ordering::Relaxed) == verb {
+            end();
+        }
+    }
+
+    pub fn end() -> ! {
+        if io::stderr().is_terminal() {
+            // Behind the progress bar, or behind the ^C of the terminal.
+            let _ = io::stderr().write_all(b"\n");
+        }
+        let kept = KEPT.lock().map(|kept| kept.clone()).unwrap_or_default();
+        let kept = if kept.is_empty() {
+            "the store is consistent"
+        } else {
+            &kept
+        };
+        complain(&format!("interrupted: {kept}"));
+        std::process::exit(Exit::Interrupted as i32);
+    }
+}

@@ -58,6 +58,7 @@ pub fn repl(context: &mut Context, args: &ReplArgs) -> Outcome {
                 last = exit;
             }
         }
+        crate::interrupt::forget();
         (context.json, context.quiet) = (json, quiet);
     }
     // For a person the end is the end; a script wants to know how its last line went.
