@@ -7,18 +7,33 @@ use std::process::Command;
 /// Names a ready-built `contract.wasm`, where the ordinary way of building it does not work.
 pub const CONTRACT_WASM: &str = "PORTCASK_CONTRACT_WASM";
 
+/// Names a ready-built `portcask.wasm`, likewise.
+pub const PORTCASK_WASM: &str = "PORTCASK_WASM";
+
 /// The storage contract as a module: the one that [`CONTRACT_WASM`] names, or else built now.
 ///
 /// Errors with what to do if the target for WASI is not installed.
 pub fn contract() -> io::Result<PathBuf> {
-    if let Some(ready) = std::env::var_os(CONTRACT_WASM) {
+    let example = ["portcask", "--example", "contract", "--features", "testing"];
+    ready_or_built(CONTRACT_WASM, &example, "examples/contract.wasm")
+}
+
+/// The `portcask` command as a module: the one that [`PORTCASK_WASM`] names, or else built now.
+///
+/// Errors with what to do if the target for WASI is not installed.
+pub fn portcask() -> io::Result<PathBuf> {
+    ready_or_built(PORTCASK_WASM, &["portcask-cli"], "portcask.wasm")
+}
+
+fn ready_or_built(named_by: &str, package: &[&str], built: &str) -> io::Result<PathBuf> {
+    if let Some(ready) = std::env::var_os(named_by) {
         return Ok(ready.into());
     }
     let target = target_directory()?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .args(["build", "--quiet", "--package", "portcask"])
-        .args(["--example", "contract", "--features", "testing"])
+        .args(["build", "--quiet", "--package"])
+        .args(package)
         .args(["--target", "wasm32-wasip1", "--profile", "wasm"])
         .arg("--target-dir")
         .arg(&target)
@@ -26,11 +41,11 @@ pub fn contract() -> io::Result<PathBuf> {
         .status()?;
     if !status.success() {
         return Err(io::Error::other(format!(
-            "the module was not built; `cargo xtask setup` adds what is missing, or {CONTRACT_WASM} \
+            "the module was not built; `cargo xtask setup` adds what is missing, or {named_by} \
              names one that is ready"
         )));
     }
-    Ok(target.join("wasm32-wasip1/wasm/examples/contract.wasm"))
+    Ok(target.join("wasm32-wasip1/wasm").join(built))
 }
 
 /// Where cargo put this program, whatever it was told: the folder it has marked as a cache.
