@@ -216,7 +216,11 @@ impl Store {
     }
 
     fn install(&mut self, engine: Engine, is_writer: bool) {
-        let report = engine.report();
+        let mut report = engine.report().clone();
+        if !is_writer {
+            // Beside a writer this may be a file it has created and not listed yet.
+            report.orphans.clear();
+        }
         if !report.is_spotless() {
             let remark = report.to_string();
             if remark != self.remark {
