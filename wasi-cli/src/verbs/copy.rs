@@ -7,7 +7,7 @@
 use crate::args::{BackupArgs, RestoreArgs};
 use crate::failure::{Exit, Failure, Outcome, plain};
 use crate::host::sync_parent;
-use crate::store::{open_for_reading, open_for_writing, partial};
+use crate::store::{open_for_reading, open_for_writing, parent_must_exist, partial};
 use crate::tarball::Tarball;
 use crate::term::{Progress, Unit};
 use crate::{Context, interrupt, units};
@@ -154,6 +154,7 @@ impl Place {
                 partial: None,
             });
         }
+        parent_must_exist(target)?;
         let partial = partial(target);
         if let Ok(old) = PlatformStorage::open_existing(&partial) {
             // Left by a copy that was killed; only a store's files are touched.
