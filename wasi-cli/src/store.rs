@@ -216,7 +216,11 @@ impl Store {
     }
 
     fn install(&mut self, engine: Engine, is_writer: bool) {
-        let report = engine.report();
+        let mut report = engine.report().clone();
+        if !is_writer {
+            // Beside a writer this may be a file it has created and not listed yet.
+            report.orphans.clear();
+        }
         if !report.is_spotless() {
             let remark = report.to_string();
             if remark != self.remark {
@@ -258,24 +262,28 @@ pub fn open_for_reading(dir: &Path) -> Result<PlatformStorage, Failure> {
 /// A directory for writing, created if only its last component is missing.
 pub fn open_for_writing(dir: &Path) -> Result<PlatformStorage, Failure> {
     match std::fs::metadata(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-                must_be_directory(parent).map_err(|_| {
-                    Failure::new(
-                        Exit::System,
-                        format!(
-                            "{}: its parent {} is no directory; only the last component is \
-                             created: mkdir -p {0}",
-                            dir.display(),
-                            parent.display()
-                        ),
-                    )
-                })?;
-            }
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => parent_must_exist(dir)?,
         _ => must_be_directory(dir)?,
     }
     PlatformStorage::open(dir).map_err(|error| refused(dir, &error))
+}
+
+/// Only the last component of a path is ever created.
+pub fn parent_must_exist(path: &Path) -> Result<(), Failure> {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() && !parent.is_dir() => Err(Failure::new(
+            Exit::System,
+            not_handed_over(
+                path,
+                &format!(
+                    "its parent is no directory, and only the last component is created: \
+                     mkdir -p {}",
+                    parent.display()
+                ),
+            ),
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn must_be_directory(dir: &Path) -> Result<(), Failure> {
@@ -288,12 +296,10 @@ fn must_be_directory(dir: &Path) -> Result<(), Failure> {
                 dir.display()
             ),
         )),
-        Err(error) if error.kind() == io::ErrorKind::NotFound && cfg!(target_family = "wasm") => {
-            Err(Failure::new(
-                Exit::System,
-                not_handed_over(dir, "no such directory"),
-            ))
-        }
+        Err(error) if cfg!(target_family = "wasm") => Err(Failure::new(
+            Exit::System,
+            not_handed_over(dir, &plain(&error)),
+        )),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Failure::new(
             Exit::System,
             format!(

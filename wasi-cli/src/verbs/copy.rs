@@ -7,7 +7,7 @@
 use crate::args::{BackupArgs, RestoreArgs};
 use crate::failure::{Exit, Failure, Outcome, plain};
 use crate::host::sync_parent;
-use crate::store::{open_for_reading, open_for_writing, partial};
+use crate::store::{open_for_reading, open_for_writing, parent_must_exist, partial};
 use crate::tarball::Tarball;
 use crate::term::{Progress, Unit};
 use crate::{Context, interrupt, units};
@@ -67,10 +67,14 @@ fn to_tar(context: &mut Context, target: &Path) -> Result<BackupReport, Failure>
     let partial = partial(target);
     let progress = Progress::new(context.quiet, "backing up", 0, Unit::Bytes);
     let mut archive = None;
+    let mut unwritable = None;
     let report = context.store.read_mut(|engine| {
         // Started anew each time: a writer that merges meanwhile makes us try again.
-        let file = open_read_write(&partial).map_err(|error| Error::Sink {
-            detail: format!("{}: {error}", partial.display()),
+        let file = open_read_write(&partial).map_err(|error| {
+            unwritable = Some(refused(error));
+            Error::Sink {
+                detail: String::new(),
+            }
         })?;
         let host = PlatformStorage::open_existing(&host_dir).map_err(|error| Error::Sink {
             detail: error.to_string(),
@@ -80,7 +84,7 @@ fn to_tar(context: &mut Context, target: &Path) -> Result<BackupReport, Failure>
         archive = Some(tar);
         Ok(report)
     });
-    let done = report.and_then(|report| {
+    let done = unwritable.map_or(report, Err).and_then(|report| {
         if let Some(tar) = &archive {
             tar.finish().map_err(refused)?;
         }
@@ -150,6 +154,7 @@ impl Place {
                 partial: None,
             });
         }
+        parent_must_exist(target)?;
         let partial = partial(target);
         if let Ok(old) = PlatformStorage::open_existing(&partial) {
             // Left by a copy that was killed; only a store's files are touched.

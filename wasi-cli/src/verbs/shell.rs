@@ -51,6 +51,8 @@ fn page(command: &Command) -> Result<Vec<u8>, Failure> {
         .to_owned();
     clap_mangen::Man::new(command.clone().display_name(name.clone()))
         .title(name)
+        .source(concat!("portcask ", env!("CARGO_PKG_VERSION")))
+        .manual("Portcask")
         .render(&mut page)
         .map_err(|error: io::Error| Failure::output(&error))?;
     Ok(page)
