@@ -3,16 +3,18 @@
 //! ```text
 //! apt: rustc-web cargo-web rust-web-src wasi-libc lld
 //!   -> cargo build -Z build-std of an empty crate, once per target (about 45 s on two cores)
-//!   -> CACHE/portcask/wasm-sysroot-VERSION/lib/rustlib/TARGET/lib/*.rlib     our own; nothing is written to /usr
+//!   -> CACHE/portcask/TARGET-VERSION-TIME/lib/rustlib/TARGET/lib/*.rlib     our own; nothing is written to /usr
 //!   -> RUSTC=/usr/bin/rustc /usr/bin/cargo ... with --sysroot on the target's rustflags
 //! ```
 //! With `--target` the rustflags reach only code for the target, so build scripts and macros keep Debian's own
-//! libraries. `-Z build-std` asks for `RUSTC_BOOTSTRAP`: only the standard library is built with it, never our code.
+//! libraries. The time of the build is in the path because two builds of the libraries do not mix: with another path
+//! cargo knows that what it compiled against the old ones is stale. `-Z build-std` asks for `RUSTC_BOOTSTRAP`: only the standard library is built with it, never our code.
 
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::targets::{Target, holds_library};
 use super::{Consent, on_path, packages, rustc};
@@ -45,21 +47,24 @@ impl DebianToolchain {
             .and_then(|line| line.split(' ').nth(1).map(String::from))
             .ok_or_else(|| Failure::new(format!("{RUSTC} cannot be started")))?;
         new_enough(&version, &repo.text("Cargo.toml")?)?;
-        let toolchain = Self {
-            sysroot: cache_folder(repo)?.join(format!("wasm-sysroot-{version}")),
-            linker: linker()?,
+        let cache = cache_folder(repo)?;
+        let prefix = format!("{}-{version}-", target.triple());
+        let mut toolchain = Self {
             version,
+            sysroot: PathBuf::new(),
+            linker: linker()?,
         };
-        if !holds_library(&toolchain.libraries(target), target) {
-            toolchain.build_libraries(repo, target)?;
-        }
+        toolchain.sysroot = match cached(&cache, &prefix, target) {
+            Some(sysroot) => sysroot,
+            None => toolchain.build_libraries(repo, &cache, &prefix, target)?,
+        };
         Ok(toolchain)
     }
 
     /// The way it came, for people.
     pub fn about(&self) -> String {
         format!(
-            "Debian's rustc {} with its own libraries in {}",
+            "Debian's rustc {} with libraries in {}",
             self.version,
             self.sysroot.display()
         )
@@ -87,16 +92,15 @@ impl DebianToolchain {
         command
     }
 
-    fn libraries(&self, target: Target) -> PathBuf {
-        self.sysroot
-            .join("lib/rustlib")
-            .join(target.triple())
-            .join("lib")
-    }
-
-    /// Builds the standard library for an empty crate and keeps the libraries. The folder gets its name last, so
-    /// that an interrupted build is not taken for a finished one.
-    fn build_libraries(&self, repo: &Repo, target: Target) -> Result<()> {
+    /// Builds the standard library for an empty crate and keeps the libraries; answers their sysroot. The folder
+    /// gets its name last, so that an interrupted build is not taken for a finished one.
+    fn build_libraries(
+        &self,
+        repo: &Repo,
+        cache: &Path,
+        prefix: &str,
+        target: Target,
+    ) -> Result<PathBuf> {
         println!(
             "  building the {} library for {}",
             target.library(),
@@ -132,23 +136,46 @@ impl DebianToolchain {
         build.env("CARGO_ENCODED_RUSTFLAGS", flags.join(FLAG_SEPARATOR));
         shell::run(&mut build)?;
         let built = build_folder.join(target.triple()).join("release/deps");
-        let libraries = self.libraries(target);
-        let unfinished = libraries.with_extension("unfinished");
+        let unfinished = cache.join(format!("unfinished-{}", target.triple()));
         if unfinished.exists() {
-            fs::remove_dir_all(&unfinished).doing("cannot remove an unfinished library folder")?;
+            fs::remove_dir_all(&unfinished).doing("cannot remove an unfinished sysroot")?;
         }
-        copy_libraries(&built, &unfinished)?;
+        let libraries = libraries(&unfinished, target);
+        copy_libraries(&built, &libraries)?;
         if target == Target::Wasip1 {
-            let own = unfinished.join("self-contained");
+            let own = libraries.join("self-contained");
             fs::create_dir_all(&own).doing("cannot make the library folder")?;
             for file in WASI_LIBC_FILES {
                 copy(&Path::new(WASI_LIBC).join(file), &own.join(file))?;
             }
         }
-        fs::rename(&unfinished, &libraries).doing("cannot name the library folder")?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let seconds = now.map_or(0, |since| since.as_secs());
+        let sysroot = cache.join(format!("{prefix}{seconds}"));
+        fs::rename(&unfinished, &sysroot).doing("cannot name the sysroot")?;
         // Only the libraries are wanted; the build takes ten times their space.
-        fs::remove_dir_all(&crate_folder).doing("cannot remove the empty crate")
+        fs::remove_dir_all(&crate_folder).doing("cannot remove the empty crate")?;
+        Ok(sysroot)
     }
+}
+
+/// Where rustc looks for a target's libraries in a sysroot.
+fn libraries(sysroot: &Path, target: Target) -> PathBuf {
+    sysroot
+        .join("lib/rustlib")
+        .join(target.triple())
+        .join("lib")
+}
+
+/// A finished sysroot of an earlier run.
+fn cached(cache: &Path, prefix: &str, target: Target) -> Option<PathBuf> {
+    let entries = fs::read_dir(cache).ok()?;
+    let named = entries
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix));
+    named
+        .map(|entry| entry.path())
+        .find(|sysroot| holds_library(&libraries(sysroot, target), target))
 }
 
 fn is_installed() -> bool {
