@@ -143,7 +143,7 @@ impl<F: File + Clone> LogView<F> {
         if from <= self.floor {
             return Err(Error::Gap {
                 from,
-                oldest: self.floor + 1,
+                oldest: self.floor.saturating_add(1),
             });
         }
         let mut page = ChangePage {

@@ -195,15 +195,21 @@ fn mark_superseded<S: Storage>(storage: &S, old: u64, by: u64) -> Result<()> {
         Err(error) if error.kind == ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(Error::storage(Op::Open, Some(name), error)),
     };
-    let mut header = [0; FILE_HEADER_BYTES];
-    let got = file.pread(0, &mut header).during(Op::Read, name)?;
-    // Just created by an opener that races us, or a manifest; anything else is a stranger's file.
-    let unwritten = got < FILE_HEADER_BYTES;
-    if unwritten || FileHeader::decode(&header).is_ok_and(|h| h.kind == FileKind::Manifest) {
+    if is_ours(&file, name)? {
         file.append(FENCE_OFFSET, &encode_fence(by))
             .during(Op::Append, name)?;
     }
     Ok(())
+}
+
+/// Whether this is a manifest, or an opener that races us has just created it; anything else under
+/// its name is a stranger's file.
+pub(crate) fn is_ours<F: File>(file: &F, name: FileName) -> Result<bool> {
+    let mut header = [0; FILE_HEADER_BYTES];
+    let got = file.pread(0, &mut header).during(Op::Read, name)?;
+    let unwritten = header[..got].iter().all(|byte| *byte == 0);
+    let is_manifest = |header: FileHeader| header.kind == FileKind::Manifest;
+    Ok(unwritten || FileHeader::decode(&header[..got]).is_ok_and(is_manifest))
 }
 
 /// The error for an edit that cannot be made.

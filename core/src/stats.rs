@@ -90,7 +90,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             fragmentation_percent: (dead_bytes.saturating_mul(100) / total_bytes.max(1)) as u8,
             memory_bytes,
             last_seq: self.last_seq(),
-            oldest_change_seq: state.history_floor + 1,
+            oldest_change_seq: state.history_floor.saturating_add(1),
             epoch: self.epoch(),
             segments,
         }

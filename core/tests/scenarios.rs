@@ -127,7 +127,9 @@ fn s51_a_rotten_newest_manifest_record_is_reported_and_deletes_nothing() {
         "report; get a; put d 4",
         "unclean orphans stepped-back degraded !MaybeStale !Degraded",
     );
-    world.run("kill; open; kill");
+    // The change that was lost may have had another one.
+    world.options.accept_stale = true;
+    world.check("kill; get a; kill; open; kill", "a=1");
     for (name, bytes) in files {
         if name.as_str().starts_with("segment") {
             assert_eq!(world.disk.bytes(&name), Some(bytes), "{name}");

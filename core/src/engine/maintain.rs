@@ -7,10 +7,11 @@ use crate::format::file::FileKind;
 use crate::format::file::names;
 use crate::format::manifest::Edit;
 use crate::index::IndexCell;
+use crate::manifest_log;
 use crate::merge::MergeProgress;
 use crate::prelude::*;
 use crate::recovery;
-use crate::storage::{ErrorKind, File, FileName, Storage};
+use crate::storage::{Access, ErrorKind, File, FileName, Storage};
 
 /// Bytes of merging done by one tick.
 const TICK_MERGE_BYTES: u64 = 4 << 20;
@@ -162,6 +163,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             if let Some((FileKind::Manifest, old)) = names::parse(name)
                 && old != previous
                 && old < epoch
+                && let Ok(file) = self.storage.open(name, Access::Read)
+                && manifest_log::is_ours(&file, *name) == Ok(true)
             {
                 let _ = self.storage.remove(name);
             }

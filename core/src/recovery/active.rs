@@ -231,7 +231,7 @@ impl<S: Storage> Replay<'_, S> {
             id: created.id,
             salt: created.site.salt,
             base_seq,
-            last_seq: counted.last_seq.max(base_seq - 1),
+            last_seq: counted.last_seq.max(base_seq.saturating_sub(1)),
             state: SegmentState::Active,
             valid_bytes: end,
             records: counted.records,

@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::engine::{Active, Engine, Role, SEQ_BLOCK, WriterState, fresh_salt, sync_names};
 use crate::error::{Context, Damage, Error, Op, Result};
 use crate::format::file::names;
-use crate::format::file::{FILE_HEADER_BYTES, FileHeader, StoreId};
+use crate::format::file::{FILE_HEADER_BYTES, FileHeader, HeaderDamage, StoreId};
 use crate::format::manifest::{Edit, State};
 use crate::index::{Index, IndexCell};
 use crate::manifest_log::{self, ManifestLog, Survey};
@@ -24,11 +24,12 @@ pub(super) fn open<S: Storage, C: IndexCell<S::File>>(
     // Refuse what must not be touched before touching anything.
     let names = storage.list().during_any(Op::List)?;
     let before = manifest_log::survey(&storage, &names, u64::MAX)?;
-    if before.newest.is_none() {
-        match no_manifest(&names) {
+    match &before.newest {
+        Some(loaded) => refuse_newer(&storage, &loaded.state)?,
+        None => match no_manifest(&names) {
             Error::NoStore if options.create => {}
             refusal => return Err(refusal),
-        }
+        },
     }
     let mut taken = claim(&storage, &options);
     // What the reserve is for: on a full disk, too, deletes and merge need a writer.
@@ -61,6 +62,25 @@ pub(super) fn open<S: Storage, C: IndexCell<S::File>>(
             Ok(engine)
         }
     }
+}
+
+/// Refuses segments of a newer format. Whatever else is wrong with a segment is for the replay.
+fn refuse_newer<S: Storage>(storage: &S, state: &State) -> Result<()> {
+    for segment in &state.segments {
+        let name = names::segment(segment.id);
+        let mut header = [0; FILE_HEADER_BYTES];
+        let got = storage
+            .open(&name, Access::Read)
+            .and_then(|file| file.pread(0, &mut header))
+            .unwrap_or(0);
+        if let Err(
+            damage @ (HeaderDamage::NewerVersion { .. } | HeaderDamage::UnknownFlags { .. }),
+        ) = FileHeader::decode(&header[..got])
+        {
+            return Err(Error::header(name, damage));
+        }
+    }
+    Ok(())
 }
 
 /// Becomes the one who may write, and recovers.
@@ -250,7 +270,7 @@ impl<S: Storage> Replay<'_, S> {
             } => edits.push(Edit::Seal {
                 id: *id,
                 valid_bytes: *valid_bytes,
-                last_seq: fresh.entry.base_seq - 1,
+                last_seq: fresh.entry.base_seq.saturating_sub(1),
                 records: *records,
             }),
             active::Outcome::Continue { .. } | active::Outcome::None => {}

@@ -10,7 +10,7 @@
 //! as `!` and its name. `K` and `V` may be `""` or `x*1000`.
 #![allow(dead_code)]
 
-use portcask_core::format::file::{FileKind, names};
+use portcask_core::format::file::{FileHeader, FileKind, names};
 use portcask_core::storage::ErrorKind;
 use portcask_core::testing::sim::{AllKept, Call, Dice, Fault, Laws, NothingKept, SimDisk};
 use portcask_core::testing::world::{Store, World};
@@ -264,6 +264,15 @@ impl Script {
         });
         segments.max().unwrap().1
     }
+}
+
+/// The same files on another disk.
+pub fn copy_of(world: &Script) -> Script {
+    Script::on(SimDisk::holding(77, Laws::DISK, world.disk.files()))
+}
+
+pub fn header_of(world: &Script, name: &str) -> FileHeader {
+    FileHeader::decode(&world.disk.bytes(&file(name)).unwrap()).unwrap()
 }
 
 /// A file's name.
