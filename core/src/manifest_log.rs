@@ -145,13 +145,15 @@ pub(crate) fn claim<S: Storage>(
     storage: &S,
     listed: &[FileName],
 ) -> Result<(u64, FileName, S::File)> {
-    let older: Vec<u64> = listed
-        .iter()
-        .filter_map(|name| match names::parse(name) {
-            Some((FileKind::Manifest, epoch)) if epoch < STRAY_EPOCH => Some(epoch),
-            _ => None,
-        })
-        .collect();
+    let mut older = Vec::new();
+    for name in listed {
+        if let Some((FileKind::Manifest, epoch)) = names::parse(name)
+            && epoch < STRAY_EPOCH
+            && may_be_ours(storage, *name, epoch)?
+        {
+            older.push(epoch);
+        }
+    }
     let mut epoch = older.iter().copied().max().unwrap_or(0);
     let (name, file) = loop {
         epoch = epoch.checked_add(1).ok_or(Error::SeqExhausted)?;
@@ -168,6 +170,22 @@ pub(crate) fn claim<S: Storage>(
         mark_superseded(storage, old, epoch)?;
     }
     Ok((epoch, name, file))
+}
+
+/// Whether a file is a manifest of this epoch, or one that an opener has only begun. A stranger's
+/// must not push our epochs up to its own.
+fn may_be_ours<S: Storage>(storage: &S, name: FileName, epoch: u64) -> Result<bool> {
+    let file = match storage.open(&name, Access::Read) {
+        Ok(file) => file,
+        Err(error) if error.kind == ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(Error::storage(Op::Open, Some(name), error)),
+    };
+    let mut header = [0; FILE_HEADER_BYTES];
+    let got = file.pread(0, &mut header).during(Op::Read, name)?;
+    let begun = got < FILE_HEADER_BYTES || header == [0; FILE_HEADER_BYTES];
+    Ok(begun
+        || FileHeader::decode(&header)
+            .is_ok_and(|header| header.kind == FileKind::Manifest && header.id == epoch))
 }
 
 fn mark_superseded<S: Storage>(storage: &S, old: u64, by: u64) -> Result<()> {
@@ -250,6 +268,12 @@ impl<F: File> ManifestLog<F> {
             next.apply(edit)
                 .map_err(|damage| edit_error(damage, self.name, self.end))?;
         }
+        // What the next opener would not believe must never be committed.
+        next.check_invariants().map_err(|_| Error::Damaged {
+            file: self.name,
+            offset: self.end,
+            damage: crate::error::Damage::Manifest,
+        })?;
         let record = manifest::encode_record(edits, self.salt, self.end);
         if let Err(error) = self.file.append(self.end, &record) {
             let refused = Error::storage(Op::Append, Some(self.name), error);
@@ -263,11 +287,12 @@ impl<F: File> ManifestLog<F> {
         Ok(())
     }
 
-    /// Overwrites the head of a record whose append failed, so that no crash can bring it to life
-    /// after its change was given up.
+    /// Overwrites the head of a record whose append failed, or cuts it off where there is no room
+    /// even for that, so that no crash can bring it to life after its change was given up.
     fn take_back(&mut self) -> Option<()> {
         let blank = [0; MANIFEST_HEAD_BYTES];
-        self.file.append(self.end, &blank).ok()?;
+        let blanked = self.file.append(self.end, &blank);
+        blanked.or_else(|_| self.file.truncate(self.end)).ok()?;
         self.file.sync().ok()
     }
 
