@@ -30,13 +30,19 @@ pub(crate) fn load<S: Storage>(storage: &S, options: &Options) -> Result<ReaderP
         .as_ref()
         .map(|loaded| loaded.state.segments.clone())
         .unwrap_or_default();
+    // Merged and cleared long ago; only their removal is still due. What they hold may since have
+    // been deleted by a tombstone that is gone.
+    let condemned = newest
+        .as_ref()
+        .map(|loaded| loaded.state.condemned.clone())
+        .unwrap_or_default();
     let mut damages = Vec::new();
     let mut store = newest.as_ref().map(|loaded| loaded.store);
     for name in &names {
         let Some((FileKind::Segment, id)) = names::parse(name) else {
             continue;
         };
-        if listed.iter().any(|entry| entry.id == id) {
+        if condemned.contains(&id) || listed.iter().any(|entry| entry.id == id) {
             continue;
         }
         match identify(storage, name, id) {
@@ -75,7 +81,8 @@ pub(crate) fn load<S: Storage>(storage: &S, options: &Options) -> Result<ReaderP
         if let Some(opened) = replay.open_segment(entry, rank)? {
             let name = names::segment(entry.id);
             let start = FILE_HEADER_BYTES as u64;
-            let end = end_of_records(&opened.file, entry, opened.file_bytes);
+            // Where the manifest knows of more than there is, the difference is damage.
+            let end = end_of_records(&opened.file, entry, opened.file_bytes).max(entry.valid_bytes);
             let (file, site) = (opened.file.clone(), opened.site);
             let mut walker = Walker::new(file, name, site, start, end);
             while let Some(step) = walker.next()? {
@@ -145,7 +152,7 @@ fn identify<S: Storage>(storage: &S, name: &FileName, id: u64) -> Option<(Segmen
         base_seq: site.base_seq,
         last_seq: site.base_seq,
         state: SegmentState::Sealed,
-        valid_bytes: len,
+        valid_bytes: FILE_HEADER_BYTES as u64,
         records: 0,
     };
     (header.kind == FileKind::Segment && header.id == id).then_some((entry, header.store))
