@@ -26,6 +26,9 @@ pub(crate) struct WriterState<S: Storage> {
     /// The last sequence number issued.
     pub seq: u64,
     pub merge: Option<Job<S::File>>,
+    /// The next active segment's id. Listed as pending before its file exists, so that a crash in
+    /// the middle of a rotation leaves a file that may be deleted.
+    pub reserved: u64,
     /// Backups in progress: files may not be removed.
     pub pins: usize,
     /// Wall-clock time of the last sync, for interval sync.
@@ -250,14 +253,25 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// commit is done; whether a newer writer came in between is for the caller to check, after
     /// its own part of the change.
     pub(crate) fn start_segment(&mut self, mut edits: Vec<Edit>) -> Result<()> {
-        let (seq, store, next_id) = {
-            let writer = self.writer()?;
-            (writer.seq, self.store, writer.manifest.state.next_id)
-        };
+        let (seq, store) = (self.writer()?.seq, self.store);
         let base_seq = seq.checked_add(1).ok_or(Error::SeqExhausted)?;
         let now = self.storage.now_ms().unwrap_or(0);
-        let created = create_segment(&self.storage, store, next_id, base_seq, now)?;
-        edits.push(Edit::NextId(created.id + 1));
+        let created = loop {
+            let id = self.writer()?.reserved;
+            match create_segment(&self.storage, store, id, base_seq, now)? {
+                Some(created) => break created,
+                // Somebody else's file or directory: leave it alone.
+                None => {
+                    self.commit(&Edit::disown(id))?;
+                    self.writer_mut()?.reserved = self.reserve_id()?;
+                }
+            }
+        };
+        let next_id = self.state().next_id;
+        edits.push(Edit::NextId(
+            next_id.checked_add(1).ok_or(Error::SeqExhausted)?,
+        ));
+        edits.push(Edit::Pending(next_id));
         edits.push(Edit::Add(SegmentEntry {
             id: created.id,
             salt: created.site.salt,
@@ -284,11 +298,25 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             tombstone_bytes: 0,
             damaged: false,
         };
-        let slot = self.index.write(|index| index.add_segment(segment))?;
-        if let Err(refused) = self.commit(&edits) {
-            self.index.write(|index| index.remove_segment(slot));
-            return Err(refused);
-        }
+        let added = self.index.write(|index| index.add_segment(segment));
+        let committed = added.and_then(|slot| {
+            let done = self.commit(&edits);
+            if done.is_err() {
+                self.index.write(|index| index.remove_segment(slot));
+            }
+            done.map(|()| slot)
+        });
+        let slot = match committed {
+            Ok(slot) => slot,
+            Err(refused) => {
+                if !matches!(refused, Error::Poisoned) {
+                    // Nobody knows of it: as if it had never been created.
+                    let _ = self.storage.remove(&names::segment(id));
+                }
+                return Err(refused);
+            }
+        };
+        self.writer_mut()?.reserved = next_id;
         // The hint is a cache: failing to write it costs a scan at the next opening, nothing else.
         let _ = self.writer_mut()?.active.hint.finish();
         let hint = HintLog::new(&self.storage, store, id, created.site.salt, now);
@@ -307,6 +335,14 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         };
         self.rank_segments();
         Ok(())
+    }
+
+    /// Lists a new id as pending: what is then created under it may be deleted after a crash.
+    pub(crate) fn reserve_id(&mut self) -> Result<u64> {
+        let id = self.state().next_id;
+        let next = id.checked_add(1).ok_or(Error::SeqExhausted)?;
+        self.commit(&[Edit::Pending(id), Edit::NextId(next)])?;
+        Ok(id)
     }
 
     /// Commits edits of the manifest; where not even the old state is certain, poisons.
@@ -396,34 +432,34 @@ pub(crate) struct Created<F> {
     pub site: Site,
 }
 
-/// Creates `segment-<id>` for the first free id at or after `next_id`, writes and syncs its header
-/// and its name.
+/// Creates `segment-<id>`, writes and syncs its header and its name; `None` if something of that
+/// name is there already. After an error the file is gone again, where that can be done.
 pub(crate) fn create_segment<S: Storage>(
     storage: &S,
     store: StoreId,
-    next_id: u64,
+    id: u64,
     base_seq: u64,
     now_ms: u64,
-) -> Result<Created<S::File>> {
+) -> Result<Option<Created<S::File>>> {
     let salt = fresh_salt(storage)?;
-    let mut id = next_id;
-    let file = loop {
-        let name = names::segment(id);
-        match storage.create(&name) {
-            Ok(file) => break file,
-            Err(error) if error.kind == ErrorKind::Exists => {
-                id = id.checked_add(1).ok_or(Error::SeqExhausted)?;
-            }
-            Err(error) => return Err(Error::storage(Op::Create, Some(name), error)),
-        }
+    let name = names::segment(id);
+    let file = match storage.create(&name) {
+        Ok(file) => file,
+        Err(error) if error.kind == ErrorKind::Exists => return Ok(None),
+        Err(error) => return Err(Error::storage(Op::Create, Some(name), error)),
     };
     let site = Site { salt, base_seq };
-    let name = names::segment(id);
     let header = header_of(id, site, store, now_ms).encode();
-    file.append(0, &header).during(Op::Append, name)?;
-    file.sync().during(Op::Sync, name)?;
-    sync_names(storage)?;
-    Ok(Created { id, file, site })
+    let written = file
+        .append(0, &header)
+        .during(Op::Append, name)
+        .and_then(|()| file.sync().during(Op::Sync, name))
+        .and_then(|()| sync_names(storage));
+    if let Err(error) = written {
+        let _ = storage.remove(&name);
+        return Err(error);
+    }
+    Ok(Some(Created { id, file, site }))
 }
 
 /// Makes names durable where the platform can; where it cannot, the report has said so.

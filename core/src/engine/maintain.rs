@@ -68,6 +68,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let clock_ms = self.index.read(|index| index.clock.floor_ms());
         let writer = self.writer_mut()?;
         let _ = writer.active.hint.finish();
+        let [condemn, forget] = Edit::disown(writer.reserved);
         let edits = [
             Edit::CleanClose {
                 valid_bytes: writer.active.end,
@@ -75,6 +76,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 records: writer.active.records,
             },
             Edit::Clock(clock_ms),
+            condemn,
+            forget,
         ];
         self.check_fence()?;
         self.commit(&edits)

@@ -66,6 +66,17 @@ pub struct MergeReport {
     pub records_dropped: u64,
 }
 
+impl MergeReport {
+    fn add(&mut self, other: &Self) {
+        self.inputs += other.inputs;
+        self.outputs += other.outputs;
+        self.bytes_before += other.bytes_before;
+        self.bytes_after += other.bytes_after;
+        self.records_kept += other.records_kept;
+        self.records_dropped += other.records_dropped;
+    }
+}
+
 /// A merge in progress.
 pub(crate) struct Job<F> {
     inputs: Vec<Input<F>>,
@@ -139,6 +150,43 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         if !self.begin_merge_all()? {
             return Ok(MergeReport::default());
         }
+        match self.finish_merging(&mut progress) {
+            Err(error @ Error::Full { .. }) => self.merge_piecemeal(error, &mut progress),
+            done => done,
+        }
+    }
+
+    /// Where there is no room for copies of everything: one segment at a time, those first that
+    /// need the least room, each of them giving its space back before the next.
+    fn merge_piecemeal(
+        &mut self,
+        full: Error,
+        progress: &mut impl FnMut(u64, u64),
+    ) -> Result<MergeReport> {
+        let mut sum = MergeReport::default();
+        let mut facts = self.facts();
+        facts.retain(|file| !file.active && !file.damaged && file.dead + file.tombstones > 0);
+        facts.sort_by_key(|file| file.live + file.tombstones);
+        for i in 0..facts.len() {
+            // The reserve is for this.
+            self.spend_reserve();
+            self.start_merge(&facts, i..i + 1)?;
+            match self.finish_merging(progress) {
+                Ok(done) => sum.add(&done),
+                Err(Error::Full { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.lay_reserve();
+        if sum.bytes_after < sum.bytes_before {
+            Ok(sum)
+        } else {
+            Err(full)
+        }
+    }
+
+    /// Carries the merge in progress to its end.
+    fn finish_merging(&mut self, progress: &mut impl FnMut(u64, u64)) -> Result<MergeReport> {
         loop {
             match self.advance_merge(8 << 20)? {
                 MergeProgress::Working {
@@ -157,7 +205,15 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         self.writable()?;
         self.settle_merge()?;
         self.sweep_expired();
-        self.rotate()?;
+        let mut sealed = self.rotate();
+        if matches!(sealed, Err(Error::Full { .. })) && self.spend_reserve() {
+            sealed = self.rotate();
+        }
+        match sealed {
+            // No room to seal it: what is sealed already may give some back.
+            Err(Error::Full { .. }) => {}
+            done => done?,
+        }
         let facts = self.facts();
         let (_, run) = plan::plan(&facts, &self.options.merge, None, true);
         if let Some(run) = run {
@@ -208,11 +264,18 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let Some(job) = writer.merge.take() else {
             return;
         };
+        let uncommitted = matches!(job.phase, Phase::Copy { .. });
+        if job.outputs.is_empty() || !uncommitted || self.index.read(|index| index.poisoned) {
+            // Poisoned, not even the manifest is certain: the commit may have come through.
+            return;
+        }
         let ids: Vec<u64> = job.outputs.iter().map(|output| output.id).collect();
-        if matches!(job.phase, Phase::Copy { .. })
-            && !ids.is_empty()
-            && self.commit(&[Edit::Condemn(ids)]).is_ok()
-        {
+        for id in &ids {
+            // Pending is enough, and on a full disk saying more may need the space they take.
+            let _ = self.storage.remove(&names::hint(*id));
+            let _ = self.storage.remove(&names::segment(*id));
+        }
+        if self.commit(&[Edit::Condemn(ids)]).is_ok() {
             self.remove_condemned();
         }
     }
@@ -455,21 +518,18 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
 
     /// A new output, listed as pending before it exists, so that a crash leaves it deletable.
     fn start_output(&mut self, job: &mut Job<S::File>, base_seq: u64) -> Result<()> {
-        let mut id = self.state().next_id;
-        while self
-            .storage
-            .exists(&names::segment(id))
-            .during_any(Op::List)?
-        {
-            id = id.checked_add(1).ok_or(Error::SeqExhausted)?;
-        }
-        self.commit(&[Edit::Pending(id), Edit::NextId(id + 1)])?;
         let now = self.storage.now_ms().unwrap_or(0);
-        let created = create_segment(&self.storage, self.store, id, base_seq, now)?;
-        if created.id != id {
-            // Somebody took the name in between.
-            self.commit(&[Edit::Pending(created.id), Edit::NextId(created.id + 1)])?;
-        }
+        let created = loop {
+            let id = self.reserve_id()?;
+            match create_segment(&self.storage, self.store, id, base_seq, now) {
+                Ok(Some(created)) => break created,
+                Ok(None) => self.commit(&Edit::disown(id))?,
+                Err(error) => {
+                    let _ = self.commit(&Edit::disown(id));
+                    return Err(error);
+                }
+            }
+        };
         let name = names::segment(created.id);
         job.outputs.push(Output {
             hint: HintLog::new(

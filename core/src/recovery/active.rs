@@ -14,9 +14,10 @@ use crate::engine::{Active, HintLog, create_segment};
 use crate::error::{Context, Error, Op, Result};
 use crate::format::file::names;
 use crate::format::file::{FILE_HEADER_BYTES, FOOTER_BYTES};
-use crate::format::manifest::{SegmentEntry, SegmentState};
+use crate::format::manifest::{Edit, SegmentEntry, SegmentState};
 use crate::format::record::{Batch, Kind, Site};
 use crate::index::Segment;
+use crate::manifest_log::ManifestLog;
 use crate::prelude::*;
 use crate::segment::append::Appender;
 use crate::segment::walk::{Found, State, Step, Walker};
@@ -134,7 +135,8 @@ impl<S: Storage> Replay<'_, S> {
     pub(crate) fn rewrite(
         &mut self,
         outcome: &Outcome<S::File>,
-        reserved_id: u64,
+        manifest: &mut ManifestLog<S::File>,
+        mut id: u64,
         seq: u64,
     ) -> Result<Fresh<S::File>> {
         let mut base_seq = seq.checked_add(1).ok_or(Error::SeqExhausted)?;
@@ -150,13 +152,30 @@ impl<S: Storage> Replay<'_, S> {
         {
             let name = names::segment(*id);
             let open = |from| Walker::new(file.clone(), name, *site, from, *tail_end);
-            if let Some(Step::Record(first)) = open(*valid_bytes).next_head()? {
-                base_seq = first.head.seq;
+            let mut heads = open(*valid_bytes);
+            while let Some(Step::Record(first)) = heads.next_head()? {
+                // A marker repeats the number of a record that may lie before the cut.
+                if first.head.kind != Kind::Marker {
+                    base_seq = first.head.seq;
+                    break;
+                }
             }
             walker = Some(open(*valid_bytes));
         }
         let now = self.storage.now_ms().unwrap_or(0);
-        let created = create_segment(self.storage, self.store, reserved_id, base_seq, now)?;
+        let created = loop {
+            if let Some(created) = create_segment(self.storage, self.store, id, base_seq, now)? {
+                break created;
+            }
+            let next = manifest.state.next_id;
+            let mut edits = Vec::from(Edit::disown(id));
+            edits.push(Edit::Pending(next));
+            edits.push(Edit::NextId(
+                next.checked_add(1).ok_or(Error::SeqExhausted)?,
+            ));
+            manifest.commit(&edits)?;
+            id = next;
+        };
         let name = names::segment(created.id);
         let start = FILE_HEADER_BYTES as u64;
         let slot = self.index.add_segment(Segment {
@@ -263,10 +282,12 @@ impl<S: Storage> Replay<'_, S> {
         let mut settled = known.max(start);
         let mut walker = walk(start.max(known.min(opened.file_bytes)));
         while let Some(step) = walker.next_head()? {
-            if let Step::Record(found) = step
-                && found.state == State::Intact
-                && let Some(durable) = found.head.durable.filter(|d| *d <= found.offset)
-            {
+            let Step::Record(found) = step else { continue };
+            if found.state != State::Intact {
+                continue;
+            }
+            self.max_seq = self.max_seq.max(found.head.seq);
+            if let Some(durable) = found.head.durable.filter(|d| *d <= found.offset) {
                 settled = settled.max(durable);
             }
         }

@@ -22,9 +22,11 @@ use crate::error::{Damage, Error, Result};
 use crate::format::file::names;
 use crate::format::file::{FILE_HEADER_BYTES, FileHeader, FileKind, StoreId};
 use crate::format::manifest::{SegmentEntry, SegmentState, State};
+use crate::format::record::{Kind, Site};
 use crate::index::IndexCell;
 use crate::options::{OpenAccess, OpenMode, Options};
 use crate::prelude::*;
+use crate::segment::walk::{State as Found, Step, Walker};
 use crate::storage::{Access, File, FileName, Storage};
 use replay::Replay;
 
@@ -59,10 +61,10 @@ fn settle<S: Storage>(
 ) -> Result<()> {
     replay.report.namespace_sync = replay.storage.capabilities().namespace_sync;
     replay.report.clock_jump = replay.index.clock.jump(replay.storage.now_ms());
-    find_orphans(replay, state, names)?;
-    let lost_state = suspect && !replay.report.orphans.is_empty();
+    let lost_state = find_orphans(replay, state, names)?;
+    replay.report.clean &= !(suspect || lost_state);
     replay.report.stepped_back = lost_state;
-    replay.report.degraded = replay.index.veil.is_some() || lost_state;
+    replay.report.degraded = replay.index.veil.is_some();
     if options.mode == OpenMode::Strict {
         if let Some(first) = replay.report.damages.first() {
             return Err(Error::Damaged {
@@ -83,19 +85,25 @@ fn settle<S: Storage>(
 }
 
 /// Files with our header that the state does not list: kept, and reported if they hold records.
+/// Returns whether the state is not the newest that there was.
+///
+/// Records that continue the log beyond all that the state knows were written under a manifest
+/// that is lost, in part or whole, also where the state takes their file for one that was only
+/// begun. Any key may be newer there, so all older versions are veiled. What an interrupted merge
+/// or opening left holds copies, and nothing newer.
 fn find_orphans<S: Storage>(
     replay: &mut Replay<'_, S>,
     state: &State,
     names: &[FileName],
-) -> Result<()> {
+) -> Result<bool> {
+    let known_seq = replay.max_seq.max(state.last_seq);
+    let mut lost_state = false;
     for name in names {
         let Some((FileKind::Segment, id)) = names::parse(name) else {
             continue;
         };
-        let known = state.segments.iter().any(|segment| segment.id == id)
-            || state.pending.contains(&id)
-            || state.condemned.contains(&id);
-        if known {
+        let listed = state.segments.iter().any(|segment| segment.id == id);
+        if listed || state.condemned.contains(&id) {
             continue;
         }
         let Ok(file) = replay.storage.open(name, Access::Read) else {
@@ -103,14 +111,42 @@ fn find_orphans<S: Storage>(
         };
         let mut header = [0; FILE_HEADER_BYTES];
         let got = file.pread(0, &mut header).unwrap_or(0);
-        let ours = FileHeader::decode(&header[..got]).is_ok_and(|h| h.store == replay.store);
-        let holds_records = file.len().is_ok_and(|len| len > FILE_HEADER_BYTES as u64);
-        if ours && holds_records {
+        let header = match FileHeader::decode(&header[..got]) {
+            Ok(header) if header.store == replay.store => header,
+            _ => continue,
+        };
+        let end = file.len().unwrap_or(0);
+        let start = FILE_HEADER_BYTES as u64;
+        let newer = header.id == id && newest_seq(file, *name, &header, end)? > known_seq;
+        if newer {
+            lost_state = true;
+            replay.hide_all(id);
+        }
+        if newer || (end > start && !state.pending.contains(&id)) {
             replay.report.orphans.push(*name);
         }
     }
     replay.report.orphans.sort_unstable();
-    Ok(())
+    Ok(lost_state)
+}
+
+/// The greatest sequence number of a segment's records, markers and damaged ones aside.
+fn newest_seq<F: File>(file: F, name: FileName, header: &FileHeader, end: u64) -> Result<u64> {
+    let site = Site {
+        salt: header.salt,
+        base_seq: header.base_seq,
+    };
+    let mut walker = Walker::new(file, name, site, FILE_HEADER_BYTES as u64, end);
+    let mut newest = 0;
+    while let Some(step) = walker.next_head()? {
+        if let Step::Record(found) = step
+            && found.state == Found::Intact
+            && found.head.kind != Kind::Marker
+        {
+            newest = newest.max(found.head.seq);
+        }
+    }
+    Ok(newest)
 }
 
 fn active_entry(state: &State) -> Option<&SegmentEntry> {

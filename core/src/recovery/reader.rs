@@ -45,10 +45,11 @@ pub(crate) fn load_reader<S: Storage>(
         let before = (loaded.epoch, loaded.state.clone());
         let parts = load_view(storage, options, &names, loaded, skipped);
         let unsettled = match &parts {
-            Ok(parts) => !parts.report.damages.is_empty(),
+            Ok(parts) => !parts.report.damages.is_empty() || !parts.report.orphans.is_empty(),
             Err(_) => true,
         };
-        // Damage may be a file that merge removed while it was looked for: look again.
+        // Damage may be a file that merge removed while it was looked for, and an orphan one that
+        // a rotation added: look again.
         if unsettled && tries < READER_TRIES && changed_since(storage, &before)? {
             tries += 1;
             continue;

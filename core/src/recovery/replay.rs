@@ -434,6 +434,15 @@ impl<'a, S: Storage> Replay<'a, S> {
         });
     }
 
+    /// Something newer than everything known lies in a segment that cannot be placed.
+    pub(crate) fn hide_all(&mut self, segment: u64) {
+        self.veil(Veil {
+            segment,
+            rank: u32::MAX,
+            offset: u64::MAX,
+        });
+    }
+
     fn veil(&mut self, veil: Veil) {
         let newer = self
             .index

@@ -6,15 +6,15 @@ use super::{active, active_entry, highest_segment_id, no_manifest, settle};
 use crate::clock::Clock;
 use crate::engine::{Active, Engine, Role, SEQ_BLOCK, WriterState, fresh_salt, sync_names};
 use crate::error::{Context, Damage, Error, Op, Result};
-use crate::format::file::StoreId;
 use crate::format::file::names;
+use crate::format::file::{FILE_HEADER_BYTES, FileHeader, StoreId};
 use crate::format::manifest::{Edit, State};
 use crate::index::{Index, IndexCell};
 use crate::manifest_log::{self, ManifestLog, Survey};
 use crate::options::Options;
 use crate::prelude::*;
 use crate::report::RecoveryReport;
-use crate::storage::{ErrorKind, FileName, Storage};
+use crate::storage::{Access, ErrorKind, File, FileName, Storage};
 
 /// Opens for writing: claims the next manifest, recovers, commits what was recovered.
 pub(super) fn open<S: Storage, C: IndexCell<S::File>>(
@@ -30,19 +30,10 @@ pub(super) fn open<S: Storage, C: IndexCell<S::File>>(
             refusal => return Err(refusal),
         }
     }
-    let lock = match storage.lock() {
-        Ok(lock) => Some(lock),
-        Err(error) if error.kind == ErrorKind::Unsupported => None,
-        Err(error) => return Err(Error::storage(Op::Lock, None, error)),
-    };
-    let names = storage.list().during_any(Op::List)?;
-    let claimed = manifest_log::claim(&storage, &names)?;
-    let name = claimed.1;
-    let mut committed = false;
-    let taken = take_over(&storage, &options, claimed, lock, &mut committed);
-    if !committed {
-        // An unfinished manifest counts for nothing; left behind, it would look like damage.
-        let _ = storage.remove(&name);
+    let mut taken = claim(&storage, &options);
+    // What the reserve is for: on a full disk, too, deletes and merge need a writer.
+    if matches!(taken, Err(Error::Full { .. })) && storage.remove(&names::reserve()).is_ok() {
+        taken = claim(&storage, &options);
     }
     match taken? {
         Taken::Degraded(parts) => Ok(reader::engine(storage, options, parts)),
@@ -70,6 +61,25 @@ pub(super) fn open<S: Storage, C: IndexCell<S::File>>(
             Ok(engine)
         }
     }
+}
+
+/// Becomes the one who may write, and recovers.
+fn claim<S: Storage>(storage: &S, options: &Options) -> Result<Taken<S>> {
+    let lock = match storage.lock() {
+        Ok(lock) => Some(lock),
+        Err(error) if error.kind == ErrorKind::Unsupported => None,
+        Err(error) => return Err(Error::storage(Op::Lock, None, error)),
+    };
+    let names = storage.list().during_any(Op::List)?;
+    let claimed = manifest_log::claim(storage, &names)?;
+    let name = claimed.1;
+    let mut committed = false;
+    let taken = take_over(storage, options, claimed, lock, &mut committed);
+    if !committed {
+        // An unfinished manifest counts for nothing; left behind, it would look like damage.
+        let _ = storage.remove(&name);
+    }
+    taken
 }
 
 /// What came of taking a store over.
@@ -159,25 +169,27 @@ fn take_over<S: Storage>(
         damage: Damage::Manifest,
     };
     // Whatever was being written when the last writer stopped means nothing.
-    let abandoned = Edit::Condemn(state.pending.clone());
-    state.apply(&abandoned).map_err(invalid)?;
+    for id in core::mem::take(&mut state.pending) {
+        if may_be_abandoned(storage, store, id)? {
+            state
+                .apply(&Edit::Condemn(Vec::from([id])))
+                .map_err(invalid)?;
+        }
+    }
     if state.seq_bound <= seq {
         state.seq_bound = seq.checked_add(SEQ_BLOCK).ok_or(Error::SeqExhausted)?;
     }
-    let continues = matches!(outcome, active::Outcome::Continue { .. });
-    if !continues {
-        // The new active segment's id, so that a crash before its commit leaves it deletable.
-        let id = state.next_id;
-        state.apply(&Edit::Pending(id)).map_err(invalid)?;
-        state.next_id = id + 1;
-    }
+    // The next active segment's id, so that a crash before its commit leaves it deletable.
+    let reserved = state.next_id;
+    state.apply(&Edit::Pending(reserved)).map_err(invalid)?;
+    state.next_id = reserved.checked_add(1).ok_or(Error::SeqExhausted)?;
     let salt = fresh_salt(storage)?;
     let mut manifest = ManifestLog::start(claimed, store, salt, host_ms.unwrap_or(0), state)?;
     *committed = true;
     sync_names(storage)?;
     manifest.check_fence()?;
 
-    let active = replay.settle_active(&mut manifest, outcome, seq)?;
+    let (active, reserved) = replay.settle_active(&mut manifest, outcome, reserved, seq)?;
     let (index, report) = replay.finish(&manifest.state)?;
     Ok(Taken::Over {
         index,
@@ -189,6 +201,7 @@ fn take_over<S: Storage>(
             active,
             seq,
             merge: None,
+            reserved,
             pins: 0,
             synced_ms: host_ms,
             fenced: None,
@@ -200,18 +213,29 @@ fn take_over<S: Storage>(
 }
 
 impl<S: Storage> Replay<'_, S> {
-    /// Commits what becomes of the old active segment, and returns the one to write to.
+    /// Commits what becomes of the old active segment, and returns the one to write to and the id
+    /// reserved for the one after it.
     fn settle_active(
         &mut self,
         manifest: &mut ManifestLog<S::File>,
         outcome: active::Outcome<S::File>,
+        reserved: u64,
         seq: u64,
-    ) -> Result<Active<S::File>> {
+    ) -> Result<(Active<S::File>, u64)> {
         if let active::Outcome::Continue { active } = outcome {
-            return Ok(active);
+            return Ok((active, reserved));
         }
-        let reserved = manifest.state.pending.last().copied().unwrap_or(1);
-        let fresh = self.rewrite(&outcome, reserved, seq)?;
+        let fresh = match self.rewrite(&outcome, manifest, reserved, seq) {
+            Ok(fresh) => fresh,
+            Err(error) => {
+                // Half a copy of the tail; on a full disk the next try needs its space.
+                for id in &manifest.state.pending {
+                    let _ = self.storage.remove(&names::hint(*id));
+                    let _ = self.storage.remove(&names::segment(*id));
+                }
+                return Err(error);
+            }
+        };
         let mut edits = Vec::new();
         match &outcome {
             active::Outcome::Seal { id, records: 0, .. } => edits.push(Edit::Replace {
@@ -231,7 +255,11 @@ impl<S: Storage> Replay<'_, S> {
             }),
             active::Outcome::Continue { .. } | active::Outcome::None => {}
         }
-        edits.push(Edit::NextId(manifest.state.next_id.max(fresh.entry.id + 1)));
+        let next = manifest.state.next_id;
+        edits.push(Edit::NextId(
+            next.checked_add(1).ok_or(Error::SeqExhausted)?,
+        ));
+        edits.push(Edit::Pending(next));
         edits.push(Edit::Add(fresh.entry));
         manifest.commit(&edits)?;
         manifest.check_fence()?;
@@ -241,6 +269,20 @@ impl<S: Storage> Replay<'_, S> {
         {
             self.index.remove_segment(*slot);
         }
-        Ok(fresh.active)
+        Ok((fresh.active, next))
     }
+}
+
+/// Whether the file of a pending id may be deleted: not if somebody else put one there.
+fn may_be_abandoned<S: Storage>(storage: &S, store: StoreId, id: u64) -> Result<bool> {
+    let name = names::segment(id);
+    let file = match storage.open(&name, Access::Read) {
+        Ok(file) => file,
+        Err(error) if error.kind == ErrorKind::NotFound => return Ok(true),
+        Err(_) => return Ok(false),
+    };
+    let mut header = [0; FILE_HEADER_BYTES];
+    let got = file.pread(0, &mut header).during(Op::Read, name)?;
+    let blank = header[..got].iter().all(|byte| *byte == 0);
+    Ok(blank || FileHeader::decode(&header[..got]).is_ok_and(|h| (h.store, h.id) == (store, id)))
 }
