@@ -174,7 +174,7 @@ fn hints_carry_tombstones() {
 fn put_merge_delete_merge_reopen_leaves_nothing() {
     check(
         "put a 1; put b 2; merge; del a; del b; merge; kill; scan; len; files",
-        " 0 hint-0000000005 manifest-0000000001 manifest-0000000002 segment-0000000005",
+        " 0 hint-0000000006 manifest-0000000001 manifest-0000000002 segment-0000000006",
     );
 }
 

@@ -125,7 +125,7 @@ fn s51_a_rotten_newest_manifest_record_is_reported_and_deletes_nothing() {
     let files = world.disk.files();
     world.check(
         "report; get a; put d 4",
-        "unclean orphans stepped-back degraded a=1 !Degraded",
+        "unclean orphans stepped-back degraded !MaybeStale !Degraded",
     );
     world.run("kill; open; kill");
     for (name, bytes) in files {
