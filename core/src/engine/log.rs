@@ -298,15 +298,24 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             tombstone_bytes: 0,
             damaged: false,
         };
-        let slot = self.index.write(|index| index.add_segment(segment))?;
-        if let Err(refused) = self.commit(&edits) {
-            self.index.write(|index| index.remove_segment(slot));
-            if refused != Error::Poisoned {
-                // Nobody knows of it: as if it had never been created.
-                let _ = self.storage.remove(&names::segment(id));
+        let added = self.index.write(|index| index.add_segment(segment));
+        let committed = added.and_then(|slot| {
+            let done = self.commit(&edits);
+            if done.is_err() {
+                self.index.write(|index| index.remove_segment(slot));
             }
-            return Err(refused);
-        }
+            done.map(|()| slot)
+        });
+        let slot = match committed {
+            Ok(slot) => slot,
+            Err(refused) => {
+                if !matches!(refused, Error::Poisoned) {
+                    // Nobody knows of it: as if it had never been created.
+                    let _ = self.storage.remove(&names::segment(id));
+                }
+                return Err(refused);
+            }
+        };
         self.writer_mut()?.reserved = next_id;
         // The hint is a cache: failing to write it costs a scan at the next opening, nothing else.
         let _ = self.writer_mut()?.active.hint.finish();
