@@ -15,7 +15,7 @@ use crate::error::{Context, Error, Op, Result};
 use crate::format::file::names;
 use crate::format::file::{FILE_HEADER_BYTES, FOOTER_BYTES};
 use crate::format::manifest::{Edit, SegmentEntry, SegmentState};
-use crate::format::record::{Batch, Kind, Site};
+use crate::format::record::{Batch, Kind};
 use crate::index::Segment;
 use crate::manifest_log::ManifestLog;
 use crate::prelude::*;
@@ -31,10 +31,7 @@ pub(crate) enum Outcome<F> {
     Continue { active: Active<F> },
     /// It ends at `valid_bytes`; what lies between there and `tail_end` moves to a new segment.
     Seal {
-        id: u64,
-        slot: u16,
-        file: F,
-        site: Site,
+        opened: Opened<F>,
         valid_bytes: u64,
         tail_end: u64,
         records: u64,
@@ -70,14 +67,30 @@ impl<S: Storage> Replay<'_, S> {
         let parts = self.divide(&opened, entry.valid_bytes)?;
         let counted = self.stretch(&opened, parts.settled, None)?;
         self.mark_damaged(&opened, counted.damaged);
-        let name = names::segment(opened.id);
-        let (from, to) = (parts.settled, parts.tail_end);
-        let mut walker = Walker::new(opened.file.clone(), name, opened.site, from, to);
+        self.show_tail(&opened, parts.settled, parts.tail_end)
+    }
+
+    /// What was written but not settled, shown where it is: for those who only read.
+    fn show_tail(&mut self, opened: &Opened<S::File>, settled: u64, tail_end: u64) -> Result<()> {
+        let mut walker = opened.walk(settled, tail_end);
         while let Some(Step::Record(found)) = walker.next()? {
-            self.record(&opened, &mut walker, &found)?;
+            self.record(opened, &mut walker, &found)?;
         }
-        self.bound(&opened, parts.settled, parts.tail_end);
+        self.bound(opened, settled, tail_end);
         Ok(())
+    }
+
+    /// For a writer that may only read after all, because damage hides keys.
+    pub(crate) fn give_up_writing(&mut self, outcome: &Outcome<S::File>) -> Result<()> {
+        match outcome {
+            Outcome::Seal {
+                opened,
+                valid_bytes,
+                tail_end,
+                ..
+            } => self.show_tail(opened, *valid_bytes, *tail_end),
+            Outcome::Continue { .. } | Outcome::None => Ok(()),
+        }
     }
 
     /// The active segment as a writer takes it over.
@@ -121,10 +134,7 @@ impl<S: Storage> Replay<'_, S> {
             });
         }
         Ok(Outcome::Seal {
-            id: opened.id,
-            slot: opened.slot,
-            file: opened.file,
-            site: opened.site,
+            opened,
             valid_bytes: parts.settled,
             tail_end: parts.tail_end,
             records: counted.records,
@@ -142,16 +152,13 @@ impl<S: Storage> Replay<'_, S> {
         let mut base_seq = seq.checked_add(1).ok_or(Error::SeqExhausted)?;
         let mut walker = None;
         if let Outcome::Seal {
-            id,
-            file,
-            site,
+            opened,
             valid_bytes,
             tail_end,
             ..
         } = outcome
         {
-            let name = names::segment(*id);
-            let open = |from| Walker::new(file.clone(), name, *site, from, *tail_end);
+            let open = |from| opened.walk(from, *tail_end);
             let mut heads = open(*valid_bytes);
             while let Some(Step::Record(first)) = heads.next_head()? {
                 // A marker repeats the number of a record that may lie before the cut.

@@ -58,6 +58,14 @@ pub(crate) struct Counted {
     pub damaged: bool,
 }
 
+impl<F: File + Clone> Opened<F> {
+    /// A walk over a stretch of it.
+    pub(crate) fn walk(&self, from: u64, to: u64) -> Walker<F> {
+        let name = names::segment(self.id);
+        Walker::new(self.file.clone(), name, self.site, from, to)
+    }
+}
+
 impl<'a, S: Storage> Replay<'a, S> {
     pub(crate) fn new(
         storage: &'a S,

@@ -104,7 +104,8 @@ fn claim<S: Storage>(storage: &S, options: &Options) -> Result<Taken<S>> {
 
 /// What came of taking a store over.
 enum Taken<S: Storage> {
-    /// Damage hides keys: reading only, and nothing was changed.
+    /// Damage hides keys: reading only. Older writers are fenced and hints may have grown; nothing
+    /// that holds data was changed.
     Degraded(ReaderParts<S::File>),
     /// This opener is the writer.
     Over {
@@ -164,6 +165,7 @@ fn take_over<S: Storage>(
     };
     settle(&mut replay, options, &state, &names, suspect)?;
     if replay.report.degraded {
+        replay.give_up_writing(&outcome)?;
         let (index, report) = replay.finish(&state)?;
         return Ok(Taken::Degraded(ReaderParts {
             index,
@@ -258,17 +260,19 @@ impl<S: Storage> Replay<'_, S> {
         };
         let mut edits = Vec::new();
         match &outcome {
-            active::Outcome::Seal { id, records: 0, .. } => edits.push(Edit::Replace {
-                remove: Vec::from([*id]),
+            active::Outcome::Seal {
+                opened, records: 0, ..
+            } => edits.push(Edit::Replace {
+                remove: Vec::from([opened.id]),
                 with: Vec::new(),
             }),
             active::Outcome::Seal {
-                id,
+                opened,
                 valid_bytes,
                 records,
                 ..
             } => edits.push(Edit::Seal {
-                id: *id,
+                id: opened.id,
                 valid_bytes: *valid_bytes,
                 last_seq: fresh.entry.base_seq.saturating_sub(1),
                 records: *records,
@@ -284,10 +288,10 @@ impl<S: Storage> Replay<'_, S> {
         manifest.commit(&edits)?;
         manifest.check_fence()?;
         if let active::Outcome::Seal {
-            slot, records: 0, ..
+            opened, records: 0, ..
         } = &outcome
         {
-            self.index.remove_segment(*slot);
+            self.index.remove_segment(opened.slot);
         }
         Ok((fresh.active, next))
     }
