@@ -1,0 +1,319 @@
+//! A platform that refuses: full disks, failing syncs, reads and removals, crashes in the middle of
+//! recovery, and openers that meet.
+
+mod common;
+
+use common::{Script, check, file, name_of};
+use portcask_core::storage::ErrorKind;
+use portcask_core::testing::sim::{AllKept, Call, Dice, Fault, Laws, NothingKept, SimDisk};
+use portcask_core::testing::world::{Store, World};
+use portcask_core::{Ack, Engine, Error, FileName, Options, WriteOptions};
+use std::collections::BTreeMap;
+
+// Files that do not go away, or come back.
+
+#[test]
+fn s17_inputs_that_could_not_be_removed_are_removed_at_last_and_change_nothing() {
+    let mut world = Script::new();
+    world.run("put a 1; put b 2; rotate; put a 3; del b; rotate");
+    world
+        .disk
+        .inject(Fault::from(1, ErrorKind::Io).on(Call::Remove));
+    world.run("merge; kill");
+    assert!(world.disk.bytes(&file("segment-0000000001")).is_some());
+    world.run("heal");
+    world.check("scan; kill; scan; verify", "a=3 a=3 sound");
+    assert_eq!(world.disk.bytes(&file("segment-0000000001")), None);
+}
+
+#[test]
+fn s18_any_subset_of_the_inputs_may_come_back() {
+    let mut world = Script::new();
+    world.run("put a old; put b old; rotate; put a new; del b; rotate; put c 1; rotate");
+    let inputs: Vec<(FileName, Vec<u8>)> = world
+        .disk
+        .files()
+        .into_iter()
+        .filter(|(name, _)| !name.as_str().starts_with("manifest"))
+        .collect();
+    world.run("merge; put d 2; kill");
+    for subset in 0..1 << inputs.len() {
+        let mut files: BTreeMap<FileName, Vec<u8>> = world.disk.files();
+        for (i, (name, bytes)) in inputs.iter().enumerate() {
+            if subset >> i & 1 == 1 {
+                files.entry(*name).or_insert_with(|| bytes.clone());
+            }
+        }
+        let mut revenant = Script::on(SimDisk::holding(subset, Laws::DISK, files));
+        revenant.check(
+            "scan; kill; scan; verify",
+            "a=new c=1 d=2 a=new c=1 d=2 sound",
+        );
+    }
+}
+
+// Full disks.
+
+#[test]
+fn s24_an_append_that_fills_the_disk_at_any_byte_is_not_taken_and_harms_nothing() {
+    let before = "put a 1; put b 2 synced";
+    let mut whole = Script::new();
+    let used = whole.run(before).disk.used_bytes();
+    let needed = whole.run("put big x*40").disk.used_bytes() - used;
+    for room in 0..=needed {
+        let mut world = Script::new();
+        world.run(before);
+        world.disk.set_capacity(Some(used + room));
+        let (said, kept) = match room < needed {
+            true => ("!Full", "a=1 b=2".to_string()),
+            false => ("", format!("a=1 b=2 big={}", "x".repeat(40))),
+        };
+        world.check("put big x*40", said);
+        world.check("scan", &kept);
+        world.disk.set_capacity(None);
+        // What was refused is not there after a crash either, nor any part of it.
+        let mut died = Script::on(world.disk.crash(&mut AllKept));
+        died.check("scan; verify", &format!("{kept} sound"));
+        world.check("put c 3; kill; scan; verify", &format!("{kept} c=3 sound"));
+    }
+}
+
+#[test]
+fn s24_a_buffer_that_found_no_room_stays_readable_and_goes_out_later() {
+    let mut world = Script::new();
+    world.run("put a 1 synced; put b 2 buffered; put c 3 buffered");
+    world.disk.set_capacity(Some(world.disk.used_bytes() + 5));
+    world.check(
+        "flush; get b; get c; put d 4; flush",
+        "!Full b=2 c=3 !Full !Full",
+    );
+    world.disk.set_capacity(None);
+    world.check("put d 4 synced; cut; scan", "a=1 b=2 c=3 d=4");
+}
+
+#[test]
+fn s24_on_a_full_disk_the_reserve_lets_deletes_and_a_merge_through() {
+    let mut world = Script::new();
+    world.options.reserve_bytes = 1 << 20;
+    for n in 0..20 {
+        world.run(&format!("put k{n} x*20000"));
+    }
+    world.run("rotate");
+    let full = world.disk.used_bytes();
+    world.disk.set_capacity(Some(full));
+    world.check("put more x*20000", "!Full");
+    for n in 0..18 {
+        world.run(&format!("del k{n}"));
+    }
+    world.check("merge; len", "2");
+    assert!(world.disk.used_bytes() + 100_000 < full);
+    world.check("put more x*20000; kill; len; verify", "3 sound");
+}
+
+#[test]
+fn s25_a_merge_that_finds_no_room_is_given_up_without_harm() {
+    for room in (0..2000).step_by(97) {
+        let mut world = Script::new();
+        world.run("put a x*500; put b y*500; rotate; put a z*500; put c 1; rotate; put d 2");
+        world
+            .disk
+            .set_capacity(Some(world.disk.used_bytes() + room));
+        let said = world.run("merge").said.join(" ");
+        assert!(["", "!Full"].contains(&said.as_str()), "{said}");
+        world.check("get a; get b; get c; get d", "a=z*500 b=y*500 c=1 d=2");
+        world.disk.set_capacity(None);
+        world.check("put e 3; kill; get a; get e; verify", "a=z*500 e=3 sound");
+        world.check("merge; get a; len; verify", "a=z*500 5 sound");
+    }
+}
+
+// Syncs that fail.
+
+#[test]
+fn s26_the_first_failed_sync_poisons_and_reopening_heals() {
+    let script = "put a 1 synced; put b 2; fail sync; put c 3 synced; put d 4; sync; rotate; del a; \
+                  merge; get a";
+    check(
+        script,
+        "!Storage !Poisoned !Poisoned !Poisoned !Poisoned !Poisoned a=1",
+    );
+    // What was not durable is not shown as if it were.
+    check(
+        "put a 1 synced; put b 2; fail sync; sync; get a; get b",
+        "!Storage a=1 !Poisoned",
+    );
+    for cut in ["kill", "cut", "cut all", "cut 3"] {
+        let mut world = Script::new();
+        world.run(&format!("{script}; {cut}"));
+        let said = world.run("put e 5; scan").said.pop().unwrap();
+        let prefixes = ["a=1 e=5", "a=1 b=2 e=5", "a=1 b=2 c=3 e=5"];
+        assert!(prefixes.contains(&said.as_str()), "{said}");
+    }
+}
+
+#[test]
+fn s26_a_sync_that_fails_once_is_never_taken_back_by_one_that_succeeds() {
+    // The platform drops what it could not write, and the next sync has nothing to complain of.
+    for seed in 0..40 {
+        let mut world = Script::new();
+        world.run("put a 1 synced; put b 2; fail sync; sync; sync; put c 3 synced");
+        assert_eq!(world.said, ["!Storage", "!Poisoned", "!Poisoned"]);
+        world.cut(Some(&seed.to_string()));
+        let said = world.run("scan").said.pop().unwrap();
+        assert!(["a=1", "a=1 b=2"].contains(&said.as_str()), "{said}");
+    }
+}
+
+// Reads that fail.
+
+#[test]
+fn s27_an_unreadable_sector_costs_its_keys_and_is_never_an_absence() {
+    let mut world = Script::new();
+    world.run("put a 1; put b x*9000; put c 3; rotate; put d 4; close");
+    let bytes = world.disk.bytes(&file("segment-0000000001")).unwrap().len() as u64;
+    world
+        .disk
+        .make_unreadable(&file("segment-0000000001"), 4096..8192);
+    world.check("get b; get a; get c; get d", "!Storage a=1 c=3 d=4");
+    world.check(
+        "lose hint-0000000001; kill; get b; get a; get c; get d",
+        "!Storage a=1 c=3 d=4",
+    );
+    // Where nobody can say whose the sector was, nothing is called absent.
+    world.run("kill; lose hint-0000000001");
+    world
+        .disk
+        .make_unreadable(&file("segment-0000000001"), 0..bytes);
+    world.check("get a; get nothing; get d", "!MaybeStale !MaybeStale d=4");
+}
+
+#[test]
+fn s28_a_close_that_fails_leaves_the_store_as_after_a_crash() {
+    for call in ["append", "sync"] {
+        for nth in 1..4 {
+            let mut world = Script::new();
+            world.run(&format!("put a 1; put b 2; fail {call} {nth}; close; heal"));
+            world.check(
+                "scan; put c 3; close; scan; report",
+                "a=1 b=2 a=1 b=2 c=3 clean",
+            );
+        }
+    }
+}
+
+// Crashes during recovery.
+
+#[test]
+fn s29_recovery_cut_short_three_times_over_reaches_the_same_state() {
+    let mut world = World::new(3, Laws::DISK);
+    world.open().unwrap();
+    let store = world.store.as_mut().unwrap();
+    let synced = WriteOptions {
+        ack: Some(Ack::Synced),
+        ..WriteOptions::default()
+    };
+    store.put(b"a", b"1").unwrap();
+    store.rotate().unwrap();
+    store.put_with(b"b", b"2", &synced).unwrap();
+    store.put(b"c", b"3").unwrap();
+    store.put(b"d", b"4").unwrap();
+    world.store = None;
+    let crashed = world.disk.crash(&mut AllKept);
+    let show = |disk: &SimDisk| {
+        let store: Store = Engine::open(disk.clone(), World::options()).unwrap();
+        let mut pairs: Vec<_> = store.iter().map(|entry| entry.unwrap().key).collect();
+        pairs.sort();
+        assert!(!store.report().degraded && store.report().damages.is_empty());
+        pairs
+    };
+    let expected = [b"a", b"b", b"c", b"d"];
+    assert_eq!(show(&crashed), expected);
+    let changes = crashed.changes();
+    for first in 0..=changes {
+        let once = crashed.crash_at(first, &mut Dice::new(first as u64));
+        assert_eq!(show(&once), expected, "cut at {first}");
+        for second in (0..=once.changes()).step_by(5) {
+            let twice = once.crash_at(second, &mut Dice::new(second as u64));
+            assert_eq!(show(&twice), expected, "cut at {first}, {second}");
+            let third = (first * 7 + second) % (twice.changes() + 1);
+            let thrice = twice.crash_at(third, &mut NothingKept);
+            assert_eq!(show(&thrice), expected, "cut at {first}, {second}, {third}");
+        }
+    }
+}
+
+// Openers that meet.
+
+#[test]
+fn s31_the_second_writer_is_told_who_holds_the_store_and_changes_nothing() {
+    let mut world = Script::new();
+    world.run("put a 1");
+    let before = world.disk.files();
+    let refused: Result<Store, Error> = Engine::open(world.disk.clone(), Options::default());
+    let error = refused.map(|_| ()).unwrap_err();
+    assert_eq!(name_of(&error), "Locked");
+    assert!(error.to_string().contains("held by"), "{error}");
+    assert_eq!(world.disk.files(), before);
+    // The lock dies with its holder.
+    world.check("kill; put b 2; get a", "a=1");
+}
+
+#[test]
+fn s32_a_reader_beside_a_writer_keeps_a_consistent_view_or_says_that_it_changed() {
+    let mut world = Script::new();
+    world.run("put a 1; put b 2; rotate; put a 3");
+    let mut reader: Store = Engine::open(world.disk.clone(), Options::read_only()).unwrap();
+    let before = world.disk.files();
+    assert_eq!(reader.get(b"a").unwrap().as_deref(), Some(&b"3"[..]));
+    reader.refresh().unwrap();
+    assert_eq!(world.disk.files(), before, "a reader changes nothing");
+    world.run("put a 4; put c 5; rotate; merge; put d 6");
+    for (key, old) in [(b"a", b"3"), (b"b", b"2")] {
+        match reader.get(key) {
+            Ok(value) => assert_eq!(value.as_deref(), Some(&old[..])),
+            Err(Error::Changed) => {}
+            Err(other) => panic!("{other}"),
+        }
+    }
+    reader.refresh().unwrap();
+    let now = [(b"a", "4"), (b"b", "2"), (b"c", "5"), (b"d", "6")];
+    for (key, value) in now {
+        assert_eq!(reader.get(key).unwrap().as_deref(), Some(value.as_bytes()));
+    }
+    assert!(matches!(reader.put(b"x", b""), Err(Error::ReadOnly)));
+    assert!(matches!(reader.merge_all(|_, _| {}), Err(Error::ReadOnly)));
+    reader.close().unwrap();
+    // The writer's tail is in flight for a reader, not torn.
+    world.run("put half x*100");
+    let segment = world.store().unwrap().history(b"half").unwrap()[0].file;
+    let bytes = world.disk.bytes(&segment).unwrap();
+    let copy = SimDisk::holding(5, Laws::DISK, world.disk.files());
+    copy.set_bytes(&segment, &bytes[..bytes.len() - 30]);
+    let reader: Store = Engine::open(copy, Options::read_only()).unwrap();
+    assert_eq!(reader.report().torn_bytes, 0);
+    assert!(!reader.report().degraded);
+    assert_eq!(reader.get(b"half").unwrap(), None);
+    assert_eq!(reader.get(b"d").unwrap().as_deref(), Some(&b"6"[..]));
+}
+
+#[test]
+fn s33_a_directory_that_lost_its_files_is_not_a_new_store() {
+    let mut world = Script::new();
+    world.run("put a 1; rotate; put b 2");
+    for name in world.disk.files().into_keys() {
+        portcask_core::Storage::remove(&world.disk, &name).unwrap();
+    }
+    // The running store goes on or refuses; it never starts anew under the same handle.
+    let said = world
+        .run("put c 3; get a; rotate; put d 4; get b")
+        .said
+        .clone();
+    for word in &said {
+        assert!(
+            word.starts_with('!') || ["a=1", "b=2"].contains(&word.as_str()),
+            "{said:?}"
+        );
+    }
+    let read_only: Result<Store, _> = Engine::open(world.disk.clone(), Options::read_only());
+    assert!(read_only.is_err());
+}
