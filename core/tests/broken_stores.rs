@@ -284,3 +284,21 @@ fn failing_on_a_full_disk_again_and_again_leaves_nothing_behind() {
         store.stats().segments.len()
     );
 }
+
+#[test]
+fn a_follower_that_had_seen_everything_learns_that_the_store_was_cleared() {
+    let disk = MemoryStorage::new();
+    let mut store = open(&disk);
+    store.put(b"a", b"1").unwrap();
+    let next = store.changes(0, 10).unwrap().next_seq;
+    store.clear().unwrap();
+    store.put(b"b", b"2").unwrap();
+    for _ in 0..2 {
+        let Err(Error::Gap { oldest, .. }) = store.changes(next, 10) else {
+            panic!("the feed hides the clear");
+        };
+        assert_eq!(store.changes(oldest, 10).unwrap().changes.len(), 1);
+        drop(store);
+        store = open(&disk);
+    }
+}

@@ -224,7 +224,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         self.writable()?;
         self.abandon_merge();
         self.flush_tail()?;
-        let floor = self.writer()?.seq;
+        // A number of its own: a follower that had seen everything before must meet a gap.
+        let floor = self.issue_seqs(1)?;
         self.start_segment(Vec::from([
             crate::format::manifest::Edit::Clear,
             crate::format::manifest::Edit::HistoryFloor(floor),
