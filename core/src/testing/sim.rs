@@ -231,7 +231,7 @@ impl SimDisk {
         true
     }
 
-    /// Reads of these bytes of a file fail with [`ErrorKind::Io`] from now on.
+    /// Reads of these bytes of a file fail with `ErrorKind::Io` from now on.
     pub fn make_unreadable(&self, name: &FileName, range: Range<u64>) {
         if let Some(inode) = self.world.inodes.borrow().get(name) {
             self.world.unreadable.borrow_mut().push((*inode, range));
