@@ -49,6 +49,8 @@ pub(crate) struct Active<F> {
     pub end: u64,
     /// Bytes below this offset survive a power loss. At most `end`, at a record boundary.
     pub durable: u64,
+    /// Where the last record ends that is not a marker: a marker's own durability needs no telling.
+    pub records_end: u64,
     /// The durable offset that the newest marker in the file tells.
     pub marked: u64,
     pub records: u64,
@@ -143,7 +145,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     pub(crate) fn mark(&mut self) -> Result<()> {
         let seq = self.writer()?.seq;
         let active = &self.writer()?.active;
-        if active.marked >= active.durable || active.records == 0 {
+        if active.marked >= active.durable.min(active.records_end) || active.records == 0 {
             return Ok(());
         }
         let wall = self.storage.now_ms().unwrap_or(0).to_le_bytes();
@@ -328,6 +330,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             site: created.site,
             end: FILE_HEADER_BYTES as u64,
             durable: FILE_HEADER_BYTES as u64,
+            records_end: FILE_HEADER_BYTES as u64,
             marked: FILE_HEADER_BYTES as u64,
             records: 0,
             suspect: false,

@@ -438,6 +438,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let published = published.inspect_err(|_| self.poison())?;
         let active = &mut self.writer_mut()?.active;
         active.records += staged.len() as u64;
+        active.records_end = active.end;
         if let Some(durable) = staged.iter().find_map(|op| op.head.durable) {
             active.marked = durable;
         }
