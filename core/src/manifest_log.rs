@@ -167,7 +167,10 @@ pub(crate) fn claim<S: Storage>(
     // A racing opener may have created epochs between the listing and ours: mark those too.
     let lowest = older.iter().copied().max().unwrap_or(0).saturating_add(1);
     for old in older.into_iter().chain(lowest..epoch) {
-        mark_superseded(storage, old, epoch)?;
+        if let Err(error) = mark_superseded(storage, old, epoch) {
+            let _ = storage.remove(&name);
+            return Err(error);
+        }
     }
     Ok((epoch, name, file))
 }
@@ -193,6 +196,8 @@ fn mark_superseded<S: Storage>(storage: &S, old: u64, by: u64) -> Result<()> {
     let file = match storage.open(&name, Access::Write) {
         Ok(file) => file,
         Err(error) if error.kind == ErrorKind::NotFound => return Ok(()),
+        // A directory or a link of that name fences nobody.
+        Err(_) if matches!(storage.exists(&name), Ok(false)) => return Ok(()),
         Err(error) => return Err(Error::storage(Op::Open, Some(name), error)),
     };
     if is_ours(&file, name)? {
