@@ -229,7 +229,8 @@ impl Error {
     /// Wraps a platform's refusal, giving the classes that callers act on their own variants.
     pub(crate) fn storage(op: Op, file: Option<FileName>, source: StorageError) -> Self {
         match (source.kind, file) {
-            (ErrorKind::Full, Some(file)) => Self::Full { file },
+            // After a failed sync nothing is known, whatever the reason.
+            (ErrorKind::Full, Some(file)) if op != Op::Sync => Self::Full { file },
             (ErrorKind::Locked, _) => Self::Locked {
                 holder: source.detail,
             },

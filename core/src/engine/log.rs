@@ -260,7 +260,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let now = self.storage.now_ms().unwrap_or(0);
         let created = loop {
             let id = self.writer()?.reserved;
-            match create_segment(&self.storage, store, id, base_seq, now)? {
+            let created = create_segment(&self.storage, store, id, base_seq, now);
+            match created.inspect_err(|error| self.poison_if_unsynced(error))? {
                 Some(created) => break created,
                 // Somebody else's file or directory: leave it alone.
                 None => {
@@ -407,6 +408,17 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             Err(_) => self.poison(),
         }
         checked
+    }
+
+    /// The first failed sync of anything poisons: the medium is sick, and what it holds is unknown.
+    pub(crate) fn poison_if_unsynced(&mut self, error: &Error) {
+        if let Error::Storage {
+            op: Op::Sync | Op::SyncNamespace,
+            ..
+        } = error
+        {
+            self.poison();
+        }
     }
 
     pub(crate) fn poison(&mut self) {

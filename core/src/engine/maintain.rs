@@ -140,10 +140,14 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 absent(names::hint(*id)) & absent(names::segment(*id))
             })
             .collect();
-        if gone.is_empty() || sync_names(storage).is_err() {
+        if gone.is_empty() {
             return;
         }
-        if !storage.capabilities().namespace_sync {
+        if let Err(error) = sync_names(storage) {
+            self.poison_if_unsynced(&error);
+            return;
+        }
+        if !self.storage.capabilities().namespace_sync {
             let keep = gone.len().saturating_sub(CONDEMNED_KEPT);
             gone.truncate(keep);
         }

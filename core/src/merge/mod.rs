@@ -365,6 +365,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             }
             Err(error) => {
                 let committed = matches!(job.phase, Phase::Publish { .. });
+                self.poison_if_unsynced(&error);
                 self.writer_mut()?.merge = Some(job);
                 if !committed {
                     self.abandon_merge();

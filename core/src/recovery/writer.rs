@@ -33,7 +33,8 @@ pub(super) fn open<S: Storage, C: IndexCell<S::File>>(
     }
     let mut taken = claim(&storage, &options);
     // What the reserve is for: on a full disk, too, deletes and merge need a writer.
-    if matches!(taken, Err(Error::Full { .. })) && storage.remove(&names::reserve()).is_ok() {
+    let full = |error: &Error| error.storage_kind() == Some(ErrorKind::Full);
+    if taken.as_ref().is_err_and(full) && storage.remove(&names::reserve()).is_ok() {
         taken = claim(&storage, &options);
     }
     match taken? {
