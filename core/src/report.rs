@@ -109,8 +109,9 @@ impl fmt::Display for RecoveryReport {
         }
         write!(
             f,
-            "{} keys after {}",
+            "{} {} after {}",
             self.keys,
+            if self.keys == 1 { "key" } else { "keys" },
             if self.clean {
                 "a clean close"
             } else {

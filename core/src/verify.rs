@@ -57,6 +57,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// hints against their segments, and every live key's place. Tells `progress` the bytes done
     /// and in all. Finds damage; repairs nothing.
     pub fn verify(&self, mut progress: impl FnMut(u64, u64)) -> Result<VerifyReport> {
+        // What has expired is not live, here as elsewhere.
+        self.sweep_expired();
         let mut report = VerifyReport::default();
         let state = self.state();
         let ends: Vec<(&SegmentEntry, u64)> = state

@@ -233,7 +233,7 @@ fn after_a_crash_on_a_full_disk_keys_can_be_deleted_and_merged_away() {
     disk.set_capacity(Some(6 << 20));
     let key = |i: u32| format!("key{i}").into_bytes();
     let mut keys = 0;
-    while store.put(&key(keys), &[1; 4000]).is_ok() {
+    while store.put(&key(keys), &[1; 40_000]).is_ok() {
         keys += 1;
     }
     drop(store);

@@ -222,6 +222,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// Removes every key in one step: a single manifest record. Returns how many there were.
     pub fn clear(&mut self) -> Result<u64> {
         self.writable()?;
+        self.sweep_expired();
         self.abandon_merge();
         self.flush_tail()?;
         // A number of its own: a follower that had seen everything before must meet a gap.

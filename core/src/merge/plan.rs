@@ -202,11 +202,13 @@ pub(crate) fn plan(
     let run = best_run(files, &mut why, &reclaimable, policy, force);
     let triggered = force || {
         let trigger = policy.fragmentation_trigger_percent;
-        run.clone().into_iter().flatten().any(|i| {
-            matches!(why[i], MergeReason::Small { .. })
-                || files[i].percent(reclaimable[i]) >= trigger
-                || reclaimable[i] >= policy.dead_bytes_trigger
-        })
+        let taken = || run.clone().into_iter().flatten();
+        // Enough small ones side by side are a reason of their own; one beside another file is not.
+        taken().all(|i| matches!(why[i], MergeReason::Small { .. }))
+            || taken().any(|i| {
+                files[i].percent(reclaimable[i]) >= trigger
+                    || reclaimable[i] >= policy.dead_bytes_trigger
+            })
     };
     let open = force || in_window(policy.window_hours, hour);
     let due = run.is_some() && triggered && open;

@@ -43,7 +43,7 @@ Exit codes:
 /// A crash-safe key-value store in one directory.
 ///
 /// Portcask is a Bitcask: an append-only log and an in-memory directory of keys. The same
-/// directory is read and written natively, under any WASI host and in a browser.
+/// directory is read and written natively and under a WASI host (wasmtime, Node).
 #[derive(Debug, Parser)]
 #[command(
     name = "portcask",

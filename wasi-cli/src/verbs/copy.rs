@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 /// `backup`: copies the store out.
 pub fn backup(context: &mut Context, args: &BackupArgs) -> Outcome {
+    refuse_odd_target(context.store.dir()?, &args.target)?;
     interrupt::watch();
     interrupt::keep(|| "no backup was made, the store is untouched".to_owned());
     let report = match is_tar(&args.target) {
@@ -45,11 +46,43 @@ pub fn restore(context: &mut Context, args: &RestoreArgs) -> Outcome {
         })?;
         into(&dir, source, |to| portcask::restore(&archive, to, told))?
     } else {
+        if !source.exists() {
+            return Err(Failure::new(
+                Exit::System,
+                format!(
+                    "{}: there is no such backup; name the directory or .tar file that backup wrote",
+                    source.display()
+                ),
+            ));
+        }
         let from = open_for_reading(source)?;
         into(&dir, source, |to| portcask::restore(&from, to, told))?
     };
     progress.end();
     say(context, "restored", "from", source, report)
+}
+
+/// A backup is a place of its own: not a stream, and not inside of what it is to survive.
+fn refuse_odd_target(store: &Path, target: &Path) -> Result<(), Failure> {
+    if target == Path::new("-") {
+        return Err(Failure::usage(
+            "backup writes no stream; name a directory or a .tar file (./- for a directory of that name)",
+        ));
+    }
+    let parent = match target.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let (store, parent) = (fs::canonicalize(store), fs::canonicalize(parent));
+    if let (Ok(store), Ok(parent)) = (store, parent)
+        && parent.starts_with(store)
+    {
+        return Err(Failure::usage(format!(
+            "{} lies inside the store; name a place outside of it",
+            target.display()
+        )));
+    }
+    Ok(())
 }
 
 fn is_tar(path: &Path) -> bool {
