@@ -5,6 +5,7 @@
 //! are tried at every change of the short workloads.
 
 use portcask_core::Ack::{Buffered, Synced, Written};
+use portcask_core::format::file::names;
 use portcask_core::testing::sim::{AllKept, Dice, EveryChoice, Laws, Luck, NothingKept, SimDisk};
 use portcask_core::testing::world::{Step, World, random_step};
 
@@ -73,6 +74,48 @@ fn a_guest_whose_names_follow_file_syncs_keeps_the_same_promise() {
             panic!("seed {seed}: {problem}");
         }
     }
+}
+
+/// Where names cannot be synced and are lost, what was acknowledged may be lost with them; the store
+/// shows all of it, or says that it does not. Only where the newest manifest and the newest segment
+/// are both gone is nothing left that could tell.
+#[test]
+fn a_lost_name_is_told_and_never_passed_over_in_silence() {
+    let mut told = 0;
+    for seed in seeds(60) {
+        let mut dice = Dice::new(seed);
+        let mut world = World::new(seed, Laws::FORGETFUL);
+        let mut history = Vec::new();
+        for _ in 0..2 + dice.below(40) {
+            let step = random_step(&mut dice);
+            history.push(step.clone());
+            world.apply(&step).unwrap();
+        }
+        let at = world.disk.changes();
+        let stats = world.store.take().unwrap().stats();
+        let newest = [
+            names::manifest(stats.epoch),
+            names::segment(stats.segments.last().unwrap().id),
+        ];
+        world.disk = world.disk.crash(&mut Dice::new(seed ^ 0xf0));
+        if newest.iter().all(|name| world.disk.bytes(name).is_none()) {
+            continue;
+        }
+        let left: Vec<_> = world.disk.files().into_keys().collect();
+        let judged = world.judge_opened(at);
+        let Err(problem) = judged else { continue };
+        // A refusal to open, or a report.
+        let silent = world.store.as_ref().is_some_and(|store| {
+            let report = store.report();
+            report.damages.is_empty() && report.orphans.is_empty() && !report.stepped_back
+        });
+        told += u32::from(!silent);
+        assert!(
+            !silent,
+            "seed {seed}: {left:?}: {problem}\nafter {history:?}"
+        );
+    }
+    assert!(told > 0, "no name was ever missed");
 }
 
 fn put(key: u8) -> Step {

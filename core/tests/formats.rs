@@ -204,6 +204,20 @@ fn s35_sequence_numbers_end_with_an_error_and_not_with_a_wrap() {
 }
 
 #[test]
+fn s35_no_number_is_issued_twice_when_its_reservation_ends_within_a_life() {
+    let mut world = Script::new();
+    world.run("put a 1; close");
+    with_state(&world, |state| state.seq_bound = state.last_seq + 2);
+    // Written and lost, so that nothing but the reservation tells how far they went.
+    let store = world.store().unwrap();
+    let last = (0..9).map(|n| store.put(b"lost", &[n]).unwrap()).last();
+    world.run("cut");
+    assert_eq!(world.store().unwrap().get(b"lost").unwrap(), None);
+    let next = world.store().unwrap().put(b"b", b"2").unwrap();
+    assert!(Some(next) > last, "{next} after {last:?}");
+}
+
+#[test]
 fn s35_file_numbers_end_with_an_error_and_not_with_a_wrap() {
     for left in [0, 1, 2, 3] {
         let mut world = Script::new();

@@ -99,7 +99,7 @@ fn find_orphans<S: Storage>(
     let known_seq = replay.max_seq.max(state.last_seq);
     let mut lost_state = false;
     for name in names {
-        let Some((FileKind::Segment, id)) = names::parse(name) else {
+        let Some((kind @ (FileKind::Segment | FileKind::Hint), id)) = names::parse(name) else {
             continue;
         };
         let listed = state.segments.iter().any(|segment| segment.id == id);
@@ -112,9 +112,20 @@ fn find_orphans<S: Storage>(
         let mut header = [0; FILE_HEADER_BYTES];
         let got = file.pread(0, &mut header).unwrap_or(0);
         let header = match FileHeader::decode(&header[..got]) {
-            Ok(header) if header.store == replay.store => header,
+            Ok(header) if (header.store, header.kind) == (replay.store, kind) => header,
             _ => continue,
         };
+        if id >= state.next_id {
+            // Ids are reserved in the manifest before anything is made under them, and this state
+            // never heard of this one.
+            lost_state = true;
+            replay.hide_all(id);
+            replay.report.orphans.push(*name);
+            continue;
+        }
+        if kind == FileKind::Hint {
+            continue;
+        }
         let end = file.len().unwrap_or(0);
         let start = FILE_HEADER_BYTES as u64;
         let newer = header.id == id && newest_seq(file, *name, &header, end)? > known_seq;
@@ -168,11 +179,13 @@ fn highest_segment_id(names: &[FileName]) -> u64 {
 }
 
 fn no_manifest(names: &[FileName]) -> Error {
-    let segments = names
-        .iter()
-        .filter(|name| matches!(names::parse(name), Some((FileKind::Segment, _))))
-        .count();
-    if segments == 0 {
+    let count = |kind| {
+        let parsed = names.iter().filter_map(names::parse);
+        parsed.filter(|(found, _)| *found == kind).count()
+    };
+    let segments = count(FileKind::Segment);
+    // A hint alone tells as well that a store was here.
+    if segments == 0 && count(FileKind::Hint) == 0 {
         Error::NoStore
     } else {
         Error::NoManifest { segments }
