@@ -1,18 +1,18 @@
 //! The growing end of the log: the active segment, its buffer, syncing and rotation.
 
-use super::{Engine, Role};
+use super::{Engine, HintLog, Role};
 use crate::error::{Context, Error, Op, Result};
 use crate::fallible;
 use crate::format::file::names;
 use crate::format::file::{FILE_HEADER_BYTES, FileHeader, FileKind, Footer, StoreId};
-use crate::format::hint::{self, BlockBuilder};
+use crate::format::hint;
 use crate::format::manifest::{Edit, SegmentEntry, SegmentState};
 use crate::format::record::{Head, Kind, Site};
 use crate::index::{IndexCell, Segment};
 use crate::manifest_log::ManifestLog;
 use crate::merge::Job;
 use crate::prelude::*;
-use crate::storage::{ErrorKind, File, FileName, Storage, StorageError};
+use crate::storage::{ErrorKind, File, Storage, StorageError};
 
 /// Sequence numbers are reserved in the manifest in blocks of this many (design: 2^24).
 pub(crate) const SEQ_BLOCK: u64 = 1 << 24;
@@ -501,113 +501,5 @@ pub(crate) fn header_of(id: u64, site: Site, store: StoreId, now_ms: u64) -> Fil
         store,
         created_ms: now_ms,
         base_seq: site.base_seq,
-    }
-}
-
-/// A segment's hint, written block by block as its records are. A cache: after the first failure
-/// it is given up, and the next opening scans what it does not cover.
-pub(crate) struct HintLog<F> {
-    file: Option<F>,
-    salt: u64,
-    end: u64,
-    block: BlockBuilder,
-}
-
-impl<F: File> HintLog<F> {
-    /// A new hint beside a new segment.
-    pub(crate) fn new<S: Storage<File = F>>(
-        storage: &S,
-        store: StoreId,
-        segment: u64,
-        salt: u64,
-        now_ms: u64,
-    ) -> Self {
-        let name = names::hint(segment);
-        let header = FileHeader {
-            kind: FileKind::Hint,
-            required: 0,
-            optional: 0,
-            id: segment,
-            salt,
-            store,
-            created_ms: now_ms,
-            base_seq: 0,
-        };
-        let file =
-            create_or_empty(storage, &name).filter(|file| write_or_cut(file, 0, &header.encode()));
-        Self::at(
-            file,
-            salt,
-            FILE_HEADER_BYTES as u64,
-            FILE_HEADER_BYTES as u64,
-        )
-    }
-
-    /// A hint that continues after blocks that cover the segment up to `covered`.
-    pub(crate) fn at(file: Option<F>, salt: u64, end: u64, covered: u64) -> Self {
-        Self {
-            file,
-            salt,
-            end,
-            block: BlockBuilder::new(covered),
-        }
-    }
-
-    /// Notes one record, in file order.
-    pub(crate) fn push(&mut self, entry: &hint::Entry) {
-        if self.file.is_none() {
-            return;
-        }
-        self.block.push(entry);
-        if self.block.is_full() {
-            self.write_block();
-        }
-    }
-
-    /// Writes what is left, so that the hint covers every record pushed.
-    pub(crate) fn finish(&mut self) -> Option<&F> {
-        if !self.block.is_empty() {
-            self.write_block();
-        }
-        self.file.as_ref()
-    }
-
-    /// The file, while it is written.
-    pub(crate) fn file(&self) -> Option<&F> {
-        self.file.as_ref()
-    }
-
-    fn write_block(&mut self) {
-        let Some(file) = &self.file else { return };
-        let bytes = self.block.encode(self.salt, self.end);
-        if !write_or_cut(file, self.end, &bytes) {
-            self.file = None;
-            return;
-        }
-        self.end += bytes.len() as u64;
-        let covered = self.block.to();
-        self.block.reset(covered);
-    }
-}
-
-/// Appends; what a failed append leaves is cut off, so that it does not look like damage.
-fn write_or_cut<F: File>(file: &F, end: u64, bytes: &[u8]) -> bool {
-    let written = file.append(end, bytes).is_ok();
-    if !written {
-        let _ = file.truncate(end);
-    }
-    written
-}
-
-/// The file of this name, empty.
-fn create_or_empty<S: Storage>(storage: &S, name: &FileName) -> Option<S::File> {
-    match storage.create(name) {
-        Ok(file) => Some(file),
-        Err(error) if error.kind == ErrorKind::Exists => {
-            let file = storage.open(name, crate::storage::Access::Write).ok()?;
-            file.truncate(0).ok()?;
-            Some(file)
-        }
-        Err(_) => None,
     }
 }

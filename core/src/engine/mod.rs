@@ -9,6 +9,7 @@
 //! Single-threaded by type: reads take `&self`, writes `&mut self`. Whatever does I/O runs outside
 //! the index cell, so a native front end may share the cell with reader threads.
 
+mod hint_log;
 mod log;
 mod maintain;
 mod read;
@@ -23,8 +24,9 @@ pub use scan::{Entries, KeyPage, Keys, ScanPage};
 pub use ttl::Ttl;
 pub use write::{Batch, Committed};
 
+pub(crate) use hint_log::HintLog;
 pub(crate) use log::{
-    Active, HintLog, SEQ_BLOCK, WriterState, create_segment, fresh_salt, header_of, sync_names,
+    Active, SEQ_BLOCK, WriterState, create_segment, fresh_salt, header_of, sync_names,
 };
 pub(crate) use read::read_located;
 
