@@ -1,0 +1,17 @@
+//! The evidence that nothing acknowledged is lost: campaigns that search, and the page that shows
+//! what they counted.
+//!
+//! ```text
+//!   portcask_core::testing   one simulated disk, one world, one oracle
+//!        |
+//!   campaigns                what is tried: small worlds, histories, real power cuts, fuzz targets
+//!        |
+//!   ledger                   what was counted, one JSON line a campaign  (ledger.jsonl, committed)
+//!        |
+//!   page                     docs/RELIABILITY.md, written from the ledger alone
+//! ```
+//!
+//! A campaign finds nothing or stops at the first violation with all that is needed to see it
+//! again: a seed, a minimal history, an image.
+
+pub mod ledger;
