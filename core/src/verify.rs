@@ -189,10 +189,11 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             let mut footer = [0; FOOTER_BYTES];
             let got = file.pread(end, &mut footer).during(Op::Read, name)?;
             let footer = Footer::decode(&footer[..got]);
-            // A segment that was sealed after a crash has no footer: its valid length is in the
-            // manifest, and the old bytes are never written again.
-            let begun = got >= 8 && has_footer_magic(&file, end);
-            if begun && !footer.is_ok_and(|f| f.data_end == end && f.header.salt == entry.salt) {
+            let same = |footer: Footer| {
+                let header = (footer.header.id, footer.header.salt, footer.header.store);
+                footer.data_end == end && header == (entry.id, entry.salt, self.store)
+            };
+            if !footer.is_ok_and(same) {
                 let bytes = FOOTER_BYTES as u64;
                 report
                     .damages
@@ -228,8 +229,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             });
         };
         let len = file.len().unwrap_or(0);
-        if len == 0 {
-            // Given up before its header was written.
+        if len == 0 || end == FILE_HEADER_BYTES as u64 {
+            // Given up before its header was written, or nothing to cover.
             return;
         }
         let mut header = [0; FILE_HEADER_BYTES];
@@ -249,7 +250,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             let got = file.pread(at, &mut buffer).unwrap_or(0);
             let Ok((block, length)) = hint::decode_block(&buffer[..got], site.salt, at) else {
                 // The last block of a growing hint may be on its way.
-                if entry.state == SegmentState::Sealed {
+                if entry.state.is_sealed() {
                     complain(at, len - at);
                 }
                 return;
@@ -331,8 +332,3 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
 const HINT_ENTRIES_CHECKED: usize = 1 << 22;
 /// Places looked at between two looks at the index.
 const PLACES_CHECKED: usize = 1024;
-
-fn has_footer_magic<F: File>(file: &F, offset: u64) -> bool {
-    let mut magic = [0; 8];
-    file.pread(offset, &mut magic).is_ok() && &magic == b"PCFOOTER"
-}

@@ -203,6 +203,20 @@ fn s28_a_close_that_fails_leaves_the_store_as_after_a_crash() {
 
 // Crashes during recovery.
 
+/// A write that fails leaves an empty segment behind, whose hint has nothing to cover.
+#[test]
+fn s28_the_hint_of_an_empty_segment_cannot_be_damaged() {
+    let mut world = Script::new();
+    world.check("put a 1; rotate; fail append 1; put b 2; heal", "!Storage");
+    let empty = world.newest_segment();
+    let hint = empty.as_str().replace("segment", "hint");
+    world.check("put b 2; sync; kill; verify", "sound");
+    world.check(
+        &format!("flip {hint} 10; verify; kill; scan; verify"),
+        "sound a=1 b=2 sound",
+    );
+}
+
 #[test]
 fn s29_recovery_cut_short_three_times_over_reaches_the_same_state() {
     let mut world = World::new(3, Laws::DISK);

@@ -21,6 +21,7 @@ fn header(kind: FileKind) -> FileHeader {
         store: StoreId(*b"sixteen of these"),
         created_ms: CREATED_MS,
         base_seq: if kind == FileKind::Segment { 100 } else { 0 },
+        copied_seq: 0,
     }
 }
 
@@ -155,12 +156,12 @@ fn manifest() -> Vec<u8> {
         Edit::LastSeq(90),
     ];
     let merged = vec![
-        Edit::Unclean,
         Edit::Seal {
             id: 4,
             valid_bytes: 300,
             last_seq: 95,
             records: 5,
+            footer: true,
         },
         Edit::Replace {
             remove: vec![3, 4],

@@ -245,6 +245,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 valid_bytes: active.end,
                 last_seq: seq,
                 records: active.records,
+                footer: true,
             }
         };
         self.start_segment(Vec::from([seal]))?;
@@ -260,7 +261,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let now = self.storage.now_ms().unwrap_or(0);
         let created = loop {
             let id = self.writer()?.reserved;
-            let created = create_segment(&self.storage, store, id, base_seq, now);
+            let created = create_segment(&self.storage, store, id, (base_seq, 0), now);
             match created.inspect_err(|error| self.poison_if_unsynced(error))? {
                 Some(created) => break created,
                 // Somebody else's file or directory: leave it alone.
@@ -448,12 +449,12 @@ pub(crate) struct Created<F> {
 }
 
 /// Creates `segment-<id>`, writes and syncs its header and its name; `None` if something of that
-/// name is there already. After an error the file is gone again, where that can be done.
+/// name is there already. `copied_seq` is 0 but for what recovery copies. After an error the file is gone again, where that can be done.
 pub(crate) fn create_segment<S: Storage>(
     storage: &S,
     store: StoreId,
     id: u64,
-    base_seq: u64,
+    (base_seq, copied_seq): (u64, u64),
     now_ms: u64,
 ) -> Result<Option<Created<S::File>>> {
     let salt = fresh_salt(storage)?;
@@ -464,9 +465,12 @@ pub(crate) fn create_segment<S: Storage>(
         Err(error) => return Err(Error::storage(Op::Create, Some(name), error)),
     };
     let site = Site { salt, base_seq };
-    let header = header_of(id, site, store, now_ms).encode();
+    let header = FileHeader {
+        copied_seq,
+        ..header_of(id, site, store, now_ms)
+    };
     let written = file
-        .append(0, &header)
+        .append(0, &header.encode())
         .during(Op::Append, name)
         .and_then(|()| file.sync().during(Op::Sync, name))
         .and_then(|()| sync_names(storage));
@@ -501,5 +505,6 @@ pub(crate) fn header_of(id: u64, site: Site, store: StoreId, now_ms: u64) -> Fil
         store,
         created_ms: now_ms,
         base_seq: site.base_seq,
+        copied_seq: 0,
     }
 }

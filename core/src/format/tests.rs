@@ -41,6 +41,7 @@ fn specimens() -> Vec<Specimen> {
         store: StoreId(*b"sixteen of these"),
         created_ms: 1_700_000_000_000,
         base_seq: 41,
+        copied_seq: 0,
     };
     let footer = Footer {
         header,
@@ -86,7 +87,6 @@ fn specimens() -> Vec<Specimen> {
             remove: vec![1, 200],
             with: vec![entry],
         },
-        Edit::Unclean,
     ];
     vec![
         Specimen {

@@ -522,7 +522,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let now = self.storage.now_ms().unwrap_or(0);
         let created = loop {
             let id = self.reserve_id()?;
-            match create_segment(&self.storage, self.store, id, base_seq, now) {
+            match create_segment(&self.storage, self.store, id, (base_seq, 0), now) {
                 Ok(Some(created)) => break created,
                 Ok(None) => self.commit(&Edit::disown(id))?,
                 Err(error) => {

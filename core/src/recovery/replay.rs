@@ -95,7 +95,7 @@ impl<'a, S: Storage> Replay<'a, S> {
     pub(crate) fn sealed(&mut self, state: &Manifest) -> Result<()> {
         for (rank, entry) in (0..).zip(&state.segments) {
             self.max_seq = self.max_seq.max(entry.last_seq);
-            if entry.state == SegmentState::Sealed
+            if entry.state.is_sealed()
                 && let Some(opened) = self.open_segment(entry, rank)?
             {
                 let counted = self.stretch(&opened, entry.valid_bytes, None)?;

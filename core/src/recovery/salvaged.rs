@@ -151,7 +151,7 @@ fn identify<S: Storage>(storage: &S, name: &FileName, id: u64) -> Option<(Segmen
         salt: site.salt,
         base_seq: site.base_seq,
         last_seq: site.base_seq,
-        state: SegmentState::Sealed,
+        state: SegmentState::Cut,
         valid_bytes: FILE_HEADER_BYTES as u64,
         records: 0,
     };

@@ -277,6 +277,7 @@ impl<S: Storage> Replay<'_, S> {
                 valid_bytes: *valid_bytes,
                 last_seq: fresh.entry.base_seq.saturating_sub(1),
                 records: *records,
+                footer: false,
             }),
             active::Outcome::Continue { .. } | active::Outcome::None => {}
         }

@@ -76,13 +76,17 @@ impl State {
                 valid_bytes,
                 last_seq,
                 records,
+                footer,
             } => {
                 let position = self.position(*id).ok_or(EditDamage::Unknown { id: *id })?;
                 let entry = &mut self.segments[position];
                 if entry.state != SegmentState::Active {
                     return Err(EditDamage::NotActive { id: *id });
                 }
-                entry.state = SegmentState::Sealed;
+                entry.state = match footer {
+                    true => SegmentState::Sealed,
+                    false => SegmentState::Cut,
+                };
                 entry.valid_bytes = *valid_bytes;
                 entry.last_seq = *last_seq;
                 entry.records = *records;
@@ -119,7 +123,6 @@ impl State {
                 self.last_seq = *last_seq;
                 self.clean = true;
             }
-            Edit::Unclean => self.clean = false,
             Edit::Condemn(ids) => {
                 let ids = sorted(ids)?;
                 let used = self.segments.iter().map(|entry| entry.id);
