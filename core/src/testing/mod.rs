@@ -3,9 +3,11 @@
 
 pub mod contract;
 mod files;
+pub mod history;
 mod names;
 mod openers;
 pub mod oracle;
 pub mod sim;
+mod steps;
 mod table;
 pub mod world;

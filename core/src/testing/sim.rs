@@ -24,7 +24,7 @@ mod medium;
 
 pub use fault::{Call, Fault, Leaves};
 pub use file::SimFile;
-pub use luck::{AllKept, Dice, EveryChoice, Kept, Luck, NothingKept};
+pub use luck::{AllKept, Dice, EveryChoice, Kept, Luck, NothingKept, Torn};
 
 use crate::memory::{MemoryFile, MemoryStorage};
 use crate::prelude::*;
@@ -168,6 +168,17 @@ impl SimDisk {
     /// [`SimDisk::crash_at`].
     pub fn changes(&self) -> usize {
         self.world.changes.borrow().len()
+    }
+
+    /// The changes so far in words, one each: what a person reads beside a violation.
+    pub fn told(&self) -> Vec<String> {
+        let names = self.world.inodes.borrow();
+        let name = |inode| {
+            let found = names.iter().find(|(_, of)| **of == inode);
+            found.map_or_else(|| format!("file {inode}"), |(name, _)| format!("{name}"))
+        };
+        let changes = self.world.changes.borrow();
+        changes.iter().map(|change| change.told(&name)).collect()
     }
 
     /// The disk after a power cut now. This one stays as it is, so many ends can be tried.

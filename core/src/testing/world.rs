@@ -1,58 +1,17 @@
 //! One seed, one world: a store on a simulated disk, driven by operations, watched by the oracle.
 
 use super::oracle::{Contents, Oracle, Write, meta_key};
-use super::sim::{Dice, Laws, SimDisk};
+use super::sim::{Laws, SimDisk};
+pub use super::steps::{KEYS, Step, name, random_step};
 use crate::prelude::*;
+use crate::storage::{Host, Storage};
 use crate::{Ack, Batch, Engine, Error, Expiry, MergePolicy, Options, Result, Ttl, WriteOptions};
 
 /// The store that a world drives.
 pub type Store = Engine<SimDisk>;
 
-/// Worlds use the keys below this number.
-pub const KEYS: u8 = 12;
-
 /// The meta key that every batch of a world sets.
 const APPLIED: &[u8] = b"applied";
-
-/// One step of a world.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Stores a value of `bytes` bytes, made from the number of the step.
-    Put {
-        /// Which key.
-        key: u8,
-        /// How long the value is.
-        bytes: usize,
-        /// When it is acknowledged.
-        ack: Ack,
-        /// Life in milliseconds.
-        life_ms: Option<u64>,
-    },
-    /// Deletes a key.
-    Delete(u8),
-    /// Puts the first keys and deletes the others, together with a meta key.
-    Batch(Vec<u8>, Vec<u8>),
-    /// Makes everything durable.
-    Sync,
-    /// Hands the buffer over.
-    Flush,
-    /// Seals the active segment.
-    Rotate,
-    /// So many bytes of merging.
-    MergeStep(u64),
-    /// Merges everything.
-    MergeAll,
-    /// Background work.
-    Tick,
-    /// Removes every key.
-    Clear,
-    /// Closes and opens.
-    Reopen,
-    /// The process dies and the store is opened again: what the platform has stays.
-    Kill,
-    /// Time passes.
-    Wait(u64),
-}
 
 /// A store, its disk, and what it may answer.
 pub struct World {
@@ -68,6 +27,12 @@ pub struct World {
     pub made: u64,
     /// The greatest sequence number seen in any life.
     pub last_seq: u64,
+    /// A segment is sealed before it would get more records than this.
+    pub records_per_segment: Option<u64>,
+    /// The newest segment, and the records that this world put there.
+    filled: (Option<u64>, u64),
+    /// A promise that was broken outside what the oracle watches; the next judgement tells.
+    broken: Option<String>,
 }
 
 impl World {
@@ -85,6 +50,9 @@ impl World {
             options: Self::options(),
             made: 0,
             last_seq: 0,
+            records_per_segment: None,
+            filled: (None, 0),
+            broken: None,
         }
     }
 
@@ -99,6 +67,7 @@ impl World {
                 ..MergePolicy::default()
             },
             reserve_bytes: 0,
+            value_bytes_max: 1 << 20,
             // With a hash of 16 bits keys do meet; then every write looks before it replaces.
             verify_overwrite: cfg!(feature = "short-hash"),
             ..Options::default()
@@ -171,8 +140,22 @@ impl World {
                 Ok(())
             }
             Step::Wait(ms) => {
-                let now = crate::storage::Host::now_ms(&self.disk);
+                let now = self.disk.now_ms();
                 self.disk.set_now_ms(now.map(|now| now + ms));
+                Ok(())
+            }
+            Step::Expire(key, life_ms) => self.expire(*key, *life_ms),
+            Step::SecondOpener => self.second_opener(),
+            Step::SetClock(now_ms) => {
+                self.disk.set_now_ms(Some(*now_ms));
+                Ok(())
+            }
+            Step::Fail(fault) => {
+                self.disk.inject(*fault);
+                Ok(())
+            }
+            Step::Heal => {
+                self.disk.heal();
                 Ok(())
             }
         }
@@ -217,12 +200,56 @@ impl World {
         })
     }
 
+    fn expire(&mut self, key: u8, life_ms: u64) -> Result<()> {
+        let key = name(key);
+        let Some(store) = &self.store else {
+            return Err(Error::ReadOnly);
+        };
+        let (now, held) = (store.now_ms(), store.get(&key)?);
+        let (Some(now), Some(value)) = (now, held) else {
+            return Ok(());
+        };
+        let edit = (key.clone(), Some((value, Some(now + life_ms))));
+        self.write(Write::Keys(vec![edit]), |store| {
+            store.expire(&key, Expiry::AfterMs(life_ms)).map(|_| None)
+        })
+    }
+
+    /// What the first opener answered is the second one's to keep, and the first one's next write
+    /// must be refused.
+    fn second_opener(&mut self) -> Result<()> {
+        // The second one cannot know what the first holds back.
+        self.with(Engine::flush)?;
+        match Engine::open(self.disk.clone(), self.options.clone()) {
+            Err(Error::Locked { .. }) if self.disk.capabilities().kernel_lock => Ok(()),
+            Err(error) => Err(error),
+            Ok(_) if self.disk.capabilities().kernel_lock => {
+                self.broken = Some(String::from("the lock let a second opener in"));
+                Ok(())
+            }
+            Ok(second) => {
+                let first = self.store.replace(second);
+                self.promise();
+                let late = first.map(|mut first| first.put(b"late", b"late"));
+                if matches!(late, Some(Ok(_))) {
+                    self.broken = Some(String::from("the fenced opener took a write"));
+                }
+                Ok(())
+            }
+        }
+    }
+
     /// Makes a write and tells the oracle how it went. Its sequence number must be a new one.
     fn write(
         &mut self,
         write: Write,
         deed: impl FnOnce(&mut Store) -> Result<Option<u64>>,
     ) -> Result<()> {
+        let records = match &write {
+            Write::Keys(edits) => edits.len() as u64,
+            Write::Clear => 0,
+        };
+        self.make_room(records)?;
         self.oracle.attempt(self.disk.changes(), write);
         let done = match &mut self.store {
             Some(store) => deed(store),
@@ -231,7 +258,9 @@ impl World {
         match done {
             Ok(seq) => {
                 if let Some(seq) = seq {
-                    assert!(seq > self.last_seq, "seq {seq} was issued before");
+                    if seq <= self.last_seq {
+                        self.broken = Some(format!("seq {seq} was issued before"));
+                    }
                     self.last_seq = seq;
                 }
                 Ok(())
@@ -241,6 +270,23 @@ impl World {
                 Err(error)
             }
         }
+    }
+
+    /// Seals the segment that holds as many records as this world allows.
+    fn make_room(&mut self, records: u64) -> Result<()> {
+        let Some((most, store)) = self.records_per_segment.zip(self.store.as_mut()) else {
+            return Ok(());
+        };
+        let newest = |store: &Store| store.stats().segments.last().map(|segment| segment.id);
+        if self.filled.0 != newest(store) {
+            self.filled = (newest(store), 0);
+        }
+        if self.filled.1 + records > most {
+            store.rotate()?;
+            self.filled = (newest(store), 0);
+        }
+        self.filled.1 += records;
+        Ok(())
     }
 
     fn with(&mut self, deed: impl FnOnce(&mut Store) -> Result<()>) -> Result<()> {
@@ -280,7 +326,7 @@ impl World {
         }
         audit(store)?;
         self.oracle.settle(found);
-        Ok(())
+        self.unbroken()
     }
 
     /// Whether the running store shows what it must.
@@ -293,7 +339,12 @@ impl World {
         if shown != found {
             return Err(format!("shows {found:?}, should show {shown:?}"));
         }
-        audit(store)
+        audit(store)?;
+        self.unbroken()
+    }
+
+    fn unbroken(&self) -> core::result::Result<(), String> {
+        self.broken.clone().map_or(Ok(()), Err)
     }
 }
 
@@ -356,46 +407,4 @@ pub fn audit(store: &Store) -> core::result::Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// The key of a number.
-pub fn name(key: u8) -> Vec<u8> {
-    format!("key-{key}").into_bytes()
-}
-
-/// A random step.
-pub fn random_step(dice: &mut Dice) -> Step {
-    let key = |dice: &mut Dice| dice.below(KEYS.into()) as u8;
-    let keys = |dice: &mut Dice, most: u64| {
-        let count = dice.below(most);
-        (0..count).map(|_| key(dice)).collect()
-    };
-    match dice.below(100) {
-        0..38 => Step::Put {
-            key: key(dice),
-            bytes: match dice.below(12) {
-                0 => 0,
-                1 => 3_000,
-                _ => dice.below(40) as usize,
-            },
-            ack: match dice.below(6) {
-                0 => Ack::Buffered,
-                1 => Ack::Synced,
-                _ => Ack::Written,
-            },
-            life_ms: (dice.below(6) == 0).then(|| 1 + dice.below(50)),
-        },
-        38..52 => Step::Delete(key(dice)),
-        52..62 => Step::Batch(keys(dice, 4), keys(dice, 3)),
-        62..68 => Step::Sync,
-        68..71 => Step::Flush,
-        71..79 => Step::Rotate,
-        79..87 => Step::MergeStep(1 + dice.below(600)),
-        87 => Step::MergeAll,
-        88..91 => Step::Tick,
-        91 => Step::Clear,
-        92..94 => Step::Reopen,
-        94..96 => Step::Kill,
-        _ => Step::Wait(dice.below(15)),
-    }
 }

@@ -62,6 +62,20 @@ impl Luck for AllKept {
     }
 }
 
+/// Every unsynced write is torn after so many bytes; names and truncations happened.
+#[derive(Clone, Copy, Debug)]
+pub struct Torn(pub usize);
+
+impl Luck for Torn {
+    fn write(&mut self, bytes: usize) -> Kept {
+        Kept::Prefix(self.0.min(bytes))
+    }
+
+    fn state(&mut self, states: usize) -> usize {
+        states - 1
+    }
+}
+
 /// Luck that follows from a seed. One seed in four is tame (all, nothing, whole writes only, or
 /// everything up to some point), because those images are likely in life and rare by chance.
 #[derive(Clone, Debug)]

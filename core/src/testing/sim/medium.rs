@@ -30,6 +30,25 @@ pub(super) enum Change {
     SyncNames,
 }
 
+impl Change {
+    /// In words, with files named by `name`.
+    pub fn told(&self, name: &dyn Fn(Inode) -> String) -> String {
+        match self {
+            Self::Entry(entry, Some(_)) => format!("{entry}: created"),
+            Self::Entry(entry, None) => format!("{entry}: removed"),
+            Self::Write {
+                inode,
+                offset,
+                bytes,
+            } => format!("{}: {} bytes at {offset}", name(*inode), bytes.len()),
+            Self::Cut { inode, len } => format!("{}: cut to {len}", name(*inode)),
+            Self::Sync(inode) => format!("{}: synced", name(*inode)),
+            Self::SyncRefused(inode) => format!("{}: sync failed", name(*inode)),
+            Self::SyncNames => String::from("names synced"),
+        }
+    }
+}
+
 /// What is durable.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Image {
