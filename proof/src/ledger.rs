@@ -1,6 +1,7 @@
 //! What campaigns counted: one JSON line each, appended to `ledger.jsonl` and committed.
 
 use serde_json::{Map, Value, json};
+use std::fmt;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -60,6 +61,30 @@ impl Tally {
         let mut ledger = OpenOptions::new().create(true).append(true).open(path())?;
         writeln!(ledger, "{}", self.line())
     }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.elapsed().as_secs();
+        writeln!(f, "{} in {seconds} s, {}", self.campaign, self.command)?;
+        for (what, count) in &self.counts {
+            writeln!(f, "  {:>13} {what}", grouped(count.as_u64().unwrap_or(0)))?;
+        }
+        Ok(())
+    }
+}
+
+/// A number with a comma before every third digit from the right.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
 }
 
 /// Where the ledger is kept.

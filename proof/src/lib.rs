@@ -15,3 +15,5 @@
 //! again: a seed, a minimal history, an image.
 
 pub mod ledger;
+pub mod prove;
+mod threads;

@@ -8,6 +8,6 @@ mod names;
 mod openers;
 pub mod oracle;
 pub mod sim;
-mod steps;
+pub mod steps;
 mod table;
 pub mod world;

@@ -315,18 +315,25 @@ impl World {
     /// Opens the store after a power cut that followed change `at` of the disk before, and judges
     /// what it shows. On success that becomes the new floor.
     pub fn judge_opened(&mut self, at: usize) -> core::result::Result<(), String> {
+        let (found, now_ms) = self.find()?;
+        self.oracle.judge(at, &found, now_ms)?;
+        self.oracle.settle(found);
+        self.unbroken()
+    }
+
+    /// Opens the store if it is not open, and answers what it shows and the time by which it hides
+    /// keys. Whatever a crash did, there is no damage, and all that is there verifies.
+    pub fn find(&mut self) -> core::result::Result<(Contents, u64), String> {
         self.open()
             .map_err(|error| format!("cannot open: {error}"))?;
         let store = self.store.as_ref().ok_or("not open")?;
-        let now = store.now_ms().unwrap_or(0);
         let found = contents(store)?;
-        self.oracle.judge(at, &found, now)?;
-        if !store.report().damages.is_empty() || store.report().degraded {
-            return Err(format!("a crash is not damage: {}", store.report()));
+        let report = store.report();
+        if !report.damages.is_empty() || report.degraded {
+            return Err(format!("a crash is not damage: {report}"));
         }
         audit(store)?;
-        self.oracle.settle(found);
-        self.unbroken()
+        Ok((found, store.now_ms().unwrap_or(0)))
     }
 
     /// Whether the running store shows what it must.

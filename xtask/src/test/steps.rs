@@ -6,7 +6,7 @@ use std::process::Command;
 
 use super::{Done, Step, World};
 use crate::shell::{self, Context, Failure, Result};
-use crate::{canary, demo, readme, setup, wasm};
+use crate::{canary, demo, proof, readme, setup, wasm};
 
 pub(super) const STEPS: &[Step] = &[
     Step {
@@ -38,6 +38,12 @@ pub(super) const STEPS: &[Step] = &[
         part: "engine",
         needs: &[],
         run: colliding_hashes,
+    },
+    Step {
+        name: "crash images",
+        part: "proof",
+        needs: &[],
+        run: crash_images,
     },
     Step {
         name: "rustdoc",
@@ -182,6 +188,12 @@ fn test_run(world: &World<'_>, selection: &[&str]) -> Result<Done> {
     };
     shell::run(command.args(selection))?;
     Ok(Done::Noted(format!("with {runner}")))
+}
+
+/// A small share of `cargo xtask prove`.
+fn crash_images(world: &World<'_>) -> Result<Done> {
+    proof::run(world.repo, &["prove", "--images", "20000"])?;
+    Ok(Done::Noted("20,000 distinct ones".to_owned()))
 }
 
 fn rustdoc(world: &World<'_>) -> Result<Done> {

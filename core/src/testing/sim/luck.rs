@@ -196,6 +196,12 @@ impl EveryChoice {
         false
     }
 
+    /// How many changes were pending in this round: after the first round, what there is to
+    /// choose from.
+    pub fn pending(&self) -> usize {
+        self.at
+    }
+
     fn choose(&mut self, limit: usize) -> usize {
         if self.at == self.path.len() {
             self.path.push((0, limit));

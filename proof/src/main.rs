@@ -1,0 +1,32 @@
+//! `portcask-proof`: the campaigns as commands. `cargo xtask` starts them for people.
+
+use clap::{Parser, Subcommand};
+use portcask_proof::prove;
+use std::process::ExitCode;
+
+/// Searches for a lost write and counts what was tried.
+#[derive(Parser)]
+#[command(name = "portcask-proof", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    campaign: Campaign,
+}
+
+#[derive(Subcommand)]
+enum Campaign {
+    /// Judge crash images: small worlds exhaustively, then whole histories
+    Prove(prove::Arguments),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().campaign {
+        Campaign::Prove(arguments) => prove::run(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("BROKEN PROMISE: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
