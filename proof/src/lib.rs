@@ -15,5 +15,6 @@
 //! again: a seed, a minimal history, an image.
 
 pub mod ledger;
+pub mod page;
 pub mod prove;
 mod threads;

@@ -1,7 +1,7 @@
 //! `portcask-proof`: the campaigns as commands. `cargo xtask` starts them for people.
 
 use clap::{Parser, Subcommand};
-use portcask_proof::prove;
+use portcask_proof::{page, prove};
 use std::process::ExitCode;
 
 /// Searches for a lost write and counts what was tried.
@@ -16,16 +16,19 @@ struct Cli {
 enum Campaign {
     /// Judge crash images: small worlds exhaustively, then whole histories
     Prove(prove::Arguments),
+    /// Write docs/RELIABILITY.md from the ledger
+    Page(page::Arguments),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().campaign {
         Campaign::Prove(arguments) => prove::run(&arguments),
+        Campaign::Page(arguments) => page::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
-            eprintln!("BROKEN PROMISE: {problem}");
+            eprintln!("error: {problem}");
             ExitCode::FAILURE
         }
     }

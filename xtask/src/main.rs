@@ -39,6 +39,8 @@ The commands of this repository: cargo xtask COMMAND
   demo [--quick]      real data in one directory, written and read by three hosts
   prove [--images N] [--seed S] [--json] [--record]
                       judge a million distinct crash images, or N of them
+  reliability [--check]
+                      docs/RELIABILITY.md from what the campaigns counted
   dist                target/dist: an archive of the command, the wasm module and checksums
   help                this text
 ";
@@ -73,6 +75,7 @@ fn dispatch(words: &[&str]) -> Result<ExitCode> {
         "test" => test::command(&Repo::find()?, rest),
         "demo" => demo::command(&Repo::find()?, flag(rest, "--quick")?).map(|()| ExitCode::SUCCESS),
         "prove" => proof::command(&Repo::find()?, "prove", rest),
+        "reliability" => proof::command(&Repo::find()?, "page", rest),
         "dist" => {
             no_arguments(command, rest)?;
             dist::command(&Repo::find()?).map(|()| ExitCode::SUCCESS)

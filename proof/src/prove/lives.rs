@@ -3,20 +3,23 @@
 use super::image::{Distinct, fingerprint, kind_of};
 use crate::threads::Worker;
 use portcask_core::testing::history::{History, Witness};
-use portcask_core::testing::sim::{Laws, SimDisk};
+use portcask_core::testing::sim::{Call, Fault, Laws, SimDisk};
+use portcask_core::testing::steps::Step;
 use portcask_core::{Error, RecoveryReport};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The longest life, in steps.
 const STEPS: u64 = 60;
 
 /// What a worker counted.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Counts {
     /// Histories that kept every promise.
     pub histories: u64,
     /// Images that their power cuts left.
     pub images: u64,
+    /// Faults laid for calls of each class.
+    pub faults: BTreeMap<&'static str, u64>,
     /// Steps that a failing call refused.
     pub refused: u64,
 }
@@ -27,6 +30,9 @@ impl Counts {
         self.histories += other.histories;
         self.images += other.images;
         self.refused += other.refused;
+        for (class, count) in &other.faults {
+            *self.faults.entry(class).or_default() += count;
+        }
     }
 }
 
@@ -65,6 +71,12 @@ impl Worker for Lives<'_> {
             .run(self)
             .map_err(|violation| format!("seed {seed}: {}", history.minimal(violation)))?;
         self.counts.histories += 1;
+        let steps = history.lives.iter().flat_map(|life| &life.steps);
+        for step in steps {
+            if let Step::Fail(fault) = step {
+                *self.counts.faults.entry(class_of(fault)).or_default() += 1;
+            }
+        }
         Ok(())
     }
 
@@ -85,5 +97,20 @@ impl Witness for Lives<'_> {
 
     fn refused(&mut self, _: &Error) {
         self.counts.refused += 1;
+    }
+}
+
+/// The class of a fault, in words.
+fn class_of(fault: &Fault) -> &'static str {
+    match (fault.call, fault.forever) {
+        (Some(Call::Append), false) => "an append fails once",
+        (Some(Call::Append), true) => "appends fail",
+        (Some(Call::Sync), false) => "a sync fails once",
+        (Some(Call::Sync), true) => "syncs fail",
+        (Some(Call::SyncNamespace), false) => "a sync of names fails once",
+        (Some(Call::SyncNamespace), true) => "syncs of names fail",
+        (Some(Call::Read), _) => "reads fail",
+        (Some(Call::Create | Call::Remove | Call::Rename), _) => "changes of names fail",
+        _ => "other calls fail",
     }
 }

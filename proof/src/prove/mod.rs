@@ -109,7 +109,7 @@ impl Campaign {
         };
         let worlds = || SmallWorlds::new(laws, length, every, &self.distinct);
         let mut counts = small::Counts::default();
-        for (counted, reports) in threads::share(more, worlds)? {
+        for (counted, reports) in broken(threads::share(more, worlds))? {
             counts.add(&counted);
             self.reports.extend(reports);
         }
@@ -136,13 +136,19 @@ impl Campaign {
         };
         let lives = || Lives::new(self.seed, &self.distinct);
         let mut counts = lives::Counts::default();
-        for (counted, reports) in threads::share(more, lives)? {
+        for (counted, reports) in broken(threads::share(more, lives))? {
             counts.add(&counted);
             self.reports.extend(reports);
         }
         tally.add("histories", counts.histories);
         tally.add("histories: power cuts", counts.images);
-        tally.add("histories: calls that failed", counts.refused);
+        tally.add(
+            "histories: steps refused because of a fault",
+            counts.refused,
+        );
+        for (class, count) in counts.faults {
+            tally.add(&format!("histories: faults: {class}"), count);
+        }
         Ok(())
     }
 }
@@ -152,4 +158,9 @@ fn bar(count: u64, what: &str) -> ProgressBar {
         ProgressStyle::with_template("{msg:38} {wide_bar} {human_pos}/{human_len} {eta:>5}");
     let bar = ProgressBar::new(count).with_message(what.to_owned());
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+/// Whatever stops a worker is a broken promise.
+fn broken<T>(done: Result<T, String>) -> Result<T, String> {
+    done.map_err(|problem| format!("A PROMISE IS BROKEN: {problem}"))
 }

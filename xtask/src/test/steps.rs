@@ -46,6 +46,12 @@ pub(super) const STEPS: &[Step] = &[
         run: crash_images,
     },
     Step {
+        name: "reliability page",
+        part: "proof",
+        needs: &[],
+        run: reliability_page,
+    },
+    Step {
         name: "rustdoc",
         part: "docs",
         needs: &[],
@@ -194,6 +200,11 @@ fn test_run(world: &World<'_>, selection: &[&str]) -> Result<Done> {
 fn crash_images(world: &World<'_>) -> Result<Done> {
     proof::run(world.repo, &["prove", "--images", "20000"])?;
     Ok(Done::Noted("20,000 distinct ones".to_owned()))
+}
+
+fn reliability_page(world: &World<'_>) -> Result<Done> {
+    proof::run(world.repo, &["page", "--check"])?;
+    Ok(Done::Passed)
 }
 
 fn rustdoc(world: &World<'_>) -> Result<Done> {

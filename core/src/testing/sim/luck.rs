@@ -11,6 +11,8 @@ pub enum Kept {
     All,
     /// The length, but no data: zeros where the file had nothing.
     Zeros,
+    /// The length, and whatever those blocks held before: bytes once written to another file.
+    Stale,
     /// The first so many bytes, and no length beyond them.
     Prefix(usize),
     /// The bytes from here on; before them what was there, or zeros.
@@ -130,7 +132,8 @@ impl Luck for Dice {
             _ => {}
         }
         let from = self.index(bytes);
-        match self.below(12) {
+        match self.below(13) {
+            12 => Kept::Stale,
             0..3 => Kept::Nothing,
             3..7 => Kept::All,
             7 => Kept::Zeros,

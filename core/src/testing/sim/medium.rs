@@ -70,14 +70,14 @@ impl Image {
     /// any file makes the earlier names durable, as journaling file systems do.
     pub fn after_power_cut(
         &self,
-        changes: &[Change],
+        changes_made: &[Change],
         syncs_commit_names: bool,
         luck: &mut dyn Luck,
     ) -> BTreeMap<FileName, Vec<u8>> {
         let mut durable = self.clone();
         let mut data: BTreeMap<Inode, Vec<(Certainty, &Change)>> = BTreeMap::new();
         let mut entries: BTreeMap<FileName, Vec<Option<Inode>>> = BTreeMap::new();
-        for change in changes {
+        for change in changes_made {
             match change {
                 Change::Entry(name, inode) => entries.entry(*name).or_default().push(*inode),
                 Change::Write { inode, .. } | Change::Cut { inode, .. } => {
@@ -112,7 +112,17 @@ impl Image {
                             Certainty::Sure => Kept::All,
                             _ => luck.write(new.len()),
                         };
-                        write(bytes, *offset, new, kept);
+                        match kept {
+                            Kept::Stale => {
+                                write(
+                                    bytes,
+                                    *offset,
+                                    &stale(changes_made, *inode, new.len()),
+                                    kept,
+                                );
+                            }
+                            _ => write(bytes, *offset, new, kept),
+                        }
                     }
                     Change::Cut { len, .. }
                         if *certainty == Certainty::Sure || luck.state(2) == 1 =>
@@ -177,6 +187,21 @@ fn settle(changes: &mut [(Certainty, &Change)], to: Certainty) {
     }
 }
 
+/// What a disk may hand out as a fresh block: the last bytes that were written to another file, over
+/// and over. They may hold whole valid records, of that file.
+fn stale(changes: &[Change], inode: Inode, bytes: usize) -> Vec<u8> {
+    let other = changes.iter().rev().find_map(|change| match change {
+        Change::Write {
+            inode: written,
+            bytes,
+            ..
+        } if *written != inode && !bytes.is_empty() => Some(bytes.as_slice()),
+        _ => None,
+    });
+    let old = other.unwrap_or(b"stale");
+    old.iter().copied().cycle().take(bytes).collect()
+}
+
 /// What `kept` says of a write lands in `bytes`; a hole before it reads as zeros.
 fn write(bytes: &mut Vec<u8>, offset: u64, new: &[u8], kept: Kept) {
     let at = offset as usize;
@@ -196,7 +221,7 @@ fn write(bytes: &mut Vec<u8>, offset: u64, new: &[u8], kept: Kept) {
     };
     match kept {
         Kept::Nothing | Kept::Zeros => {}
-        Kept::All => land(0, new.len()),
+        Kept::All | Kept::Stale => land(0, new.len()),
         Kept::Prefix(count) => land(0, count),
         Kept::Suffix(from) => land(from, new.len()),
         Kept::Hole { from, to } => {
