@@ -18,3 +18,4 @@ pub mod ledger;
 pub mod page;
 pub mod prove;
 mod threads;
+pub mod tools;

@@ -1,7 +1,7 @@
 //! `portcask-proof`: the campaigns as commands. `cargo xtask` starts them for people.
 
 use clap::{Parser, Subcommand};
-use portcask_proof::{page, prove};
+use portcask_proof::{page, prove, tools};
 use std::process::ExitCode;
 
 /// Searches for a lost write and counts what was tried.
@@ -16,6 +16,10 @@ struct Cli {
 enum Campaign {
     /// Judge crash images: small worlds exhaustively, then whole histories
     Prove(prove::Arguments),
+    /// Run cargo-mutants on the core
+    Mutants(tools::MutantsArguments),
+    /// Run cargo-llvm-cov on the core
+    Coverage(tools::CoverageArguments),
     /// Write docs/RELIABILITY.md from the ledger
     Page(page::Arguments),
 }
@@ -23,6 +27,8 @@ enum Campaign {
 fn main() -> ExitCode {
     let done = match Cli::parse().campaign {
         Campaign::Prove(arguments) => prove::run(&arguments),
+        Campaign::Mutants(arguments) => tools::mutants(&arguments),
+        Campaign::Coverage(arguments) => tools::coverage(&arguments),
         Campaign::Page(arguments) => page::run(&arguments),
     };
     match done {

@@ -135,10 +135,10 @@ that caught it were needed.",
     Chapter {
         campaign: "mutants",
         title: "Mutation testing",
-        runs: Runs::Newest,
+        runs: Runs::AddUp,
         text: "\
-`cargo mutants` changes the core one expression at a time and runs its tests. What it changed without any
-test failing is listed in [the ledger's folder](../proof/mutants.txt), each with the reason.",
+`cargo mutants` changes the engine one expression at a time and runs its tests; each run takes an even
+share of all mutants.",
     },
     Chapter {
         campaign: "coverage",

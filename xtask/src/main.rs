@@ -39,6 +39,9 @@ The commands of this repository: cargo xtask COMMAND
   demo [--quick]      real data in one directory, written and read by three hosts
   prove [--images N] [--seed S] [--json] [--record]
                       judge a million distinct crash images, or N of them
+  mutants [--shard K/N] [--record]
+                      change the engine one expression at a time: do its tests notice?
+  coverage [--record] what the engine's tests reach
   reliability [--check]
                       docs/RELIABILITY.md from what the campaigns counted
   dist                target/dist: an archive of the command, the wasm module and checksums
@@ -74,7 +77,9 @@ fn dispatch(words: &[&str]) -> Result<ExitCode> {
         }
         "test" => test::command(&Repo::find()?, rest),
         "demo" => demo::command(&Repo::find()?, flag(rest, "--quick")?).map(|()| ExitCode::SUCCESS),
-        "prove" => proof::command(&Repo::find()?, "prove", rest),
+        campaign @ ("prove" | "mutants" | "coverage") => {
+            proof::command(&Repo::find()?, campaign, rest)
+        }
         "reliability" => proof::command(&Repo::find()?, "page", rest),
         "dist" => {
             no_arguments(command, rest)?;
