@@ -3,8 +3,9 @@
 
 use portcask_core::Ack::{Buffered, Synced, Written};
 use portcask_core::storage::ErrorKind;
-use portcask_core::testing::sim::{AllKept, Call, Dice, Fault, Laws, Leaves, Luck, NothingKept};
-use portcask_core::testing::world::{Step, World};
+use portcask_core::testing::history::{Cut, History, Life, Witness};
+use portcask_core::testing::sim::{Call, Fault, Laws, Leaves};
+use portcask_core::testing::world::Step;
 use portcask_core::{Ack, Error};
 
 fn put(key: u8, ack: Ack) -> Step {
@@ -16,7 +17,8 @@ fn put(key: u8, ack: Ack) -> Step {
     }
 }
 
-fn workload() -> Vec<Step> {
+/// Every kind of change.
+fn changing() -> Vec<Step> {
     vec![
         put(1, Written),
         put(2, Synced),
@@ -37,69 +39,69 @@ fn workload() -> Vec<Step> {
     ]
 }
 
-/// Runs the workload with the fault, going on after refusals as an application would; then the
-/// power fails or only the process dies; then the medium is well. Returns whether the fault struck.
-fn endure(fault: Fault, seed: u64) -> Result<bool, String> {
-    let mut world = World::new(seed, Laws::DISK);
-    world.open().map_err(|e| format!("{e}"))?;
-    world.disk.inject(fault);
-    let mut struck = false;
-    for step in workload() {
-        match world.apply(&step) {
-            Ok(()) => {}
-            Err(Error::Locked { .. }) => return Err(format!("{step:?} left the lock behind")),
-            Err(_) => struck = true,
-        }
-        if struck && matches!(step, Step::Reopen | Step::Kill) {
-            world.store = None;
-        }
-    }
-    world.disk.heal();
-    if world
-        .store
-        .as_mut()
-        .is_some_and(|store| store.flush().is_ok())
-    {
-        world
-            .judge_running()
-            .map_err(|e| format!("still running: {e}"))?;
-    }
-    world.store = None;
-    let at = world.disk.changes();
-    let mut lucks: [Box<dyn Luck>; 3] = [
-        Box::new(NothingKept),
-        Box::new(AllKept),
-        Box::new(Dice::new(seed)),
-    ];
-    for luck in &mut lucks {
-        let mut heir = World::on(world.disk.crash(&mut **luck));
-        heir.oracle = world.oracle.clone();
-        heir.last_seq = world.last_seq;
-        heir.judge_opened(at)?;
-        heir.apply(&put(9, Synced))
-            .map_err(|e| format!("then refused: {e}"))?;
-        heir.judge_running()?;
-    }
-    world.judge_opened(at)?;
-    world
-        .apply(&put(9, Synced))
-        .map_err(|e| format!("then refused: {e}"))?;
-    Ok(struck)
+/// Merges and nothing behind them: a clear or a reopening would remove what tells of a loss.
+fn merging() -> Vec<Step> {
+    vec![
+        put(1, Written),
+        put(2, Written),
+        Step::Rotate,
+        put(1, Written),
+        put(3, Written),
+        Step::MergeStep(50),
+        Step::Delete(2),
+        Step::MergeAll,
+        put(4, Written),
+        Step::MergeAll,
+    ]
 }
 
-/// Lets every call of the workload fail in turn.
+/// Whether the fault met a call whose failure somebody was told of.
+struct Struck(bool);
+
+impl Witness for Struck {
+    fn refused(&mut self, _: &Error) {
+        self.0 = true;
+    }
+}
+
+/// Lives through the workload with the fault, going on after refusals as an application would; then
+/// the power fails, and fails again at rest. Returns whether the fault struck.
+fn endure(fault: Fault, seed: u64, mut steps: Vec<Step>) -> Result<bool, String> {
+    let mut struck = Struck(false);
+    steps.insert(0, Step::Fail(fault));
+    for luck in [seed, seed << 20] {
+        let history = History {
+            seed,
+            laws: Laws::DISK,
+            lives: vec![Life {
+                steps: steps.clone(),
+                end: Cut { after: 255, luck },
+                recoveries: Vec::new(),
+                cut_at_rest: true,
+            }],
+        };
+        history
+            .run(&mut struck)
+            .map_err(|violation| history.minimal(violation))?;
+    }
+    Ok(struck.0)
+}
+
+/// Lets every call of each workload fail in turn.
 fn endure_everywhere(fault: impl Fn(u64) -> Fault) {
-    let mut quiet = 0;
-    for nth in 1.. {
-        match endure(fault(nth), nth) {
-            Ok(true) => quiet = 0,
-            // Some failures are borne in silence: those of caches.
-            Ok(false) => quiet += 1,
-            Err(problem) => panic!("{:?}: {problem}", fault(nth)),
-        }
-        if quiet > 60 {
-            assert!(nth > 62, "the fault never struck");
-            return;
+    for steps in [changing(), merging()] {
+        let mut quiet = 0;
+        for nth in 1.. {
+            match endure(fault(nth), nth, steps.clone()) {
+                Ok(true) => quiet = 0,
+                // Some failures are borne in silence: those of caches.
+                Ok(false) => quiet += 1,
+                Err(problem) => panic!("{problem}"),
+            }
+            if quiet > 60 {
+                assert!(nth > 62, "the fault never struck");
+                break;
+            }
         }
     }
 }
@@ -112,6 +114,14 @@ fn any_call_may_fail_once() {
 #[test]
 fn any_call_may_fail_from_then_on() {
     endure_everywhere(|nth| Fault::from(nth, ErrorKind::Io));
+}
+
+/// Also one that takes no space: what is done for a full disk must not forget a merge that is committed
+/// and half published.
+#[test]
+fn any_call_may_say_that_the_disk_is_full() {
+    endure_everywhere(|nth| Fault::once(nth, ErrorKind::Full));
+    endure_everywhere(|nth| Fault::from(nth, ErrorKind::Full));
 }
 
 #[test]

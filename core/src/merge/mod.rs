@@ -164,10 +164,13 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         progress: &mut impl FnMut(u64, u64),
     ) -> Result<MergeReport> {
         let mut sum = MergeReport::default();
+        self.settle_merge()?;
         let mut facts = self.facts();
         facts.retain(|file| !file.active && !file.damaged && file.dead + file.tombstones > 0);
         facts.sort_by_key(|file| file.live + file.tombstones);
         for i in 0..facts.len() {
+            // What refused may have come after the commit.
+            self.settle_merge()?;
             // The reserve is for this.
             self.spend_reserve();
             self.start_merge(&facts, i..i + 1)?;
@@ -299,7 +302,10 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         self.now_ms().map(|ms| ((ms / 3_600_000) % 24) as u8)
     }
 
+    /// Begins to merge a run of `facts`. No other merge may be in progress: see
+    /// [`Engine::settle_merge`].
     fn start_merge(&mut self, facts: &[Facts], run: core::ops::Range<usize>) -> Result<()> {
+        debug_assert!(self.writer()?.merge.is_none(), "a merge would be forgotten");
         let ids: Vec<u64> = facts[run].iter().map(|file| file.id).collect();
         let oldest = self.state().segments.first().map(|entry| entry.id);
         let inputs: Vec<Input<S::File>> = self.index.read(|index| {
@@ -522,7 +528,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let now = self.storage.now_ms().unwrap_or(0);
         let created = loop {
             let id = self.reserve_id()?;
-            match create_segment(&self.storage, self.store, id, (base_seq, 0), now) {
+            match create_segment(&self.storage, self.store, id, base_seq, now) {
                 Ok(Some(created)) => break created,
                 Ok(None) => self.commit(&Edit::disown(id))?,
                 Err(error) => {

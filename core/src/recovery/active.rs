@@ -151,7 +151,6 @@ impl<S: Storage> Replay<'_, S> {
         seq: u64,
     ) -> Result<Fresh<S::File>> {
         let mut base_seq = seq.checked_add(1).ok_or(Error::SeqExhausted)?;
-        let mut copied_seq = 0;
         let mut walker = None;
         if let Outcome::Seal {
             opened,
@@ -162,19 +161,18 @@ impl<S: Storage> Replay<'_, S> {
         {
             let open = |from| opened.walk(from, *tail_end);
             let mut heads = open(*valid_bytes);
-            while let Some(Step::Record(found)) = heads.next_head()? {
+            while let Some(Step::Record(first)) = heads.next_head()? {
                 // A marker repeats the number of a record that may lie before the cut.
-                if found.head.kind != Kind::Marker {
-                    base_seq = base_seq.min(found.head.seq);
-                    copied_seq = found.head.seq;
+                if first.head.kind != Kind::Marker {
+                    base_seq = first.head.seq;
+                    break;
                 }
             }
             walker = Some(open(*valid_bytes));
         }
         let now = self.storage.now_ms().unwrap_or(0);
-        let seqs = (base_seq, copied_seq);
         let created = loop {
-            if let Some(created) = create_segment(self.storage, self.store, id, seqs, now)? {
+            if let Some(created) = create_segment(self.storage, self.store, id, base_seq, now)? {
                 break created;
             }
             let next = manifest.state.next_id;

@@ -128,7 +128,7 @@ fn find_orphans<S: Storage>(
         }
         let end = file.len().unwrap_or(0);
         let start = FILE_HEADER_BYTES as u64;
-        let newer = header.id == id && goes_beyond(file, *name, &header, end, known_seq)?;
+        let newer = header.id == id && newest_seq(file, *name, &header, end)? > known_seq;
         if newer {
             lost_state = true;
             replay.hide_all(id);
@@ -141,32 +141,23 @@ fn find_orphans<S: Storage>(
     Ok(lost_state)
 }
 
-/// Whether a segment that the state does not list holds what only a lost state can explain: records
-/// newer than all that is known, other than the copies that an opening cut short has left.
-fn goes_beyond<F: File>(
-    file: F,
-    name: FileName,
-    header: &FileHeader,
-    end: u64,
-    known_seq: u64,
-) -> Result<bool> {
+/// The greatest sequence number of a segment's records, markers and damaged ones aside.
+fn newest_seq<F: File>(file: F, name: FileName, header: &FileHeader, end: u64) -> Result<u64> {
     let site = Site {
         salt: header.salt,
         base_seq: header.base_seq,
     };
     let mut walker = Walker::new(file, name, site, FILE_HEADER_BYTES as u64, end);
+    let mut newest = 0;
     while let Some(step) = walker.next_head()? {
-        let Step::Record(found) = step else { continue };
-        let newer = match found.head.kind {
-            // Nothing is marked before the segment is listed, so the copies were trusted.
-            Kind::Marker => header.copied_seq > known_seq,
-            _ => found.head.seq > known_seq.max(header.copied_seq),
-        };
-        if newer && found.state == Found::Intact {
-            return Ok(true);
+        if let Step::Record(found) = step
+            && found.state == Found::Intact
+            && found.head.kind != Kind::Marker
+        {
+            newest = newest.max(found.head.seq);
         }
     }
-    Ok(false)
+    Ok(newest)
 }
 
 fn active_entry(state: &State) -> Option<&SegmentEntry> {

@@ -17,7 +17,7 @@ use super::steps::{Step, random_step};
 use super::world::World;
 use crate::prelude::*;
 use crate::storage::ErrorKind;
-use crate::{Error, RecoveryReport};
+use crate::{Ack, Engine, Error, RecoveryReport};
 use core::fmt;
 
 /// A store's life from an empty disk on.
@@ -201,6 +201,13 @@ impl Life {
             }
         }
         world.disk.heal();
+        // What was refused is not there, and everything else is, as long as it can be handed over.
+        let alive = world.store.as_mut().map(Engine::flush);
+        if alive.is_some_and(|flushed| flushed.is_ok()) {
+            world
+                .judge_running()
+                .map_err(|problem| (None, format!("still running: {problem}")))?;
+        }
         self.die(world, before_last, witness)
             .map_err(|problem| (None, problem))
     }
@@ -271,7 +278,16 @@ impl Life {
         }
         world
             .judge_opened(at)
-            .map_err(|problem| format!("opened again: {problem}"))
+            .map_err(|problem| format!("opened again: {problem}"))?;
+        let durable = Step::Put {
+            key: 0,
+            bytes: 1,
+            ack: Ack::Synced,
+            life_ms: None,
+        };
+        world
+            .apply(&durable)
+            .map_err(|error| format!("then it takes no write: {error}"))
     }
 }
 
@@ -358,7 +374,6 @@ impl fmt::Display for History {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Ack;
 
     #[test]
     fn a_history_follows_from_its_seed() {
