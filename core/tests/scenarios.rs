@@ -231,6 +231,22 @@ fn s53_a_clock_that_was_once_a_century_ahead_expires_nothing() {
     world.check("get k; len", "k? 2");
 }
 
+/// The delete found nothing to delete, by a time that the crash forgets.
+#[test]
+fn s53_a_durable_delete_of_an_expired_key_survives_a_clock_that_went_back() {
+    for delete in ["del t", "batch o=1 -t"] {
+        let mut world = Script::new();
+        world.run(&format!("put t 1 ttl=5; wait 10; {delete}; sync; cut"));
+        world.check(&format!("clock {}; get t", common::NOW_MS), "t?");
+    }
+    // Once the time is on record, an absent key costs nothing.
+    let mut world = Script::new();
+    world.run("put t 1 ttl=5; wait 10; rotate; del t");
+    let used = world.disk.used_bytes();
+    world.run("del t; del never");
+    assert_eq!(world.disk.used_bytes(), used);
+}
+
 #[test]
 fn s53_a_clock_that_went_back_neither_reorders_nor_revives() {
     let mut world = Script::new();

@@ -33,7 +33,6 @@ impl<F: File> HintLog<F> {
             store,
             created_ms: now_ms,
             base_seq: 0,
-            copied_seq: 0,
         };
         let file =
             create_or_empty(storage, &name).filter(|file| write_or_cut(file, 0, &header.encode()));

@@ -261,7 +261,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let now = self.storage.now_ms().unwrap_or(0);
         let created = loop {
             let id = self.writer()?.reserved;
-            let created = create_segment(&self.storage, store, id, (base_seq, 0), now);
+            let created = create_segment(&self.storage, store, id, base_seq, now);
             match created.inspect_err(|error| self.poison_if_unsynced(error))? {
                 Some(created) => break created,
                 // Somebody else's file or directory: leave it alone.
@@ -285,9 +285,9 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             valid_bytes: FILE_HEADER_BYTES as u64,
             records: 0,
         }));
-        self.index.read(|index| {
-            edits.push(Edit::Clock(index.clock.floor_ms()));
-        });
+        self.observe_clock();
+        let clock_ms = self.index.read(|index| index.clock.floor_ms());
+        edits.push(Edit::Clock(clock_ms));
         // Whatever can be refused comes before the commit: nothing may stop halfway behind it.
         let id = created.id;
         let segment = Segment {
@@ -320,6 +320,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 return Err(refused);
             }
         };
+        self.index.write(|index| index.clock_told(clock_ms));
         self.writer_mut()?.reserved = next_id;
         // The hint is a cache: failing to write it costs a scan at the next opening, nothing else.
         let _ = self.writer_mut()?.active.hint.finish();
@@ -449,12 +450,12 @@ pub(crate) struct Created<F> {
 }
 
 /// Creates `segment-<id>`, writes and syncs its header and its name; `None` if something of that
-/// name is there already. `copied_seq` is 0 but for what recovery copies. After an error the file is gone again, where that can be done.
+/// name is there already. After an error the file is gone again, where that can be done.
 pub(crate) fn create_segment<S: Storage>(
     storage: &S,
     store: StoreId,
     id: u64,
-    (base_seq, copied_seq): (u64, u64),
+    base_seq: u64,
     now_ms: u64,
 ) -> Result<Option<Created<S::File>>> {
     let salt = fresh_salt(storage)?;
@@ -465,12 +466,9 @@ pub(crate) fn create_segment<S: Storage>(
         Err(error) => return Err(Error::storage(Op::Create, Some(name), error)),
     };
     let site = Site { salt, base_seq };
-    let header = FileHeader {
-        copied_seq,
-        ..header_of(id, site, store, now_ms)
-    };
+    let header = header_of(id, site, store, now_ms).encode();
     let written = file
-        .append(0, &header.encode())
+        .append(0, &header)
         .during(Op::Append, name)
         .and_then(|()| file.sync().during(Op::Sync, name))
         .and_then(|()| sync_names(storage));
@@ -505,6 +503,5 @@ pub(crate) fn header_of(id: u64, site: Site, store: StoreId, now_ms: u64) -> Fil
         store,
         created_ms: now_ms,
         base_seq: site.base_seq,
-        copied_seq: 0,
     }
 }

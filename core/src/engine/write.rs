@@ -6,7 +6,7 @@ use crate::fallible;
 use crate::format::hint;
 use crate::format::record::{Batch as BatchRole, Head, Kind};
 use crate::format::{KeyHash, Space};
-use crate::index::{Change, IndexCell, Mixed, Publication};
+use crate::index::{Change, Index, IndexCell, Mixed, Publication};
 use crate::keydir::Place;
 use crate::options::{Ack, Condition, Expiry, WriteOptions};
 use crate::prelude::*;
@@ -126,6 +126,13 @@ struct Staged<'a> {
     old_expiry_ms: Option<u64>,
 }
 
+/// A delete that has something to write.
+struct Deletion<'a> {
+    tombstone: Staged<'a>,
+    /// Whether the key was there, as far as the clock says.
+    existed: bool,
+}
+
 impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// Stores a value. Returns the sequence number of this version.
     ///
@@ -146,7 +153,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         Ok(committed.last_seq)
     }
 
-    /// Deletes a key. Returns whether it existed; deleting an absent key writes nothing.
+    /// Deletes a key. Returns whether it existed. Deleting an absent key writes nothing, unless keys
+    /// have expired since the clock was last written down (at opening, rotation and close).
     pub fn delete(&mut self, key: &[u8]) -> Result<bool> {
         Ok(self.delete_with(key, &WriteOptions::default())?.is_some())
     }
@@ -158,16 +166,16 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         if let Some(condition) = how.condition {
             self.judge(&[(key, condition)], how.ack)?;
         }
-        let Some(staged) = self.stage_delete(Space::User, key)? else {
+        let Some(Deletion { tombstone, existed }) = self.stage_delete(Space::User, key)? else {
             self.settle_answer(how.ack)?;
             return Ok(None);
         };
-        let mut staged = [staged];
+        let mut staged = [tombstone];
         let mut done = self.commit_staged(&mut staged, how.ack);
         if matches!(done, Err(Error::Full { .. })) && self.spend_reserve() {
             done = self.commit_staged(&mut staged, how.ack);
         }
-        done.map(|committed| Some(committed.last_seq))
+        done.map(|committed| existed.then_some(committed.last_seq))
     }
 
     /// Takes all of a batch or nothing of it, at the store's acknowledgement level.
@@ -199,7 +207,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 Deed::Delete => {
                     let put_here = put_here.contains(&self.hash(op.space, &op.key));
                     match self.stage_delete(op.space, &op.key)? {
-                        Some(deletion) => staged.push(deletion),
+                        Some(deletion) => staged.push(deletion.tombstone),
                         None if put_here => {
                             staged.push(self.tombstone(op.space, &op.key, None));
                         }
@@ -318,16 +326,31 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     }
 
     /// A tombstone for a key that exists (verified on disk), or `None`.
-    fn stage_delete<'a>(&self, space: Space, key: &'a [u8]) -> Result<Option<Staged<'a>>> {
+    ///
+    /// Absence may be the clock's word alone, and after a crash a clock that was set back would take
+    /// it back: where an expiry is not yet on record, a tombstone is written for an absent key too.
+    fn stage_delete<'a>(&self, space: Space, key: &'a [u8]) -> Result<Option<Deletion<'a>>> {
         if key.len() > self.options.key_bytes_max {
             return Ok(None);
         }
-        match self.version_of(space, key) {
-            Ok(found) => Ok(found.map(|(_, expiry_ms)| self.tombstone(space, key, expiry_ms))),
+        let (existed, expiry_ms) = match self.version_of(space, key) {
+            Ok(Some((_, expiry_ms))) => (true, expiry_ms),
+            Ok(None) => {
+                let hash = self.hash(space, key);
+                let by_clock = |index: &Index<S::File>| index.hides_by_clock(hash);
+                if !self.index.read(by_clock) {
+                    return Ok(None);
+                }
+                (false, None)
+            }
             // A damaged version may be deleted: that is how a person gets rid of it.
-            Err(Error::Corrupt { .. }) => Ok(Some(self.tombstone(space, key, None))),
-            Err(error) => Err(error),
-        }
+            Err(Error::Corrupt { .. }) => (true, None),
+            Err(error) => return Err(error),
+        };
+        Ok(Some(Deletion {
+            tombstone: self.tombstone(space, key, expiry_ms),
+            existed,
+        }))
     }
 
     fn tombstone<'a>(&self, space: Space, key: &'a [u8], old_expiry_ms: Option<u64>) -> Staged<'a> {
