@@ -182,7 +182,7 @@ where
     field(36, 16, "store", format_args!(""))?;
     field(52, 8, "created", format_args!("{} ms", u64_at(bytes, 52)))?;
     field(60, 8, "base seq", format_args!("{}", u64_at(bytes, 60)))?;
-    field(68, 8, "copied seq", format_args!("{}", u64_at(bytes, 68)))?;
+    field(68, 8, "zero", format_args!(""))?;
     let verdict = lines::Verdict {
         found: u32_at(bytes, 76),
         right: check::plain(&bytes[..76]),

@@ -250,7 +250,6 @@ impl<F: File> ManifestLog<F> {
             store,
             created_ms,
             base_seq: 0,
-            copied_seq: 0,
         };
         let mut bytes = Vec::new();
         fallible::extend(&mut bytes, &header.encode())?;

@@ -21,7 +21,6 @@ fn header(kind: FileKind) -> FileHeader {
         store: StoreId(*b"sixteen of these"),
         created_ms: CREATED_MS,
         base_seq: if kind == FileKind::Segment { 100 } else { 0 },
-        copied_seq: 0,
     }
 }
 

@@ -92,9 +92,6 @@ pub struct FileHeader {
     pub created_ms: u64,
     /// In a segment, at most the seq of every record in it, markers included; else 0.
     pub base_seq: u64,
-    /// In a segment that recovery began, the last seq of the records that it copied from the one
-    /// before: until a manifest lists the segment they prove nothing. Else 0.
-    pub copied_seq: u64,
 }
 
 impl FileHeader {
@@ -111,7 +108,6 @@ impl FileHeader {
         bytes[36..52].copy_from_slice(&self.store.0);
         bytes[52..60].copy_from_slice(&self.created_ms.to_le_bytes());
         bytes[60..68].copy_from_slice(&self.base_seq.to_le_bytes());
-        bytes[68..76].copy_from_slice(&self.copied_seq.to_le_bytes());
         let crc = check::plain(&bytes[..76]);
         bytes[76..].copy_from_slice(&crc.to_le_bytes());
         bytes
@@ -140,7 +136,7 @@ impl FileHeader {
                 flags: required & !REQUIRED_FLAGS_KNOWN,
             });
         }
-        let reserved_is_zero = bytes[11] == 0;
+        let reserved_is_zero = bytes[11] == 0 && u64_at(bytes, 68) == 0;
         match FileKind::from_byte(bytes[10]) {
             Some(kind) if version == VERSION && reserved_is_zero => Ok(Self {
                 kind,
@@ -151,7 +147,6 @@ impl FileHeader {
                 store: StoreId(array(bytes, 36)),
                 created_ms: u64_at(bytes, 52),
                 base_seq: u64_at(bytes, 60),
-                copied_seq: u64_at(bytes, 68),
             }),
             _ => Err(HeaderDamage::Damaged),
         }

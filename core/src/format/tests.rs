@@ -41,7 +41,6 @@ fn specimens() -> Vec<Specimen> {
         store: StoreId(*b"sixteen of these"),
         created_ms: 1_700_000_000_000,
         base_seq: 41,
-        copied_seq: 0,
     };
     let footer = Footer {
         header,

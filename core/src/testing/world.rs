@@ -251,11 +251,15 @@ impl World {
         };
         self.make_room(records)?;
         self.oracle.attempt(self.disk.changes(), write);
-        let done = match &mut self.store {
-            Some(store) => deed(store),
-            None => Err(Error::ReadOnly),
+        let Some(store) = &mut self.store else {
+            return Err(Error::ReadOnly);
         };
-        match done {
+        let before = store.last_seq();
+        match deed(store) {
+            Ok(_) if store.last_seq() == before => {
+                self.oracle.withdraw();
+                Ok(())
+            }
             Ok(seq) => {
                 if let Some(seq) = seq {
                     if seq <= self.last_seq {

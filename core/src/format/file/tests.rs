@@ -12,7 +12,6 @@ fn header() -> FileHeader {
         store: StoreId(*b"sixteen of these"),
         created_ms: 1_700_000_000_000,
         base_seq: 41,
-        copied_seq: 41,
     }
 }
 
@@ -59,7 +58,7 @@ fn a_newer_version_and_unknown_flags_are_told_from_damage() {
 
 #[test]
 fn a_field_with_one_legal_value_has_no_other() {
-    for (at, byte) in [(8, 0), (10, 0), (10, 4), (11, 1)] {
+    for (at, byte) in [(8, 0), (10, 0), (10, 4), (11, 1), (68, 1), (75, 0x80)] {
         let mut bytes = header().encode();
         bytes[at] = byte;
         let decoded = FileHeader::decode(&signed(bytes));
