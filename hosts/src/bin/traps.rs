@@ -8,6 +8,8 @@ use portcask_hosts::traps::{Share, Traps};
 use portcask_proof::ledger::Tally;
 use std::process::ExitCode;
 
+const COMMAND: &str = "cargo run --release -p portcask-hosts --bin portcask-traps";
+
 /// Crash at every host call of the WASI guest
 #[derive(Parser)]
 struct Args {
@@ -36,10 +38,13 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let mut tally = Tally::new(
-        "wasi-traps",
-        "cargo run --release -p portcask-hosts --bin portcask-traps",
-    );
+    let given: String = std::env::args()
+        .skip(1)
+        .map(|word| " ".to_owned() + &word)
+        .collect();
+    let separator = if given.is_empty() { "" } else { " --" };
+    let command = format!("{COMMAND}{separator}{given}");
+    let mut tally = Tally::new("wasi-traps", command);
     let traps = match Traps::load() {
         Ok(traps) => traps,
         Err(cause) => {

@@ -1,7 +1,7 @@
 //! Who looks at what a stopped guest left: the native engine, and the same command on Node.
 
 use super::image::Image;
-use super::{NODE_KEY, STORE, Verdict, scratch, words};
+use super::{STORE, Verdict, scratch, words};
 use crate::node;
 use portcask::std_files::StdFiles;
 use portcask::testing::oracle::{Contents, Oracle};
@@ -12,8 +12,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 type Store = Engine<StdFiles>;
 
-/// A key of the judge's own: that writes are taken again is part of being whole.
+/// Keys of the judges' own: that writes are taken again is part of being whole.
 const NATIVE_KEY: &[u8] = b"after the crash";
+const NODE_KEY: &str = "after-node";
 
 /// Opens the image natively: first for reading, then as its writer, writes, closes, and opens again.
 ///

@@ -12,7 +12,8 @@
 //! ```
 //!
 //! Only the process dies here: what the host was given stays, so every write that was answered at
-//! the level `written` has to be there.
+//! the level `written` has to be there. Being stopped after a call and before the next are two ways
+//! to the same files, and both are tried.
 
 mod image;
 mod judges;
@@ -33,9 +34,6 @@ use tempfile::TempDir;
 
 /// What the guest knows the store's directory by.
 const STORE: &str = "store";
-
-/// What Node's guest writes, to see that writes are taken.
-const NODE_KEY: &str = "after-node";
 
 /// What was counted, by name.
 pub type Counts = BTreeMap<&'static str, u64>;
@@ -65,6 +63,8 @@ pub struct Share {
 pub struct Traps {
     guest: Guest,
     module: PathBuf,
+    /// The level of lines that name none.
+    ack: &'static str,
     workload: Script,
     revisit: Script,
     keys: BTreeSet<Vec<u8>>,
@@ -95,6 +95,7 @@ impl Traps {
         Ok(Self {
             guest,
             module,
+            ack: "written",
             workload,
             revisit,
             keys,
@@ -293,7 +294,9 @@ impl Traps {
                 }
             }
         };
-        let args = ["portcask", "--dir", STORE, "--json", "repl"];
+        let args = [
+            "portcask", "--dir", STORE, "--ack", self.ack, "--json", "repl",
+        ];
         let stdin = script.stdin();
         let output = self
             .guest
@@ -342,7 +345,26 @@ fn at(place: impl Display) -> impl FnOnce(String) -> String {
 mod tests {
     use super::*;
 
-    /// A checker that catches nothing checks nothing.
+    // A checker that catches nothing checks nothing.
+
+    #[test]
+    fn a_guest_that_answers_before_it_hands_over_is_caught() {
+        let traps = Traps {
+            ack: "buffered",
+            ..Traps::load().unwrap()
+        };
+        let share = Share {
+            calls: 40,
+            cuts: 1,
+            node: 0,
+            nested: 0,
+            nested_calls: 1,
+            threads: 1,
+        };
+        let why = traps.run(&share).unwrap_err();
+        assert!(why.contains("should be"), "{why}");
+    }
+
     #[test]
     fn an_answered_write_that_is_not_in_the_files_is_missed() {
         let traps = Traps::load().unwrap();
