@@ -13,7 +13,7 @@ fn what_a_guest_answered_survives_its_death_at_any_host_call() {
         nested_calls: 13,
         threads: std::thread::available_parallelism().map_or(1, usize::from),
     };
-    let counts = Traps::load().unwrap().run(&share).unwrap();
+    let counts = Traps::load().unwrap().run(&share, |_, _| ()).unwrap();
     let count = |what: &str| counts.get(what).copied().unwrap_or(0);
     assert!(count("calls of the workload") > 200, "{counts:?}");
     assert!(

@@ -64,7 +64,12 @@ fn main() -> ExitCode {
         nested_calls: args.nested_every,
         threads: args.threads.unwrap_or(processors),
     };
-    match traps.run(&share) {
+    let progress = |done: usize, of: usize| {
+        if done > 0 && done.is_multiple_of(25 * args.every) {
+            eprintln!("call {done} of {of}, after {} s", tally.elapsed().as_secs());
+        }
+    };
+    match traps.run(&share, progress) {
         Ok(counts) => {
             for (what, count) in counts {
                 tally.add(what, count);

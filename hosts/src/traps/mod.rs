@@ -103,9 +103,14 @@ impl Traps {
         })
     }
 
-    /// Stops the guest at its calls and has what it left judged, as much as `share` says. Returns
-    /// what was counted; an `Err` is the first violation, with the place it was found at.
-    pub fn run(&self, share: &Share) -> Result<Counts, String> {
+    /// Stops the guest at its calls and has what it left judged, as much as `share` says, and tells
+    /// `progress` the calls done with and in all. Returns what was counted; an `Err` is the first
+    /// violation, with the place it was found at.
+    pub fn run(
+        &self,
+        share: &Share,
+        progress: impl Fn(usize, usize) + Sync,
+    ) -> Result<Counts, String> {
         let whole = self.whole(&self.workload, &Image::default(), &Contents::new())?;
         let is_node_asked = share.node > 0 && node::version().is_some();
         let next = AtomicUsize::new(0);
@@ -121,6 +126,7 @@ impl Traps {
                 if call > whole.calls || failed.lock().unwrap().is_some() {
                     break;
                 }
+                progress(call - 1, whole.calls);
                 let mut counts = Counts::new();
                 let is_for_node = is_node_asked && place.is_multiple_of(share.node);
                 match self.at_call(call, place, is_for_node, share, &mut counts) {
@@ -361,7 +367,7 @@ mod tests {
             nested_calls: 1,
             threads: 1,
         };
-        let why = traps.run(&share).unwrap_err();
+        let why = traps.run(&share, |_, _| ()).unwrap_err();
         assert!(why.contains("should be"), "{why}");
     }
 
