@@ -239,6 +239,22 @@ fn closing_and_opening_survive_a_cut_after_any_change() {
     ]);
 }
 
+/// A killed process leaves records that only the platform's memory holds. The next opening copies
+/// and syncs them, so a cut of that opening may keep the copy and lose what was copied.
+#[test]
+fn an_opening_after_a_kill_survives_a_cut_after_any_change() {
+    cut_everywhere(&[
+        put_at(1, Synced),
+        put(2),
+        Step::Batch(vec![1, 3], vec![2]),
+        Step::Kill,
+        put(4),
+        Step::Delete(1),
+        Step::Kill,
+        put(5),
+    ]);
+}
+
 #[test]
 fn clearing_survives_a_cut_after_any_change() {
     cut_everywhere(&[

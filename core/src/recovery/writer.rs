@@ -184,6 +184,9 @@ fn take_over<S: Storage>(
         state.seq_bound.max(seen)
     };
     state.clean = false;
+    // A cut may keep the copy that is now made of the tail and lose the tail itself: its numbers
+    // must not look as if they were issued under a later state than this one.
+    state.last_seq = seq;
     state.clock_ms = replay.index.clock.floor_ms();
     state.next_id = state.next_id.max(highest_segment_id(&names) + 1);
     let invalid = |_| Error::Damaged {

@@ -19,7 +19,7 @@ pub struct State {
     pub hash_key: [u8; 16],
     /// No seq above this one was ever issued.
     pub seq_bound: u64,
-    /// The greatest seq known to have been issued, as of the last clean close.
+    /// The greatest seq known to have been issued, as of the last opening or clean close.
     pub last_seq: u64,
     /// Changes before this seq are no longer complete.
     pub history_floor: u64,
