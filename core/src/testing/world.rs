@@ -3,6 +3,7 @@
 use super::oracle::{Contents, Oracle, Write, meta_key};
 use super::sim::{Dice, Laws, SimDisk};
 use crate::prelude::*;
+use crate::storage::Storage;
 use crate::{Ack, Batch, Engine, Error, Expiry, MergePolicy, Options, Result, Ttl, WriteOptions};
 
 /// The store that a world drives.
@@ -12,7 +13,7 @@ pub type Store = Engine<SimDisk>;
 pub const KEYS: u8 = 12;
 
 /// The meta key that every batch of a world sets.
-const APPLIED: &[u8] = b"applied";
+pub const APPLIED: &[u8] = b"applied";
 
 /// One step of a world.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -298,7 +299,7 @@ impl World {
 }
 
 /// Everything a store shows, read twice: by iteration and key by key.
-pub fn contents(store: &Store) -> core::result::Result<Contents, String> {
+pub fn contents<S: Storage>(store: &Engine<S>) -> core::result::Result<Contents, String> {
     let mut contents = Contents::new();
     for entry in store.iter() {
         let entry = entry.map_err(|error| format!("iteration: {error}"))?;
@@ -339,7 +340,7 @@ pub fn contents(store: &Store) -> core::result::Result<Contents, String> {
 }
 
 /// What must be true of any healthy store: nothing damaged, and the numbers add up.
-pub fn audit(store: &Store) -> core::result::Result<(), String> {
+pub fn audit<S: Storage>(store: &Engine<S>) -> core::result::Result<(), String> {
     let report = store
         .verify(|_, _| {})
         .map_err(|e| format!("verify: {e}"))?;
