@@ -6,6 +6,7 @@
 //!      -> test      every proof the project has, as steps with their seconds
 //!      -> demo      one directory, three hosts, told as a story
 //!      -> dist      the archive for people without Rust
+//!      -> powercut  real power cuts, and what else of `proof` runs as a campaign
 //! ```
 //!
 //! No dependencies: this program stands in front of every other build, so it has to be there in seconds.
@@ -14,6 +15,7 @@ mod canary;
 mod demo;
 mod dist;
 mod hosts;
+mod proof;
 mod readme;
 mod repo;
 mod setup;
@@ -36,6 +38,8 @@ The commands of this repository: cargo xtask COMMAND
                       engine lint nostd wasm wasi docs demo package
   demo [--quick]      real data in one directory, written and read by three hosts
   dist                target/dist: an archive of the command, the wasm module and checksums
+  powercut [...]      cut the power of real file systems under running writers (root, Linux);
+                      --help tells what may follow
   help                this text
 ";
 
@@ -72,6 +76,7 @@ fn dispatch(words: &[&str]) -> Result<ExitCode> {
             no_arguments(command, rest)?;
             dist::command(&Repo::find()?).map(|()| ExitCode::SUCCESS)
         }
+        "powercut" => proof::campaign(&Repo::find()?, command, rest),
         unknown => Err(Failure::new(format!(
             "there is no command \"{unknown}\"; \"cargo xtask\" alone lists them"
         ))),
