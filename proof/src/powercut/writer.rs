@@ -197,8 +197,12 @@ struct Lone<'a> {
 impl Lone<'_> {
     fn open(&mut self) -> Result<(), Error> {
         let storage = judge::storage(self.path)?;
-        self.engine = Some(Engine::open(storage, self.options.clone())?);
-        Ok(())
+        let engine = self
+            .engine
+            .insert(Engine::open(storage, self.options.clone())?);
+        // A cut may meet the opening as files that cannot be read: then the store opens, but only
+        // to show what is left, and vouches for nothing.
+        engine.flush()
     }
 
     fn make(&mut self, deed: &Deed) -> Result<Answer, Error> {
