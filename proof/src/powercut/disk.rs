@@ -8,6 +8,9 @@
 //!
 //! What is lost is what the kernel had not given to the device: pages, names, sizes, the running
 //! transaction. The device itself keeps what it was given, as one without a volatile cache does.
+//!
+//! A sync that is on its way when the power goes may still answer that all is well: ext4 does. The
+//! store acknowledges nothing on its word, because its look at the fence afterwards fails.
 
 use rustix::fs::{Advice, fadvise};
 use rustix::ioctl;

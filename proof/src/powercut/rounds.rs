@@ -164,10 +164,14 @@ impl<'a> Rounds<'a> {
         self.life.number += 1;
         self.life.threads = [1, 1, 2, 3, 4][self.dice.below(5) as usize];
         self.life.began_ms = now_ms();
-        self.live()?;
-        self.restore()?;
+        let lived = self.live();
+        if lived.is_ok() {
+            self.restore()?;
+        }
         let left = self.work.join("left");
-        copy_files(&self.store(), &left).map_err(|error| format!("no copy is left: {error}"))?;
+        let copied = copy_files(&self.store(), &left);
+        lived?;
+        copied.map_err(|error| format!("no copy is left: {error}"))?;
         // Short expiries are over in every look from here on.
         let over_ms = self.life.began_ms + SHORT_LIFE_MS + 1;
         thread::sleep(Duration::from_millis(over_ms.saturating_sub(now_ms())));
