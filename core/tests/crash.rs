@@ -211,9 +211,12 @@ fn an_opening_after_a_kill_survives_a_cut_after_any_change() {
         put(1),
         put_at(2, Synced),
         put(3),
+        Step::Batch(vec![1, 3], vec![2]),
         Step::Kill,
         put(4),
+        Step::Delete(1),
         Step::Kill,
+        put(5),
     ]);
 }
 

@@ -86,6 +86,11 @@ impl Tally {
         self.counts.get(what).and_then(Value::as_u64).unwrap_or(0)
     }
 
+    /// Whether anything was counted.
+    pub fn has_counts(&self) -> bool {
+        !self.counts.is_empty()
+    }
+
     /// How long the campaign has been running.
     pub fn elapsed(&self) -> Duration {
         self.began.elapsed()

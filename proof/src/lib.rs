@@ -16,6 +16,7 @@
 
 pub mod ledger;
 pub mod page;
+pub mod powercut;
 pub mod prove;
 mod threads;
 pub mod tools;

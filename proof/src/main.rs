@@ -1,7 +1,7 @@
 //! `portcask-proof`: the campaigns as commands. `cargo xtask` starts them for people.
 
 use clap::{Parser, Subcommand};
-use portcask_proof::{page, prove, tools};
+use portcask_proof::{page, powercut, prove, tools};
 use std::process::ExitCode;
 
 /// Searches for a lost write and counts what was tried.
@@ -16,6 +16,14 @@ struct Cli {
 enum Campaign {
     /// Judge crash images: small worlds exhaustively, then whole histories
     Prove(prove::Arguments),
+    /// Cut the power of a real file system under running writers, and judge what is left
+    Powercut(powercut::Arguments),
+    /// The process whose power is cut
+    #[command(hide = true)]
+    PowercutWriter(powercut::WriterArguments),
+    /// The process that opens the store again, and may be cut too
+    #[command(hide = true)]
+    PowercutOpener(powercut::OpenerArguments),
     /// Run cargo-mutants on the core
     Mutants(tools::MutantsArguments),
     /// Run cargo-llvm-cov on the core
@@ -25,12 +33,18 @@ enum Campaign {
 }
 
 fn main() -> ExitCode {
-    let done = match Cli::parse().campaign {
-        Campaign::Prove(arguments) => prove::run(&arguments),
-        Campaign::Mutants(arguments) => tools::mutants(&arguments),
-        Campaign::Coverage(arguments) => tools::coverage(&arguments),
-        Campaign::Page(arguments) => page::run(&arguments),
-    };
+    match Cli::parse().campaign {
+        Campaign::Prove(arguments) => ended(prove::run(&arguments)),
+        Campaign::Powercut(arguments) => powercut::run(&arguments),
+        Campaign::PowercutWriter(arguments) => powercut::write(&arguments),
+        Campaign::PowercutOpener(arguments) => powercut::reopen(&arguments),
+        Campaign::Mutants(arguments) => ended(tools::mutants(&arguments)),
+        Campaign::Coverage(arguments) => ended(tools::coverage(&arguments)),
+        Campaign::Page(arguments) => ended(page::run(&arguments)),
+    }
+}
+
+fn ended(done: Result<(), String>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {

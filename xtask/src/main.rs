@@ -7,6 +7,7 @@
 //!      -> demo      one directory, three hosts, told as a story
 //!      -> proof     the campaigns of `proof/`, which search longer than a test may
 //!      -> dist      the archive for people without Rust
+//!      -> powercut  real power cuts, and what else of `proof` runs as a campaign
 //! ```
 //!
 //! No dependencies: this program stands in front of every other build, so it has to be there in seconds.
@@ -39,6 +40,8 @@ The commands of this repository: cargo xtask COMMAND
   demo [--quick]      real data in one directory, written and read by three hosts
   prove [--images N] [--seed S] [--json] [--record]
                       judge a million distinct crash images, or N of them
+  powercut [--cuts N] [--fs ext4|xfs|all] [--kill] [--json] [--record]
+                      cut the power of real file systems under running writers (root, Linux)
   mutants [--shard K/N] [--record]
                       change the engine one expression at a time: do its tests notice?
   coverage [--record] what the engine's tests reach
@@ -77,10 +80,10 @@ fn dispatch(words: &[&str]) -> Result<ExitCode> {
         }
         "test" => test::command(&Repo::find()?, rest),
         "demo" => demo::command(&Repo::find()?, flag(rest, "--quick")?).map(|()| ExitCode::SUCCESS),
-        campaign @ ("prove" | "mutants" | "coverage") => {
-            proof::command(&Repo::find()?, campaign, rest)
+        "prove" | "powercut" | "mutants" | "coverage" => {
+            proof::campaign(&Repo::find()?, command, rest)
         }
-        "reliability" => proof::command(&Repo::find()?, "page", rest),
+        "reliability" => proof::campaign(&Repo::find()?, "page", rest),
         "dist" => {
             no_arguments(command, rest)?;
             dist::command(&Repo::find()?).map(|()| ExitCode::SUCCESS)

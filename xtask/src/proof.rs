@@ -1,17 +1,25 @@
-//! The campaigns of `proof/`: started here, so that nobody has to know where they live.
+//! The campaigns of the package `proof`, built for speed and started from here.
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
 
 use crate::repo::Repo;
-use crate::shell::{self, Result};
+use crate::shell::{self, Context, Result};
 
-/// `cargo xtask CAMPAIGN ..`: hands the rest of the line to the campaign.
-pub fn command(repo: &Repo, campaign: &str, words: &[&str]) -> Result<ExitCode> {
-    run(repo, &[&[campaign], words].concat()).map(|()| ExitCode::SUCCESS)
+/// Runs a campaign with the words that were typed behind its name; answers its exit code.
+pub fn campaign(repo: &Repo, name: &str, words: &[&str]) -> Result<ExitCode> {
+    let mut cargo = cargo(repo);
+    cargo.arg(name).args(words).stdin(Stdio::null());
+    let status = cargo.status().doing("cannot start cargo")?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
-/// Runs a command of `portcask-proof`, optimised: campaigns are long.
+/// Runs a campaign that has to succeed.
 pub fn run(repo: &Repo, words: &[&str]) -> Result<()> {
+    shell::run(cargo(repo).args(words))
+}
+
+fn cargo(repo: &Repo) -> Command {
     let mut cargo = repo.cargo();
     cargo.args([
         "run",
@@ -21,5 +29,5 @@ pub fn run(repo: &Repo, words: &[&str]) -> Result<()> {
         "portcask-proof",
         "--",
     ]);
-    shell::run(cargo.args(words))
+    cargo
 }

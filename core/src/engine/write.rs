@@ -271,10 +271,15 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         Ok(())
     }
 
-    /// Makes what an answer without a write was based on as durable as the answer claims.
+    /// Makes what an answer without a write was based on as safe as the answer claims: it may rest
+    /// on records that are still in the buffer, and on a store that a newer writer has taken over.
     fn settle_answer(&mut self, ack: Option<Ack>) -> Result<()> {
-        if ack.unwrap_or(self.options.ack) == Ack::Synced {
+        let ack = ack.unwrap_or(self.options.ack);
+        if ack == Ack::Synced {
             self.sync()?;
+        }
+        if ack >= Ack::Written {
+            self.flush()?;
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use crate::{Ack, Batch, Engine, Error, Expiry, MergePolicy, Options, Result, Ttl
 pub type Store = Engine<SimDisk>;
 
 /// The meta key that every batch of a world sets.
-const APPLIED: &[u8] = b"applied";
+pub const APPLIED: &[u8] = b"applied";
 
 /// A store, its disk, and what it may answer.
 pub struct World {
@@ -360,7 +360,7 @@ impl World {
 }
 
 /// Everything a store shows, read twice: by iteration and key by key.
-pub fn contents(store: &Store) -> core::result::Result<Contents, String> {
+pub fn contents<S: Storage>(store: &Engine<S>) -> core::result::Result<Contents, String> {
     let mut contents = Contents::new();
     for entry in store.iter() {
         let entry = entry.map_err(|error| format!("iteration: {error}"))?;
@@ -401,7 +401,7 @@ pub fn contents(store: &Store) -> core::result::Result<Contents, String> {
 }
 
 /// What must be true of any healthy store: nothing damaged, and the numbers add up.
-pub fn audit(store: &Store) -> core::result::Result<(), String> {
+pub fn audit<S: Storage>(store: &Engine<S>) -> core::result::Result<(), String> {
     let report = store
         .verify(|_, _| {})
         .map_err(|e| format!("verify: {e}"))?;
