@@ -2,8 +2,9 @@
 
 use portcask_core::format::file::{FileKind, names};
 use portcask_core::memory::MemoryStorage;
+use portcask_core::testing::sim::SimDisk;
 use portcask_core::{
-    Ack, Engine, Error, FileName, MergePolicy, Options, Storage, WriteOptions, salvage,
+    Ack, Engine, Error, FileName, MergePolicy, OpenAccess, Options, Storage, WriteOptions, salvage,
 };
 
 const SYNCED: WriteOptions = WriteOptions {
@@ -301,4 +302,30 @@ fn a_follower_that_had_seen_everything_learns_that_the_store_was_cleared() {
         drop(store);
         store = open(&disk);
     }
+}
+
+#[test]
+fn s27_what_cannot_be_read_behind_the_last_marker_is_not_a_torn_tail() {
+    let disk = SimDisk::new(1);
+    let mut store: Engine<SimDisk> = Engine::open(disk.clone(), options()).unwrap();
+    store.put(b"k", b"1").unwrap();
+    store.sync().unwrap();
+    store.rotate().unwrap();
+    store.put_with(b"k", b"2", &SYNCED).unwrap();
+    let active = names::segment(store.stats().segments.last().unwrap().id);
+    drop(store);
+    disk.make_unreadable(&active, 80..200);
+    for access in [OpenAccess::ReadOnly, OpenAccess::ReadWrite] {
+        let options = Options {
+            access,
+            ..options()
+        };
+        let store: Engine<SimDisk> = Engine::open(disk.clone(), options).unwrap();
+        assert!(store.report().degraded, "{}", store.report());
+        assert!(matches!(store.get(b"k"), Err(Error::MaybeStale { .. })));
+    }
+    // The medium was only busy: nothing was given up meanwhile.
+    disk.heal();
+    let store: Engine<SimDisk> = Engine::open(disk, options()).unwrap();
+    assert_eq!(store.get(b"k").unwrap().as_deref(), Some(&b"2"[..]));
 }
