@@ -329,3 +329,27 @@ fn s27_what_cannot_be_read_behind_the_last_marker_is_not_a_torn_tail() {
     let store: Engine<SimDisk> = Engine::open(disk, options()).unwrap();
     assert_eq!(store.get(b"k").unwrap().as_deref(), Some(&b"2"[..]));
 }
+
+#[test]
+fn salvage_hands_out_the_newest_version_that_can_be_read() {
+    let disk = MemoryStorage::new();
+    let mut store = open(&disk);
+    store.put_with(b"k", b"the older", &SYNCED).unwrap();
+    store.rotate().unwrap();
+    store.put_with(b"k", b"the newer", &SYNCED).unwrap();
+    store.close().unwrap();
+    let newer = newest(&disk, FileKind::Segment);
+    let mut bytes = disk.bytes(&newer).unwrap();
+    let at = bytes.windows(9).position(|w| w == b"the newer").unwrap();
+    bytes[at] ^= 0x20;
+    disk.set_bytes(&newer, &bytes);
+    let mut saved = Vec::new();
+    let report = salvage(disk, |entry| {
+        saved.push(entry.value);
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(saved, [b"the older"]);
+    assert_eq!(report.damages[0].key.as_deref(), Some(&b"k"[..]));
+    assert!(report.damages[0].live, "a newer version is lost");
+}
