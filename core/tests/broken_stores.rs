@@ -133,14 +133,67 @@ fn a_rotten_manifest_record_does_not_turn_the_active_segment_into_a_leftover() {
     drop(store);
     let manifest = newest(&disk, FileKind::Manifest);
     let sound = disk.bytes(&manifest).unwrap();
-    // The last byte rots; or the file is cut short, wherever that may be in its last record.
+    // The last byte rots, by more than the one bit that can be put right; or the file is cut short,
+    // wherever that may be in its last record.
     let mut rotten = sound.clone();
-    *rotten.last_mut().unwrap() ^= 1;
+    *rotten.last_mut().unwrap() ^= 3;
     disk.set_bytes(&manifest, &rotten);
     assert_lost_state_is_told(&disk.deep_clone());
     for cut in 1..60 {
         disk.set_bytes(&manifest, &sound[..sound.len() - cut]);
         assert_lost_state_is_told(&disk.deep_clone());
+    }
+}
+
+#[test]
+fn a_flipped_bit_of_a_manifest_costs_nothing_and_is_told() {
+    let disk = MemoryStorage::new();
+    let mut store = open(&disk);
+    store.put_with(b"k", b"1", &SYNCED).unwrap();
+    store.rotate().unwrap();
+    store.put_with(b"new", b"2", &SYNCED).unwrap();
+    drop(store);
+    let manifest = newest(&disk, FileKind::Manifest);
+    let sound = disk.bytes(&manifest).unwrap();
+    for at in (0..80).chain(96..sound.len()) {
+        let mut rotten = sound.clone();
+        rotten[at] ^= 1 << (at % 8);
+        let disk = disk.deep_clone();
+        disk.set_bytes(&manifest, &rotten);
+        let mut store = open(&disk);
+        let report = store.report();
+        assert!(!report.degraded && !report.is_spotless(), "{at}: {report}");
+        assert_eq!(store.get(b"k").unwrap().as_deref(), Some(&b"1"[..]));
+        assert_eq!(store.get(b"new").unwrap().as_deref(), Some(&b"2"[..]));
+        store.put(b"k", b"3").unwrap();
+        let found = store.verify(|_, _| {}).unwrap();
+        let mut places = found.damages.iter().chain(&found.undecided);
+        assert!(places.any(|place| place.file == manifest), "{at}");
+    }
+}
+
+#[test]
+fn a_manifest_record_that_was_durable_and_is_lost_degrades_the_store() {
+    let disk = MemoryStorage::new();
+    let mut store = open(&disk);
+    store.put_with(b"k", b"1", &SYNCED).unwrap();
+    store.close().unwrap();
+    let mut store = open(&disk);
+    // No record is written after it that could tell.
+    store.clear().unwrap();
+    store.close().unwrap();
+    let manifest = newest(&disk, FileKind::Manifest);
+    let mut bytes = disk.bytes(&manifest).unwrap();
+    let sound = bytes.clone();
+    for at in 96..bytes.len() - 40 {
+        bytes.copy_from_slice(&sound);
+        bytes[at..at + 8].iter_mut().for_each(|byte| *byte ^= 0x55);
+        let disk = disk.deep_clone();
+        disk.set_bytes(&manifest, &bytes);
+        let store = open(&disk);
+        let report = store.report();
+        assert!(report.degraded && report.stepped_back, "{at}: {report}");
+        assert!(matches!(store.get(b"k"), Err(Error::MaybeStale { .. })));
     }
 }
 
