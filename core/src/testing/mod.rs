@@ -2,10 +2,13 @@
 //! whose power can be cut anywhere.
 
 pub mod contract;
+pub mod damage;
 mod files;
 mod names;
 mod openers;
 pub mod oracle;
+pub mod regions;
 pub mod sim;
+pub mod specimen;
 mod table;
 pub mod world;

@@ -6,6 +6,8 @@
 //! whole or not at all. A write that was refused may show up only as the very last one: nothing
 //! that was taken later can rest on it.
 
+pub mod damaged;
+
 use crate::prelude::*;
 use compat::collections::BTreeMap;
 
@@ -28,7 +30,14 @@ pub type Edit = (Vec<u8>, Option<(Vec<u8>, Option<u64>)>);
 /// The name under which [`Contents`] lists a key of the system's own space. No user key of a test
 /// starts like this.
 pub fn meta_key(key: &[u8]) -> Vec<u8> {
-    [b"\0meta:", key].concat()
+    [META, key].concat()
+}
+
+const META: &[u8] = b"\0meta:";
+
+/// The key of the system's own space that is listed under this name, if it is one.
+fn system_key(name: &[u8]) -> Option<&[u8]> {
+    name.strip_prefix(META)
 }
 
 #[derive(Clone, Debug)]
@@ -134,7 +143,7 @@ impl Oracle {
     }
 }
 
-fn apply(contents: &mut Contents, write: &Write) {
+pub(super) fn apply(contents: &mut Contents, write: &Write) {
     match write {
         Write::Clear => contents.clear(),
         Write::Keys(edits) => {
