@@ -1,5 +1,7 @@
 //! Stores that somebody tried to break, and what must have become of them. Each test was a bug.
 
+#[cfg(feature = "short-hash")]
+use portcask_core::Batch;
 use portcask_core::format::file::{FileKind, names};
 use portcask_core::memory::MemoryStorage;
 use portcask_core::testing::sim::SimDisk;
@@ -405,4 +407,31 @@ fn salvage_hands_out_the_newest_version_that_can_be_read() {
     assert_eq!(saved, [b"the older"]);
     assert_eq!(report.damages[0].key.as_deref(), Some(&b"k"[..]));
     assert!(report.damages[0].live, "a newer version is lost");
+}
+
+#[cfg(feature = "short-hash")]
+#[test]
+fn two_keys_of_one_hash_in_one_batch_are_refused_and_neither_is_lost() {
+    let disk = MemoryStorage::new();
+    let mut store = open(&disk);
+    let mut refused = 0;
+    for from in (0..20_000_u32).step_by(400) {
+        let mut batch = Batch::new();
+        for key in from..from + 400 {
+            batch.put(key.to_le_bytes(), b"");
+        }
+        let before = store.len();
+        match store.write(&batch) {
+            Ok(_) => store.clear().map(|_| ()).unwrap(),
+            Err(Error::KeyCollision { .. }) => {
+                refused += 1;
+                assert_eq!(store.len(), before);
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(
+        refused > 10,
+        "400 keys of 16 bits meet in most batches: {refused}"
+    );
 }
