@@ -172,12 +172,13 @@ impl Specimen {
         }
         world.open()?;
         let mut store = world.store.take().expect("it was opened");
+        let mut shown = contents(&store).expect("a sound store answers");
         if left == Left::Killed {
             store.put(b"the last", b"")?;
+            shown.insert(b"the last".to_vec(), (Vec::new(), None));
             store.sync()?;
             store.tick_sync()?;
         }
-        let shown = contents(&store).expect("a sound store answers");
         let now_ms = store.now_ms().unwrap_or(0);
         match left {
             Left::Closed => store.close()?,

@@ -333,6 +333,8 @@ pub fn contents(store: &Store) -> core::result::Result<Contents, String> {
             contents.insert(meta_key(APPLIED), (applied, None));
         }
         Ok(None) => {}
+        // As above.
+        Err(Error::KeyCollision { .. }) if cfg!(feature = "short-hash") => {}
         Err(error) => return Err(format!("meta: {error}")),
     }
     Ok(contents)
