@@ -68,6 +68,10 @@ pub struct RecoveryReport {
     pub damages: Vec<DamageReport>,
     /// Damaged places beyond those kept.
     pub damages_omitted: u64,
+    /// Places of the manifests that are damaged, or were being written when the power failed: nobody
+    /// can tell which. At most [`DAMAGES_KEPT`]. Where one flipped bit explains such a place, what
+    /// it says was taken; else it was left out.
+    pub undecided: Vec<DamageReport>,
     /// Files with this store's header that no manifest lists: kept, not used.
     pub orphans: Vec<FileName>,
     /// The newest manifest state could not be read whole, so an older one was used.
@@ -91,10 +95,18 @@ impl RecoveryReport {
         Some(self.damages.len() - 1)
     }
 
+    /// Keeps a place that may be damaged.
+    pub(crate) fn doubt(&mut self, place: DamageReport) {
+        if self.undecided.len() < DAMAGES_KEPT {
+            self.undecided.push(place);
+        }
+    }
+
     /// Whether nothing was cut, lost, damaged or left in doubt.
     pub fn is_spotless(&self) -> bool {
         self.torn_bytes == 0
             && self.damages.is_empty()
+            && self.undecided.is_empty()
             && self.orphans.is_empty()
             && !self.stepped_back
             && !self.degraded
@@ -131,6 +143,14 @@ impl fmt::Display for RecoveryReport {
                 f,
                 "; {} damaged places in acknowledged data, first {}",
                 self.damages.len() as u64 + self.damages_omitted,
+                first
+            )?;
+        }
+        if let Some(first) = self.undecided.first() {
+            write!(
+                f,
+                "; {} places that are damaged or were being written when the power failed, first {}",
+                self.undecided.len(),
                 first
             )?;
         }

@@ -137,7 +137,8 @@ fn s51_a_rotten_newest_manifest_record_is_reported_and_deletes_nothing() {
     world.run("put a 1; rotate; put b 2; rotate; put c 3; kill");
     let manifest = file("manifest-0000000001");
     let len = world.disk.bytes(&manifest).unwrap().len();
-    world.disk.flip(&manifest, len - 3, 0x10);
+    // One flipped bit would be put right.
+    world.disk.flip(&manifest, len - 3, 0x30);
     let files = world.disk.files();
     world.check(
         "report; get a; put d 4",

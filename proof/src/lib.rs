@@ -14,6 +14,7 @@
 //! A campaign finds nothing or stops at the first violation with all that is needed to see it
 //! again: a seed, a minimal history, an image.
 
+pub mod every_bit;
 pub mod ledger;
 pub mod page;
 pub mod powercut;

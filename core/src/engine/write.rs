@@ -3,6 +3,7 @@
 use super::{Active, Engine};
 use crate::error::{Error, Result};
 use crate::fallible;
+use crate::format::file::names;
 use crate::format::hint;
 use crate::format::record::{Batch as BatchRole, Head, Kind};
 use crate::format::{KeyHash, Space};
@@ -192,8 +193,9 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         self.judge(&batch.conditions, ack)?;
         let mut staged = Vec::new();
         fallible::reserve(&mut staged, batch.ops.len())?;
-        // A key that an earlier operation of the batch puts must be deleted by a later one.
-        let mut put_here = hashbrown::HashSet::<KeyHash, Mixed>::default();
+        // A key that an earlier operation of the batch puts must be deleted by a later one, and
+        // another key of the same hash can be neither put nor deleted over it.
+        let mut put_here = hashbrown::HashMap::<KeyHash, (Space, &[u8]), Mixed>::default();
         put_here
             .try_reserve(batch.ops.len())
             .map_err(|_| Error::OutOfMemory)?;
@@ -201,11 +203,15 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             match &op.deed {
                 Deed::Put { value, expiry } => {
                     let put = self.stage_put(op.space, &op.key, value, *expiry)?;
-                    put_here.insert(put.hash);
+                    let other = put_here.insert(put.hash, (op.space, &op.key));
+                    if other.is_some_and(|other| other != (op.space, &op.key)) {
+                        return Err(self.collision_ahead()?);
+                    }
                     staged.push(put);
                 }
                 Deed::Delete => {
-                    let put_here = put_here.contains(&self.hash(op.space, &op.key));
+                    let put_here =
+                        put_here.get(&self.hash(op.space, &op.key)) == Some(&(op.space, &op.key));
                     match self.stage_delete(op.space, &op.key)? {
                         Some(deletion) => staged.push(deletion.tombstone),
                         None if put_here => {
@@ -225,6 +231,16 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             });
         }
         self.commit_staged(&mut staged, ack)
+    }
+
+    /// The refusal of a batch in which two keys share one hash: the other one's record would lie
+    /// where the log goes on.
+    fn collision_ahead(&self) -> Result<Error> {
+        let active = &self.writer()?.active;
+        Ok(Error::KeyCollision {
+            file: names::segment(active.id),
+            offset: active.end,
+        })
     }
 
     /// Removes every key in one step: a single manifest record. Returns how many there were.

@@ -11,7 +11,7 @@
 
 use super::replay::{Counted, Opened, Replay, is_own_footer};
 use crate::engine::{Active, HintLog, create_segment};
-use crate::error::{Context, Error, Op, Result};
+use crate::error::{Context, Damage, Error, Op, Result};
 use crate::format::file::names;
 use crate::format::file::{FILE_HEADER_BYTES, FOOTER_BYTES};
 use crate::format::manifest::{Edit, SegmentEntry, SegmentState};
@@ -20,7 +20,7 @@ use crate::index::Segment;
 use crate::manifest_log::ManifestLog;
 use crate::prelude::*;
 use crate::segment::append::Appender;
-use crate::segment::walk::{Found, State, Step, Walker};
+use crate::segment::walk::{Found, Gap, State, Step, Walker};
 use crate::storage::{File, Storage};
 
 /// What becomes of the old active segment.
@@ -300,12 +300,26 @@ impl<S: Storage> Replay<'_, S> {
                 settled = settled.max(durable);
             }
         }
+        let unread_head = walker.unreadable_from(settled);
         let mut walker = walk(settled);
         let mut tail_end = settled;
         let mut kept = 0;
         while let Some(records) = whole_unit(&mut walker)? {
             tail_end = walker.pos();
             kept += records;
+        }
+        // A write that was cut short can be read. What cannot be read may have been durable, and so
+        // may what a marker in it would have vouched for.
+        let unread = [unread_head, walker.unreadable_from(tail_end)];
+        if let Some(from) = unread.into_iter().flatten().min() {
+            self.hidden(
+                opened,
+                &Gap {
+                    from,
+                    to: opened.file_bytes.max(from + 1),
+                    damage: Damage::Unreadable,
+                },
+            );
         }
         self.note_tail(opened, settled, tail_end, kept)?;
         Ok(Parts { settled, tail_end })

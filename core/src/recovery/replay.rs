@@ -359,6 +359,18 @@ impl<'a, S: Storage> Replay<'a, S> {
             hash,
             expiry_ms: found.head.expiry_ms,
         };
+        if found.state != State::Intact
+            && kind.is_put()
+            && let (Some(newest), Some(hash)) = (&self.newest, hash)
+        {
+            // Salvage has no use for what it cannot hand out: a whole copy of it, or else an older
+            // version, is worth more.
+            let replaced = newest.get(&hash).is_some_and(|seq| *seq >= found.head.seq);
+            if let Some(damage) = noted.and_then(|at| self.report.damages.get_mut(at)) {
+                damage.live = !replaced;
+            }
+            return Ok(Some(entry));
+        }
         if let (Some(noted), Some(hash)) = (noted, hash) {
             let place = place_of(opened.slot, found.offset)?;
             self.named.push((noted, hash, place));

@@ -134,7 +134,9 @@ fn take_over<S: Storage>(
     let names = storage.list().during_any(Op::List)?;
     let survey = manifest_log::survey(storage, &names, epoch)?;
     let Survey {
-        newest, skipped, ..
+        newest,
+        skipped,
+        places,
     } = survey;
     let created = newest.is_none();
     let (store, mut state, suspect, previous) = match newest {
@@ -164,7 +166,7 @@ fn take_over<S: Storage>(
         Some(entry) => replay.active_for_writer(entry, replay.report.clean)?,
         None => active::Outcome::None,
     };
-    settle(&mut replay, options, &state, &names, suspect)?;
+    settle(&mut replay, options, &state, &names, suspect, places)?;
     if replay.report.degraded {
         replay.give_up_writing(&outcome)?;
         let (index, report) = replay.finish(&state)?;

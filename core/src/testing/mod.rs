@@ -2,12 +2,15 @@
 //! whose power can be cut anywhere.
 
 pub mod contract;
+pub mod damage;
 mod files;
 pub mod history;
 mod names;
 mod openers;
 pub mod oracle;
+pub mod regions;
 pub mod sim;
+pub mod specimen;
 pub mod steps;
 mod table;
 pub mod world;

@@ -7,6 +7,8 @@
 //! were refused since the last one that was taken, at most one, because nothing that was taken later
 //! can rest on it.
 
+pub mod damaged;
+
 use crate::prelude::*;
 use compat::collections::BTreeMap;
 
@@ -29,7 +31,14 @@ pub type Edit = (Vec<u8>, Option<(Vec<u8>, Option<u64>)>);
 /// The name under which [`Contents`] lists a key of the system's own space. No user key of a test
 /// starts like this.
 pub fn meta_key(key: &[u8]) -> Vec<u8> {
-    [b"\0meta:", key].concat()
+    [META, key].concat()
+}
+
+const META: &[u8] = b"\0meta:";
+
+/// The key of the system's own space that is listed under this name, if it is one.
+fn system_key(name: &[u8]) -> Option<&[u8]> {
+    name.strip_prefix(META)
 }
 
 #[derive(Clone, Debug)]
@@ -141,7 +150,7 @@ impl Oracle {
     }
 }
 
-fn apply(contents: &mut Contents, write: &Write) {
+pub(super) fn apply(contents: &mut Contents, write: &Write) {
     match write {
         Write::Clear => contents.clear(),
         Write::Keys(edits) => {
