@@ -3,6 +3,7 @@
 use super::{Active, Engine};
 use crate::error::{Error, Result};
 use crate::fallible;
+use crate::format::file::names;
 use crate::format::hint;
 use crate::format::record::{Batch as BatchRole, Head, Kind};
 use crate::format::{KeyHash, Space};
@@ -184,8 +185,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         self.judge(&batch.conditions, ack)?;
         let mut staged = Vec::new();
         fallible::reserve(&mut staged, batch.ops.len())?;
-        // A key that an earlier operation of the batch puts must be deleted by a later one.
-        let mut put_here = hashbrown::HashSet::<KeyHash, Mixed>::default();
+        // What an earlier operation of the batch puts is not in the index yet.
+        let mut put_here = hashbrown::HashMap::<KeyHash, &BatchOp, Mixed>::default();
         put_here
             .try_reserve(batch.ops.len())
             .map_err(|_| Error::OutOfMemory)?;
@@ -193,14 +194,15 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             match &op.deed {
                 Deed::Put { value, expiry } => {
                     let put = self.stage_put(op.space, &op.key, value, *expiry)?;
-                    put_here.insert(put.hash);
+                    self.refuse_collision(put_here.insert(put.hash, op), op)?;
                     staged.push(put);
                 }
                 Deed::Delete => {
-                    let put_here = put_here.contains(&self.hash(op.space, &op.key));
+                    let put_here = put_here.get(&self.hash(op.space, &op.key)).copied();
+                    self.refuse_collision(put_here, op)?;
                     match self.stage_delete(op.space, &op.key)? {
                         Some(deletion) => staged.push(deletion),
-                        None if put_here => {
+                        None if put_here.is_some() => {
                             staged.push(self.tombstone(op.space, &op.key, None));
                         }
                         None => {}
@@ -217,6 +219,18 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             });
         }
         self.commit_staged(&mut staged, ack)
+    }
+
+    /// Refuses to write a key over another one of the same batch that has its hash.
+    fn refuse_collision(&self, earlier: Option<&BatchOp>, op: &BatchOp) -> Result<()> {
+        if earlier.is_none_or(|earlier| (earlier.space, &earlier.key) == (op.space, &op.key)) {
+            return Ok(());
+        }
+        let active = &self.writer()?.active;
+        Err(Error::KeyCollision {
+            file: names::segment(active.id),
+            offset: active.end,
+        })
     }
 
     /// Removes every key in one step: a single manifest record. Returns how many there were.
