@@ -5,7 +5,9 @@ mod common;
 
 use common::{Script, check, file, name_of};
 use portcask_core::storage::ErrorKind;
-use portcask_core::testing::sim::{AllKept, Call, Dice, Fault, Laws, NothingKept, SimDisk};
+use portcask_core::testing::sim::{
+    AllKept, Call, Dice, Fault, Kept, Laws, Luck, NothingKept, SimDisk,
+};
 use portcask_core::testing::world::{Store, World};
 use portcask_core::{Ack, Engine, Error, FileName, Options, WriteOptions};
 use std::collections::BTreeMap;
@@ -50,6 +52,38 @@ fn s18_any_subset_of_the_inputs_may_come_back() {
             "a=new c=1 d=2 a=new c=1 d=2 sound",
         );
     }
+}
+
+/// Every name is as it was first made since the last sync of names; all bytes are there.
+struct NamesOnceMade;
+
+impl Luck for NamesOnceMade {
+    fn write(&mut self, _: usize) -> Kept {
+        Kept::All
+    }
+
+    fn state(&mut self, states: usize) -> usize {
+        1.min(states - 1)
+    }
+}
+
+#[test]
+fn a_merge_output_that_could_not_be_made_does_not_stay_when_a_power_cut_brings_it_back() {
+    let mut world = Script::new();
+    world.check(
+        "put a 1; rotate; put a 2; rotate; fail names always; merge; heal",
+        "!Storage",
+    );
+    let files = world.disk.files();
+    let after = world.disk.crash(&mut NamesOnceMade);
+    let revenant = after
+        .files()
+        .into_keys()
+        .find(|name| !files.contains_key(name));
+    let revenant = revenant.unwrap();
+    let mut world = Script::on(after);
+    world.check("scan; report", "a=2 unclean");
+    assert_eq!(world.disk.bytes(&revenant), None, "{revenant}");
 }
 
 // Full disks.

@@ -526,7 +526,10 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 Ok(Some(created)) => break created,
                 Ok(None) => self.commit(&Edit::disown(id))?,
                 Err(error) => {
-                    let _ = self.commit(&Edit::disown(id));
+                    // Removed again, but that is certain only once the names are synced.
+                    if self.commit(&[Edit::Condemn(Vec::from([id]))]).is_ok() {
+                        self.remove_condemned();
+                    }
                     return Err(error);
                 }
             }
