@@ -201,6 +201,9 @@ impl Life {
             }
         }
         world.disk.heal();
+        if faults == Faults::Injected {
+            world.judge_healed().map_err(|problem| (None, problem))?;
+        }
         self.die(world, before_last, witness)
             .map_err(|problem| (None, problem))
     }
@@ -224,6 +227,9 @@ impl Life {
         }
         if let Err(error) = &done {
             witness.refused(error);
+        }
+        if *step == Step::Heal {
+            world.judge_healed()?;
         }
         if matches!(step, Step::Reopen | Step::Kill | Step::SecondOpener) {
             // The process dies. What it held back is gone with it, and what was refused at last
