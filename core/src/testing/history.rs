@@ -13,7 +13,7 @@
 //! ```
 
 use super::sim::{Call, Dice, Fault, Laws, Leaves, NothingKept, SimDisk};
-use super::steps::{Step, random_step};
+use super::steps::{Step, merging_step, random_step};
 use super::world::World;
 use crate::prelude::*;
 use crate::storage::ErrorKind;
@@ -80,8 +80,19 @@ impl History {
     /// A history that follows from its seed: up to `steps` steps in each of four lives, one life in
     /// four with calls that fail.
     pub fn random(seed: u64, laws: Laws, steps: u64) -> Self {
+        Self::of(random_step, seed, laws, steps)
+    }
+
+    /// As [`History::random`], with little but small segments and merges of them.
+    pub fn merging(seed: u64, laws: Laws, steps: u64) -> Self {
+        Self::of(merging_step, seed, laws, steps)
+    }
+
+    fn of(step: fn(&mut Dice) -> Step, seed: u64, laws: Laws, steps: u64) -> Self {
         let mut dice = Dice::new(seed);
-        let lives = (0..4).map(|_| Life::random(&mut dice, steps)).collect();
+        let lives = (0..4)
+            .map(|_| Life::random(&mut dice, step, steps))
+            .collect();
         Self { seed, laws, lives }
     }
 
@@ -155,13 +166,13 @@ impl History {
 }
 
 impl Life {
-    fn random(dice: &mut Dice, steps: u64) -> Self {
+    fn random(dice: &mut Dice, step: fn(&mut Dice) -> Step, steps: u64) -> Self {
         let faulty = dice.below(4) == 0;
         let steps = (0..dice.below(steps))
             .map(|_| match dice.below(12) {
                 0 if faulty => Step::Fail(random_fault(dice)),
                 1 if faulty => Step::Heal,
-                _ => random_step(dice),
+                _ => step(dice),
             })
             .collect();
         let cut = |dice: &mut Dice| Cut {

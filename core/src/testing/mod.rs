@@ -7,6 +7,7 @@ pub mod history;
 mod names;
 mod openers;
 pub mod oracle;
+pub mod rot;
 pub mod sim;
 mod steps;
 mod table;

@@ -2,7 +2,7 @@
 
 use super::oracle::{Contents, Oracle, Write, meta_key};
 use super::sim::{Laws, SimDisk};
-pub use super::steps::{KEYS, Step, name, random_step};
+pub use super::steps::{KEYS, Step, merging_step, name, random_step};
 use crate::format::file::{FileHeader, FileKind, names};
 use crate::prelude::*;
 use crate::storage::{Host, Storage};
@@ -69,12 +69,14 @@ impl World {
         }
     }
 
-    /// Options under which short histories meet much: merge is due early and takes little.
+    /// Options under which short histories meet much: merge is due early and takes little, and as few
+    /// segments count as small, it often leaves older ones alone.
     pub fn options() -> Options {
         Options {
             merge: MergePolicy {
                 fragmentation_trigger_percent: 20,
                 fragmentation_threshold_percent: 10,
+                small_file_bytes: 120,
                 min_files: 2,
                 max_files: 3,
                 ..MergePolicy::default()
