@@ -10,6 +10,7 @@ use crate::format::{KeyHash, Space};
 use crate::index::{Change, IndexCell, Mixed, Publication};
 use crate::keydir::Place;
 use crate::options::{Ack, Condition, Expiry, WriteOptions};
+use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::storage::Storage;
 
@@ -378,7 +379,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             writer.scratch = bytes;
         }
         done?;
-        if ack == Ack::Synced || self.sync_is_due() {
+        if (ack == Ack::Synced && !planted(Bug::AckBeforeSync)) || self.sync_is_due() {
             self.sync()?;
         } else if ack == Ack::Written {
             // Also under a kernel lock: a guest in a sandbox cannot see that lock.
@@ -424,33 +425,15 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 old_expiry_ms: op.old_expiry_ms,
             });
         }
-        match ack {
-            Ack::Buffered if bytes.len() <= self.options.buffer_bytes => {
-                self.append_buffered(bytes)?;
+        if let Err(refused) = self.hand_over(bytes, ack) {
+            if planted(Bug::PublishedUnappended) {
+                self.publish(&published, staged)?;
             }
-            Ack::Buffered | Ack::Written | Ack::Synced => {
-                self.flush_tail()?;
-                self.append_at_end(bytes)?;
-            }
+            return Err(refused);
         }
-        let published = self.index.write(|index| {
-            for (it, op) in published.iter().zip(staged) {
-                index.publish(it)?;
-                if let (Some(ordered), Space::User) = (&mut index.ordered, it.space) {
-                    match it.change {
-                        Change::Put { .. } => {
-                            ordered.insert(fallible::copy(op.key)?);
-                        }
-                        Change::Delete => {
-                            ordered.remove(op.key);
-                        }
-                    }
-                }
-            }
-            Ok::<_, Error>(published)
-        });
         // The records are in the log but not all in the index: only a new opening can tell.
-        let published = published.inspect_err(|_| self.poison())?;
+        let done = self.publish(&published, staged);
+        done.inspect_err(|_| self.poison())?;
         let active = &mut self.writer_mut()?.active;
         active.records += staged.len() as u64;
         active.records_end = active.end;
@@ -466,6 +449,38 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             });
         }
         Ok(())
+    }
+
+    /// Takes bytes into the log, or for a while into memory.
+    fn hand_over(&mut self, bytes: &[u8], ack: Ack) -> Result<()> {
+        match ack {
+            Ack::Buffered if bytes.len() <= self.options.buffer_bytes => {
+                self.append_buffered(bytes)
+            }
+            Ack::Buffered | Ack::Written | Ack::Synced => {
+                self.flush_tail()?;
+                self.append_at_end(bytes)
+            }
+        }
+    }
+
+    fn publish(&self, published: &[Publication], staged: &[Staged<'_>]) -> Result<()> {
+        self.index.write(|index| {
+            for (it, op) in published.iter().zip(staged) {
+                index.publish(it)?;
+                if let (Some(ordered), Space::User) = (&mut index.ordered, it.space) {
+                    match it.change {
+                        Change::Put { .. } => {
+                            ordered.insert(fallible::copy(op.key)?);
+                        }
+                        Change::Delete => {
+                            ordered.remove(op.key);
+                        }
+                    }
+                }
+            }
+            Ok(())
+        })
     }
 
     /// Takes bytes into the tail; flushes it when it is full.
@@ -538,6 +553,9 @@ fn shape<F>(staged: &mut [Staged<'_>], active: &Active<F>) -> u64 {
         return 0;
     };
     first.head.durable = (active.marked < active.durable).then_some(active.durable);
+    if planted(Bug::MarkedTooMuch) {
+        first.head.durable = Some(active.end);
+    }
     first.head.batch = if many {
         BatchRole::First {
             rest_bytes,

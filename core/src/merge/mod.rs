@@ -27,6 +27,7 @@ use crate::format::record::{Head, Kind, Site};
 use crate::format::{KeyHash, Space};
 use crate::index::{IndexCell, Segment};
 use crate::keydir::{Place, SizeClass, Slot};
+use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::segment::append::Appender;
 use crate::segment::walk::{Found, State, Step, Walker};
@@ -463,7 +464,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             self.index
                 .write(|index| index.expire(hash, key, expiry, place));
         }
-        let hides_older = found.head.kind.is_tombstone() || expired;
+        let deleted = found.head.kind.is_tombstone() && !planted(Bug::TombstoneDropped);
+        let hides_older = deleted || (expired && !planted(Bug::ExpiredDropped));
         let newer_exists = slot.is_some() && !live;
         if !hides_older || from_oldest || newer_exists {
             Fate::Drop
@@ -555,7 +557,9 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
 
     /// The commit, in the order that loses nothing.
     fn commit_merge(&mut self, job: &mut Job<S::File>) -> Result<bool> {
-        self.sync()?;
+        if !planted(Bug::MergedForUndurable) {
+            self.sync()?;
+        }
         let now = self.storage.now_ms().unwrap_or(0);
         let mut entries = Vec::new();
         for output in &mut job.outputs {
@@ -573,7 +577,9 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             let (file, name) = (&output.out.file, output.out.name);
             file.append(data_end, &footer.encode())
                 .during(Op::Append, name)?;
-            file.sync().during(Op::Sync, name)?;
+            if !planted(Bug::OutputsUnsynced) {
+                file.sync().during(Op::Sync, name)?;
+            }
             if let Some(hint) = output.hint.finish() {
                 hint.sync().during(Op::Sync, names::hint(output.id))?;
             }
@@ -591,6 +597,11 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let floor = self.state().history_floor.max(job.dropped_seq);
         let remove = job.inputs.iter().map(|input| input.id).collect();
         self.check_fence()?;
+        if planted(Bug::InputsRemovedEarly) {
+            for input in &job.inputs {
+                let _ = self.storage.remove(&names::segment(input.id));
+            }
+        }
         // Whatever can be refused comes before the commit: nothing may stop halfway behind it.
         let mut slots = Vec::new();
         let done = self.add_outputs(job, &mut slots).and_then(|()| {

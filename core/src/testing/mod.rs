@@ -7,6 +7,8 @@ pub mod history;
 mod names;
 mod openers;
 pub mod oracle;
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
 pub mod rot;
 pub mod sim;
 mod steps;
