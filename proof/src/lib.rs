@@ -15,3 +15,4 @@
 //! again: a seed, a minimal history, an image.
 
 pub mod ledger;
+pub mod planted;
