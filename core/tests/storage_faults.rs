@@ -86,6 +86,17 @@ fn a_merge_output_that_could_not_be_made_does_not_stay_when_a_power_cut_brings_i
     assert_eq!(world.disk.bytes(&revenant), None, "{revenant}");
 }
 
+#[test]
+fn a_merge_output_that_could_not_be_made_costs_nobody_a_file_of_that_name() {
+    let mut world = Script::new();
+    world.run("put a 1; rotate; put a 2; rotate");
+    // Id 4 is reserved for the next active segment, so the output would be the fifth.
+    let theirs = file("segment-0000000005");
+    world.disk.set_bytes(&theirs, b"theirs");
+    world.check("fail create; merge; kill; scan", "!Storage a=2");
+    assert_eq!(world.disk.bytes(&theirs).as_deref(), Some(&b"theirs"[..]));
+}
+
 // Full disks.
 
 #[test]

@@ -310,7 +310,7 @@ impl<S: Storage> Replay<'_, S> {
 }
 
 /// Whether the file of a pending id may be deleted: not if somebody else put one there.
-fn may_be_abandoned<S: Storage>(storage: &S, store: StoreId, id: u64) -> Result<bool> {
+pub(crate) fn may_be_abandoned<S: Storage>(storage: &S, store: StoreId, id: u64) -> Result<bool> {
     let name = names::segment(id);
     let file = match storage.open(&name, Access::Read) {
         Ok(file) => file,
