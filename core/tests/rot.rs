@@ -3,7 +3,7 @@
 //!
 //! `PORTCASK_SEEDS=20000 cargo test --release -p portcask-core --test rot` searches longer.
 
-use portcask_core::testing::rot::{flip, rot};
+use portcask_core::testing::rot::{exchange, flip, rot};
 
 fn seeds(by_default: u64) -> std::ops::RangeInclusive<u64> {
     let from = std::env::var("PORTCASK_SEED").map_or(1, |seed| seed.parse().unwrap());
@@ -22,5 +22,12 @@ fn a_damaged_store_answers_right_or_refuses() {
 fn a_store_with_one_flipped_bit_answers_right_or_refuses() {
     for nth in seeds(400) {
         flip(nth).unwrap_or_else(|problem| panic!("{nth}: {problem}"));
+    }
+}
+
+#[test]
+fn a_store_with_a_file_in_another_ones_place_answers_right_or_refuses() {
+    for nth in seeds(40) {
+        exchange(nth).unwrap_or_else(|problem| panic!("{nth}: {problem}"));
     }
 }

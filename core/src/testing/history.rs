@@ -205,7 +205,8 @@ impl Life {
                 Settled::Yes => before_last = world.disk.changes(),
                 Settled::No => {}
             }
-            if number % 16 == 15 && faults == Faults::None {
+            // What recovery gets wrong may be written over soon.
+            if (number % 16 == 15 || opens(step)) && faults == Faults::None {
                 world
                     .judge_running()
                     .map_err(|problem| (Some(number), problem))?;
@@ -242,7 +243,7 @@ impl Life {
         if *step == Step::Heal {
             world.judge_healed()?;
         }
-        if matches!(step, Step::Reopen | Step::Kill | Step::SecondOpener) {
+        if opens(step) {
             // The process dies. What it held back is gone with it, and what was refused at last
             // may have reached the log.
             world.store = None;
@@ -290,6 +291,11 @@ impl Life {
             .judge_opened(at)
             .map_err(|problem| format!("opened again: {problem}"))
     }
+}
+
+/// Whether a step ends with a store that was just opened.
+fn opens(step: &Step) -> bool {
+    matches!(step, Step::Reopen | Step::Kill | Step::SecondOpener)
 }
 
 /// Whether calls fail, or failed since the store was last known to be well.

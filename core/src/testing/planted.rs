@@ -11,7 +11,7 @@
 pub use crate::planted::{Bug, with};
 
 use super::history::History;
-use super::rot::{flip, rot};
+use super::rot::{exchange, flip, rot};
 use super::sim::{Laws, SimDisk};
 use super::world::{KEYS, name};
 use crate::format::Space;
@@ -43,7 +43,7 @@ pub struct Caught {
 }
 
 /// The harness, as far as a bug is given time.
-pub const CHECKS: [Check; 6] = [
+pub const CHECKS: [Check; 7] = [
     Check {
         name: "histories on a disk",
         runs: 80,
@@ -58,7 +58,7 @@ pub const CHECKS: [Check; 6] = [
     },
     Check {
         name: "histories of merges",
-        runs: 160,
+        runs: 240,
         turn: 2,
         run: |seed| outcome(&History::merging(seed, Laws::DISK, 40)),
     },
@@ -70,13 +70,19 @@ pub const CHECKS: [Check; 6] = [
     },
     Check {
         name: "rotten files",
-        runs: 240,
-        turn: 3,
+        runs: 100,
+        turn: 1,
         run: rot,
     },
     Check {
+        name: "exchanged files",
+        runs: 30,
+        turn: 2,
+        run: exchange,
+    },
+    Check {
         name: "flipped bits",
-        runs: 400,
+        runs: 600,
         turn: 10,
         run: flip,
     },

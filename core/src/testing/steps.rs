@@ -132,9 +132,9 @@ pub fn merging_step(dice: &mut Dice) -> Step {
         32..40 => Step::Delete(small(dice)),
         40..58 => Step::Rotate,
         58..86 => Step::MergeStep(1 + dice.below(4_000)),
-        86..88 => Step::MergeAll,
-        88..94 => Step::Wait(dice.below(15)),
-        94..97 => Step::Kill,
+        86 => Step::MergeAll,
+        87..93 => Step::Wait(dice.below(15)),
+        93..97 => Step::Kill,
         _ => Step::Reopen,
     }
 }
