@@ -100,6 +100,22 @@ fn a_merge_output_that_could_not_be_made_costs_nobody_a_file_of_that_name() {
 // Full disks.
 
 #[test]
+fn a_merge_refused_for_want_of_space_while_it_publishes_loses_no_key() {
+    for nth in 1..60 {
+        let mut world = Script::new();
+        world.run("put a 1; put b 2; rotate; del a; rotate; put c 3; rotate; put d 4; rotate");
+        let fault = Fault::once(nth, ErrorKind::Full);
+        world.disk.inject(fault.on(Call::Read));
+        world.run("merge; heal");
+        let mut after = Script::on(world.disk.crash(&mut NothingKept));
+        after.check(
+            "scan; merge; kill; scan; verify",
+            "b=2 c=3 d=4 b=2 c=3 d=4 sound",
+        );
+    }
+}
+
+#[test]
 fn s24_an_append_that_fills_the_disk_at_any_byte_is_not_taken_and_harms_nothing() {
     let before = "put a 1; put b 2 synced";
     let mut whole = Script::new();

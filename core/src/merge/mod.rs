@@ -166,12 +166,15 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         progress: &mut impl FnMut(u64, u64),
     ) -> Result<MergeReport> {
         let mut sum = MergeReport::default();
+        // What was refused may have been the publishing of a merge that is committed already.
+        self.settle_merge()?;
         let mut facts = self.facts();
         facts.retain(|file| !file.active && !file.damaged && file.dead + file.tombstones > 0);
         facts.sort_by_key(|file| file.live + file.tombstones);
         for i in 0..facts.len() {
             // The reserve is for this.
             self.spend_reserve();
+            self.settle_merge()?;
             self.start_merge(&facts, i..i + 1)?;
             match self.finish_merging(progress) {
                 Ok(done) => sum.add(&done),
