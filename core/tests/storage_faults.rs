@@ -6,7 +6,7 @@ mod common;
 use common::{Script, check, file, name_of};
 use portcask_core::storage::ErrorKind;
 use portcask_core::testing::sim::{
-    AllKept, Call, Dice, Fault, Kept, Laws, Luck, NothingKept, SimDisk,
+    AllKept, Call, Dice, Fault, Kept, Laws, Leaves, Luck, NothingKept, SimDisk,
 };
 use portcask_core::testing::world::{Store, World};
 use portcask_core::{Ack, Engine, Error, FileName, Options, WriteOptions};
@@ -95,6 +95,17 @@ fn a_merge_output_that_could_not_be_made_costs_nobody_a_file_of_that_name() {
     world.disk.set_bytes(&theirs, b"theirs");
     world.check("fail create; merge; kill; scan", "!Storage a=2");
     assert_eq!(world.disk.bytes(&theirs).as_deref(), Some(&b"theirs"[..]));
+}
+
+#[test]
+fn a_refused_write_does_not_come_to_life_behind_a_later_answer() {
+    for later in ["close", "sync; kill"] {
+        let mut world = Script::new();
+        world.run("put a 1 synced");
+        let fault = Fault::once(1, ErrorKind::Io).on(Call::Append);
+        world.disk.inject(fault.leaving(Leaves::All));
+        world.check(&format!("put b 2; del b; {later}; scan"), "!Storage a=1");
+    }
 }
 
 // Full disks.

@@ -97,6 +97,10 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     pub fn begin_sync(&mut self) -> Result<Option<SyncTicket<S::File>>> {
         self.writable()?;
         self.flush_tail()?;
+        if self.writer()?.active.suspect {
+            // What a failed append left behind the end must not come to life after this answer.
+            self.seal_and_continue()?;
+        }
         let active = &self.writer()?.active;
         Ok((active.durable < active.end).then(|| SyncTicket {
             file: active.file.clone(),
