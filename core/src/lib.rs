@@ -28,7 +28,7 @@
 
 extern crate alloc;
 extern crate no_std_compat as compat;
-#[cfg(test)]
+#[cfg(any(test, feature = "planted-bugs"))]
 extern crate std;
 
 /// What every module would have from a standard prelude, from `alloc` alone.
@@ -51,6 +51,7 @@ mod manifest_log;
 pub mod memory;
 mod merge;
 mod options;
+mod planted;
 mod recovery;
 mod report;
 mod salvage;

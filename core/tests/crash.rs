@@ -34,6 +34,16 @@ fn whatever_was_acknowledged_as_durable_survives_any_power_cut() {
 }
 
 #[test]
+fn merges_that_leave_older_segments_alone_keep_the_same_promise() {
+    for seed in seeds(30) {
+        let history = History::merging(seed, Laws::DISK, 40);
+        if let Err(violation) = history.run(&mut ()) {
+            panic!("seed {seed}: {}", history.minimal(violation));
+        }
+    }
+}
+
+#[test]
 fn a_guest_whose_names_follow_file_syncs_keeps_the_same_promise() {
     histories(15, Laws::GUEST);
 }

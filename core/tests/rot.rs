@@ -3,10 +3,8 @@
 //!
 //! `PORTCASK_SEEDS=20000 cargo test --release -p portcask-core --test rot` searches longer.
 
-use portcask_core::testing::damage::{Damaged, Harm};
-use portcask_core::testing::oracle::damaged::{Depth, judge};
-use portcask_core::testing::sim::Dice;
-use portcask_core::testing::specimen::{Left, Specimen};
+use portcask_core::testing::damage::Harm;
+use portcask_core::testing::rot::{exchange, flip, rot};
 use std::collections::BTreeSet;
 
 fn seeds(by_default: u64) -> std::ops::RangeInclusive<u64> {
@@ -15,36 +13,28 @@ fn seeds(by_default: u64) -> std::ops::RangeInclusive<u64> {
     from..=from + count - 1
 }
 
-/// Does one or two things to a random store, and judges what it answers. Notes what was done.
-fn rot(seed: u64, kinds: &mut BTreeSet<Harm>) -> Result<(), String> {
-    let mut dice = Dice::new(seed ^ 0x0bad);
-    let left = match dice.below(2) {
-        0 => Left::Closed,
-        _ => Left::Killed,
-    };
-    let (specimen, shown) = Specimen::random(seed, left).map_err(|error| error.to_string())?;
-    assert_eq!(
-        *specimen.held(),
-        shown,
-        "the files hold what the store shows"
-    );
-    let mut damaged = Damaged::none(&specimen);
-    for _ in 0..1 + dice.below(2) {
-        kinds.extend(damaged.harm(&mut dice, &specimen));
-    }
-    judge(&specimen, &damaged, Depth::Lives)
-        .map_err(|problem| format!("seed {seed}, {left:?}: {problem}"))?;
-    Ok(())
-}
-
 #[test]
 fn a_damaged_store_answers_right_or_refuses() {
     let mut kinds = BTreeSet::new();
     for seed in seeds(150) {
-        rot(seed, &mut kinds).unwrap_or_else(|problem| panic!("{problem}"));
+        kinds.extend(rot(seed).unwrap_or_else(|problem| panic!("{problem}")));
     }
     if std::env::var_os("PORTCASK_SEED").is_none() {
         let all = BTreeSet::from(Harm::ALL);
         assert_eq!(kinds, all, "every kind of damage was done");
+    }
+}
+
+#[test]
+fn a_store_with_one_flipped_bit_answers_right_or_refuses() {
+    for nth in seeds(400) {
+        flip(nth).unwrap_or_else(|problem| panic!("{nth}: {problem}"));
+    }
+}
+
+#[test]
+fn a_store_with_a_file_in_another_ones_place_answers_right_or_refuses() {
+    for nth in seeds(40) {
+        exchange(nth).unwrap_or_else(|problem| panic!("{nth}: {problem}"));
     }
 }

@@ -17,6 +17,7 @@
 pub mod every_bit;
 pub mod ledger;
 pub mod page;
+pub mod planted;
 pub mod powercut;
 pub mod prove;
 mod threads;

@@ -1,7 +1,7 @@
 //! `portcask-proof`: the campaigns as commands. `cargo xtask` starts them for people.
 
 use clap::{Parser, Subcommand};
-use portcask_proof::{every_bit, page, powercut, prove, tools};
+use portcask_proof::{every_bit, page, planted, powercut, prove, tools};
 use std::process::ExitCode;
 
 /// Searches for a lost write and counts what was tried.
@@ -26,6 +26,8 @@ enum Campaign {
     PowercutOpener(powercut::OpenerArguments),
     /// Flip each bit of a store
     EveryBit(every_bit::Arguments),
+    /// Plant each deliberate bug of the engine, and look for it
+    Planted(planted::Arguments),
     /// Run cargo-mutants on the core
     Mutants(tools::MutantsArguments),
     /// Run cargo-llvm-cov on the core
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         Campaign::PowercutWriter(arguments) => powercut::write(&arguments),
         Campaign::PowercutOpener(arguments) => powercut::reopen(&arguments),
         Campaign::EveryBit(arguments) => ended(every_bit::run(&arguments)),
+        Campaign::Planted(arguments) => ended(planted::run(&arguments)),
         Campaign::Mutants(arguments) => ended(tools::mutants(&arguments)),
         Campaign::Coverage(arguments) => ended(tools::coverage(&arguments)),
         Campaign::Page(arguments) => ended(page::run(&arguments)),

@@ -42,6 +42,9 @@ The commands of this repository: cargo xtask COMMAND
                       judge a million distinct crash images, or N of them
   powercut [--cuts N] [--fs ext4|xfs|all] [--kill] [--json] [--record]
                       cut the power of real file systems under running writers (root, Linux)
+  every-bit [--json] [--record]
+                      flip each bit of a store: is every answer right or an error?
+  planted [--record]  plant each deliberate bug of the engine: does the harness find it?
   mutants [--shard K/N] [--record]
                       change the engine one expression at a time: do its tests notice?
   coverage [--record] what the engine's tests reach
@@ -83,6 +86,8 @@ fn dispatch(words: &[&str]) -> Result<ExitCode> {
         "prove" | "powercut" | "mutants" | "coverage" => {
             proof::campaign(&Repo::find()?, command, rest)
         }
+        "every-bit" => proof::campaign(&Repo::find()?, command, rest),
+        "planted" => proof::campaign_with(&Repo::find()?, &["planted-bugs"], command, rest),
         "reliability" => proof::campaign(&Repo::find()?, "page", rest),
         "dist" => {
             no_arguments(command, rest)?;

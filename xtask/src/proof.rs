@@ -7,7 +7,17 @@ use crate::shell::{self, Context, Result};
 
 /// Runs a campaign with the words that were typed behind its name; answers its exit code.
 pub fn campaign(repo: &Repo, name: &str, words: &[&str]) -> Result<ExitCode> {
-    let mut cargo = cargo(repo);
+    campaign_with(repo, &[], name, words)
+}
+
+/// As [`campaign`], on a build with these features.
+pub fn campaign_with(
+    repo: &Repo,
+    features: &[&str],
+    name: &str,
+    words: &[&str],
+) -> Result<ExitCode> {
+    let mut cargo = cargo(repo, features);
     cargo.arg(name).args(words).stdin(Stdio::null());
     let status = cargo.status().doing("cannot start cargo")?;
     let code = status.code().and_then(|code| u8::try_from(code).ok());
@@ -16,18 +26,15 @@ pub fn campaign(repo: &Repo, name: &str, words: &[&str]) -> Result<ExitCode> {
 
 /// Runs a campaign that has to succeed.
 pub fn run(repo: &Repo, words: &[&str]) -> Result<()> {
-    shell::run(cargo(repo).args(words))
+    shell::run(cargo(repo, &[]).args(words))
 }
 
-fn cargo(repo: &Repo) -> Command {
+fn cargo(repo: &Repo, features: &[&str]) -> Command {
     let mut cargo = repo.cargo();
-    cargo.args([
-        "run",
-        "--quiet",
-        "--release",
-        "--package",
-        "portcask-proof",
-        "--",
-    ]);
+    cargo.args(["run", "--quiet", "--release", "--package", "portcask-proof"]);
+    for feature in features {
+        cargo.args(["--features", feature]);
+    }
+    cargo.arg("--");
     cargo
 }

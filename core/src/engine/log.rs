@@ -11,6 +11,7 @@ use crate::format::record::{Head, Kind, Site};
 use crate::index::{IndexCell, Segment};
 use crate::manifest_log::ManifestLog;
 use crate::merge::Job;
+use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::storage::{ErrorKind, File, Storage, StorageError};
 
@@ -82,7 +83,10 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// later write answers [`Error::Poisoned`] until the store is opened again.
     pub fn sync(&mut self) -> Result<()> {
         if let Some(ticket) = self.begin_sync()? {
-            let done = ticket.file.sync();
+            let mut done = ticket.file.sync();
+            if done.is_err() && planted(Bug::FailedSyncRetried) {
+                done = ticket.file.sync();
+            }
             self.finish_sync(&ticket, done)?;
         }
         Ok(())
@@ -93,6 +97,10 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     pub fn begin_sync(&mut self) -> Result<Option<SyncTicket<S::File>>> {
         self.writable()?;
         self.flush_tail()?;
+        if self.writer()?.active.suspect {
+            // What a failed append left behind the end must not come to life after this answer.
+            self.seal_and_continue()?;
+        }
         let active = &self.writer()?.active;
         Ok((active.durable < active.end).then(|| SyncTicket {
             file: active.file.clone(),
@@ -275,7 +283,9 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         edits.push(Edit::NextId(
             next_id.checked_add(1).ok_or(Error::SeqExhausted)?,
         ));
-        edits.push(Edit::Pending(next_id));
+        if !planted(Bug::ReservedForgotten) {
+            edits.push(Edit::Pending(next_id));
+        }
         edits.push(Edit::Add(SegmentEntry {
             id: created.id,
             salt: created.site.salt,
@@ -405,6 +415,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     pub(crate) fn check_fence(&mut self) -> Result<()> {
         let checked = self.writer()?.manifest.check_fence();
         match checked {
+            _ if planted(Bug::FenceUnchecked) => return Ok(()),
             Ok(()) => {}
             Err(Error::Fenced { by }) => self.writer_mut()?.fenced = Some(by),
             Err(_) => self.poison(),
@@ -424,6 +435,9 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     }
 
     pub(crate) fn poison(&mut self) {
+        if planted(Bug::PoisonSkipped) {
+            return;
+        }
         self.index.write(|index| index.poisoned = true);
     }
 
@@ -481,6 +495,9 @@ pub(crate) fn create_segment<S: Storage>(
 
 /// Makes names durable where the platform can; where it cannot, the report has said so.
 pub(crate) fn sync_names<S: Storage>(storage: &S) -> Result<()> {
+    if planted(Bug::DirectorySyncSkipped) {
+        return Ok(());
+    }
     match storage.sync_namespace() {
         Err(error) if error.kind == ErrorKind::Unsupported => Ok(()),
         done => done.during_any(Op::SyncNamespace),

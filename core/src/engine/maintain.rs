@@ -9,6 +9,7 @@ use crate::format::manifest::Edit;
 use crate::index::IndexCell;
 use crate::manifest_log;
 use crate::merge::MergeProgress;
+use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::recovery;
 use crate::storage::{Access, ErrorKind, File, FileName, Storage};
@@ -127,7 +128,10 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         if writer.pins > 0 || self.check_fence().is_err() {
             return;
         }
-        let condemned = self.state().condemned.clone();
+        let mut condemned = self.state().condemned.clone();
+        if planted(Bug::UnnamedDeleted) {
+            condemned = (1..self.state().next_id).collect();
+        }
         let (storage, index) = (&self.storage, &self.index);
         let mut gone: Vec<u64> = condemned
             .into_iter()

@@ -10,6 +10,7 @@ use crate::format::{KeyHash, Space};
 use crate::index::{Change, Index, IndexCell, Mixed, Publication};
 use crate::keydir::Place;
 use crate::options::{Ack, Condition, Expiry, WriteOptions};
+use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::storage::Storage;
 
@@ -193,9 +194,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         self.judge(&batch.conditions, ack)?;
         let mut staged = Vec::new();
         fallible::reserve(&mut staged, batch.ops.len())?;
-        // A key that an earlier operation of the batch puts must be deleted by a later one, and
-        // another key of the same hash can be neither put nor deleted over it.
-        let mut put_here = hashbrown::HashMap::<KeyHash, (Space, &[u8]), Mixed>::default();
+        // What an earlier operation of the batch puts is not in the index yet.
+        let mut put_here = hashbrown::HashMap::<KeyHash, &BatchOp, Mixed>::default();
         put_here
             .try_reserve(batch.ops.len())
             .map_err(|_| Error::OutOfMemory)?;
@@ -203,18 +203,15 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             match &op.deed {
                 Deed::Put { value, expiry } => {
                     let put = self.stage_put(op.space, &op.key, value, *expiry)?;
-                    let other = put_here.insert(put.hash, (op.space, &op.key));
-                    if other.is_some_and(|other| other != (op.space, &op.key)) {
-                        return Err(self.collision_ahead()?);
-                    }
+                    self.refuse_collision(put_here.insert(put.hash, op), op)?;
                     staged.push(put);
                 }
                 Deed::Delete => {
-                    let put_here =
-                        put_here.get(&self.hash(op.space, &op.key)) == Some(&(op.space, &op.key));
+                    let put_here = put_here.get(&self.hash(op.space, &op.key)).copied();
+                    self.refuse_collision(put_here, op)?;
                     match self.stage_delete(op.space, &op.key)? {
                         Some(deletion) => staged.push(deletion.tombstone),
-                        None if put_here => {
+                        None if put_here.is_some() => {
                             staged.push(self.tombstone(op.space, &op.key, None));
                         }
                         None => {}
@@ -233,11 +230,13 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         self.commit_staged(&mut staged, ack)
     }
 
-    /// The refusal of a batch in which two keys share one hash: the other one's record would lie
-    /// where the log goes on.
-    fn collision_ahead(&self) -> Result<Error> {
+    /// Refuses to write a key over another one of the same batch that has its hash.
+    fn refuse_collision(&self, earlier: Option<&BatchOp>, op: &BatchOp) -> Result<()> {
+        if earlier.is_none_or(|earlier| (earlier.space, &earlier.key) == (op.space, &op.key)) {
+            return Ok(());
+        }
         let active = &self.writer()?.active;
-        Ok(Error::KeyCollision {
+        Err(Error::KeyCollision {
             file: names::segment(active.id),
             offset: active.end,
         })
@@ -408,7 +407,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             writer.scratch = bytes;
         }
         done?;
-        if ack == Ack::Synced || self.sync_is_due() {
+        if (ack == Ack::Synced && !planted(Bug::AckBeforeSync)) || self.sync_is_due() {
             self.sync()?;
         } else if ack == Ack::Written {
             // Also under a kernel lock: a guest in a sandbox cannot see that lock.
@@ -454,33 +453,15 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 old_expiry_ms: op.old_expiry_ms,
             });
         }
-        match ack {
-            Ack::Buffered if bytes.len() <= self.options.buffer_bytes => {
-                self.append_buffered(bytes)?;
+        if let Err(refused) = self.hand_over(bytes, ack) {
+            if planted(Bug::PublishedUnappended) {
+                self.publish(&published, staged)?;
             }
-            Ack::Buffered | Ack::Written | Ack::Synced => {
-                self.flush_tail()?;
-                self.append_at_end(bytes)?;
-            }
+            return Err(refused);
         }
-        let published = self.index.write(|index| {
-            for (it, op) in published.iter().zip(staged) {
-                index.publish(it)?;
-                if let (Some(ordered), Space::User) = (&mut index.ordered, it.space) {
-                    match it.change {
-                        Change::Put { .. } => {
-                            ordered.insert(fallible::copy(op.key)?);
-                        }
-                        Change::Delete => {
-                            ordered.remove(op.key);
-                        }
-                    }
-                }
-            }
-            Ok::<_, Error>(published)
-        });
         // The records are in the log but not all in the index: only a new opening can tell.
-        let published = published.inspect_err(|_| self.poison())?;
+        let done = self.publish(&published, staged);
+        done.inspect_err(|_| self.poison())?;
         let active = &mut self.writer_mut()?.active;
         active.records += staged.len() as u64;
         active.records_end = active.end;
@@ -496,6 +477,38 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             });
         }
         Ok(())
+    }
+
+    /// Takes bytes into the log, or for a while into memory.
+    fn hand_over(&mut self, bytes: &[u8], ack: Ack) -> Result<()> {
+        match ack {
+            Ack::Buffered if bytes.len() <= self.options.buffer_bytes => {
+                self.append_buffered(bytes)
+            }
+            Ack::Buffered | Ack::Written | Ack::Synced => {
+                self.flush_tail()?;
+                self.append_at_end(bytes)
+            }
+        }
+    }
+
+    fn publish(&self, published: &[Publication], staged: &[Staged<'_>]) -> Result<()> {
+        self.index.write(|index| {
+            for (it, op) in published.iter().zip(staged) {
+                index.publish(it)?;
+                if let (Some(ordered), Space::User) = (&mut index.ordered, it.space) {
+                    match it.change {
+                        Change::Put { .. } => {
+                            ordered.insert(fallible::copy(op.key)?);
+                        }
+                        Change::Delete => {
+                            ordered.remove(op.key);
+                        }
+                    }
+                }
+            }
+            Ok(())
+        })
     }
 
     /// Takes bytes into the tail; flushes it when it is full.
@@ -568,6 +581,9 @@ fn shape<F>(staged: &mut [Staged<'_>], active: &Active<F>) -> u64 {
         return 0;
     };
     first.head.durable = (active.marked < active.durable).then_some(active.durable);
+    if planted(Bug::MarkedTooMuch) {
+        first.head.durable = Some(active.end);
+    }
     first.head.batch = if many {
         BatchRole::First {
             rest_bytes,

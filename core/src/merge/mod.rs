@@ -27,7 +27,9 @@ use crate::format::record::{Head, Kind, Site};
 use crate::format::{KeyHash, Space};
 use crate::index::{IndexCell, Segment};
 use crate::keydir::{Place, SizeClass, Slot};
+use crate::planted::{Bug, planted};
 use crate::prelude::*;
+use crate::recovery;
 use crate::segment::append::Appender;
 use crate::segment::walk::{Found, State, Step, Walker};
 use crate::storage::{File, Storage};
@@ -164,6 +166,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         progress: &mut impl FnMut(u64, u64),
     ) -> Result<MergeReport> {
         let mut sum = MergeReport::default();
+        // What was refused may have been the publishing of a merge that is committed already.
         self.settle_merge()?;
         let mut facts = self.facts();
         facts.retain(|file| !file.active && !file.damaged && file.dead + file.tombstones > 0);
@@ -469,7 +472,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             self.index
                 .write(|index| index.expire(hash, key, expiry, place));
         }
-        let hides_older = found.head.kind.is_tombstone() || expired;
+        let deleted = found.head.kind.is_tombstone() && !planted(Bug::TombstoneDropped);
+        let hides_older = deleted || (expired && !planted(Bug::ExpiredDropped));
         let newer_exists = slot.is_some() && !live;
         if !hides_older || from_oldest || newer_exists {
             Fate::Drop
@@ -532,7 +536,16 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 Ok(Some(created)) => break created,
                 Ok(None) => self.commit(&Edit::disown(id))?,
                 Err(error) => {
-                    let _ = self.commit(&Edit::disown(id));
+                    // Removed again, but that is certain only once the names are synced. Where not
+                    // even the creation came through, the name may be somebody else's.
+                    let ours = recovery::may_be_abandoned(&self.storage, self.store, id);
+                    let listed = match ours {
+                        Ok(true) => self.commit(&[Edit::Condemn(Vec::from([id]))]),
+                        _ => self.commit(&Edit::disown(id)),
+                    };
+                    if listed.is_ok() {
+                        self.remove_condemned();
+                    }
                     return Err(error);
                 }
             }
@@ -558,7 +571,9 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
 
     /// The commit, in the order that loses nothing.
     fn commit_merge(&mut self, job: &mut Job<S::File>) -> Result<bool> {
-        self.sync()?;
+        if !planted(Bug::MergedForUndurable) {
+            self.sync()?;
+        }
         let now = self.storage.now_ms().unwrap_or(0);
         let mut entries = Vec::new();
         for output in &mut job.outputs {
@@ -576,7 +591,9 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             let (file, name) = (&output.out.file, output.out.name);
             file.append(data_end, &footer.encode())
                 .during(Op::Append, name)?;
-            file.sync().during(Op::Sync, name)?;
+            if !planted(Bug::OutputsUnsynced) {
+                file.sync().during(Op::Sync, name)?;
+            }
             if let Some(hint) = output.hint.finish() {
                 hint.sync().during(Op::Sync, names::hint(output.id))?;
             }
@@ -594,6 +611,11 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let floor = self.state().history_floor.max(job.dropped_seq);
         let remove = job.inputs.iter().map(|input| input.id).collect();
         self.check_fence()?;
+        if planted(Bug::InputsRemovedEarly) {
+            for input in &job.inputs {
+                let _ = self.storage.remove(&names::segment(input.id));
+            }
+        }
         // Whatever can be refused comes before the commit: nothing may stop halfway behind it.
         let mut slots = Vec::new();
         let done = self.add_outputs(job, &mut slots).and_then(|()| {

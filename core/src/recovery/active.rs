@@ -18,6 +18,7 @@ use crate::format::manifest::{Edit, SegmentEntry, SegmentState};
 use crate::format::record::{Batch, Kind};
 use crate::index::Segment;
 use crate::manifest_log::ManifestLog;
+use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::segment::append::Appender;
 use crate::segment::walk::{Found, Gap, State, Step, Walker};
@@ -115,7 +116,7 @@ impl<S: Storage> Replay<'_, S> {
         let counted = self.stretch(&opened, parts.settled, clean.then_some(&mut hint))?;
         self.mark_damaged(&opened, counted.damaged);
         self.bound(&opened, parts.settled, parts.settled);
-        if clean && !counted.damaged {
+        if (clean || planted(Bug::OldFileContinued)) && !counted.damaged {
             let end = parts.settled;
             let salt = opened.site.salt;
             return Ok(Outcome::Continue {
@@ -296,7 +297,8 @@ impl<S: Storage> Replay<'_, S> {
                 continue;
             }
             self.max_seq = self.max_seq.max(found.head.seq);
-            if let Some(durable) = found.head.durable.filter(|d| *d <= found.offset) {
+            let settles = |d: &u64| *d <= found.offset && !planted(Bug::MarkerIgnored);
+            if let Some(durable) = found.head.durable.filter(settles) {
                 settled = settled.max(durable);
             }
         }
@@ -322,6 +324,9 @@ impl<S: Storage> Replay<'_, S> {
             );
         }
         self.note_tail(opened, settled, tail_end, kept)?;
+        if planted(Bug::TailTrusted) {
+            settled = tail_end;
+        }
         Ok(Parts { settled, tail_end })
     }
 
@@ -387,6 +392,7 @@ fn whole_unit<F: File>(walker: &mut Walker<F>) -> Result<Option<u64>> {
             for _ in 0..rest_records {
                 match intact(walker)? {
                     Some(found) if found.head.batch == Batch::Member => {}
+                    _ if planted(Bug::HalfBatchCompleted) => return Ok(Some(1)),
                     _ => return Ok(None),
                 }
             }

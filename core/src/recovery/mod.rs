@@ -16,6 +16,7 @@ mod salvaged;
 mod writer;
 
 pub(crate) use reader::load_reader;
+pub(crate) use writer::may_be_abandoned;
 
 use crate::engine::{Engine, HintLog};
 use crate::error::{Damage, Error, Result};

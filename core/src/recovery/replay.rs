@@ -15,6 +15,7 @@ use crate::format::record::{HEAD_BYTES_MIN, Kind, Site};
 use crate::format::{FILE_BYTES_MAX, KeyHash};
 use crate::index::{Change, Index, Mixed, Publication, Segment, Veil};
 use crate::keydir::Place;
+use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::report::{DamageReport, RecoveryReport};
 use crate::segment::walk::{Found, Gap, State, Step, Walker};
@@ -267,12 +268,12 @@ impl<'a, S: Storage> Replay<'a, S> {
         };
         let mut header = [0; FILE_HEADER_BYTES];
         let got = file.pread(0, &mut header).unwrap_or(0);
-        let bound = FileHeader::decode(&header[..got]).is_ok_and(|header| {
-            header.kind == FileKind::Hint
-                && (header.id, header.salt, header.store)
-                    == (opened.id, opened.site.salt, self.store)
-        });
-        if !bound {
+        let Ok(header) = FileHeader::decode(&header[..got]) else {
+            return Ok(none);
+        };
+        let bound = header.kind == FileKind::Hint
+            && (header.id, header.salt, header.store) == (opened.id, opened.site.salt, self.store);
+        if !bound && !planted(Bug::StaleHintTrusted) {
             return Ok(none);
         }
         let mut buffer = Vec::new();
@@ -287,7 +288,7 @@ impl<'a, S: Storage> Replay<'a, S> {
                 buffer.truncate(got);
             }
             let bytes = &buffer[(at - loaded.start) as usize..];
-            let Ok((block, length)) = hint::decode_block(bytes, opened.site.salt, at) else {
+            let Ok((block, length)) = hint::decode_block(bytes, header.salt, at) else {
                 break;
             };
             if block.from != covered || block.to > to {

@@ -2,7 +2,7 @@
 
 use super::reader::{self, ReaderParts};
 use super::replay::Replay;
-use super::{active, active_entry, highest_segment_id, no_manifest, settle};
+use super::{active, active_entry, highest_segment_id, no_manifest, salvaged, settle};
 use crate::clock::Clock;
 use crate::engine::{Active, Engine, Role, SEQ_BLOCK, WriterState, fresh_salt, sync_names};
 use crate::error::{Context, Damage, Error, Op, Result};
@@ -12,6 +12,7 @@ use crate::format::manifest::{Edit, State};
 use crate::index::{Index, IndexCell};
 use crate::manifest_log::{self, ManifestLog, Survey};
 use crate::options::Options;
+use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::report::RecoveryReport;
 use crate::storage::{Access, ErrorKind, File, FileName, Storage};
@@ -87,6 +88,7 @@ fn refuse_newer<S: Storage>(storage: &S, state: &State) -> Result<()> {
 /// Becomes the one who may write, and recovers.
 fn claim<S: Storage>(storage: &S, options: &Options) -> Result<Taken<S>> {
     let lock = match storage.lock() {
+        _ if planted(Bug::LockForgotten) => None,
         Ok(lock) => Some(lock),
         Err(error) if error.kind == ErrorKind::Unsupported => None,
         Err(error) => return Err(Error::storage(Op::Lock, None, error)),
@@ -152,6 +154,12 @@ fn take_over<S: Storage>(
             (StoreId(id), State::new(hash_key), false, 0)
         }
     };
+    if planted(Bug::OrphanAdopted) {
+        let orphans = salvaged::unlisted(storage, &names, &state);
+        let adopted = orphans.into_iter().filter_map(|(_, identity)| identity);
+        state.segments.extend(adopted.map(|(entry, _)| entry));
+        state.segments.sort_by_key(|entry| entry.base_seq);
+    }
     let host_ms = storage.now_ms();
     let mut clock = Clock::new(state.clock_ms, options.trust_clock);
     clock.observe(host_ms);
@@ -182,6 +190,8 @@ fn take_over<S: Storage>(
     let seen = replay.max_seq;
     let seq = if replay.report.clean {
         state.last_seq.max(seen)
+    } else if planted(Bug::SeqReissued) {
+        seen
     } else {
         state.seq_bound.max(seen)
     };
@@ -305,7 +315,7 @@ impl<S: Storage> Replay<'_, S> {
 }
 
 /// Whether the file of a pending id may be deleted: not if somebody else put one there.
-fn may_be_abandoned<S: Storage>(storage: &S, store: StoreId, id: u64) -> Result<bool> {
+pub(crate) fn may_be_abandoned<S: Storage>(storage: &S, store: StoreId, id: u64) -> Result<bool> {
     let name = names::segment(id);
     let file = match storage.open(&name, Access::Read) {
         Ok(file) => file,

@@ -8,7 +8,10 @@ pub mod history;
 mod names;
 mod openers;
 pub mod oracle;
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
 pub mod regions;
+pub mod rot;
 pub mod sim;
 pub mod specimen;
 pub mod steps;

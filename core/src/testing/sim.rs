@@ -214,7 +214,7 @@ impl SimDisk {
         self.world.live.bytes(name)
     }
 
-    /// Makes `bytes` the durable content of a file: damage, or another's work.
+    /// Makes `bytes` the durable content of a file, under a durable name: damage, or another's work.
     pub fn set_bytes(&self, name: &FileName, bytes: &[u8]) {
         let known = self.world.inodes.borrow().get(name).copied();
         let inode = known.unwrap_or_else(|| self.world.enter_name(*name));
@@ -227,6 +227,7 @@ impl SimDisk {
             bytes,
         });
         self.world.note(Change::Sync(inode));
+        self.world.note(Change::SyncName(*name));
     }
 
     /// Flips bits of one byte of a file, durably. `false` if the file has no such byte.

@@ -147,7 +147,8 @@ impl Specimen {
 
     /// A store with a random history in which everything is durable and known to be. Returns what
     /// its own store showed, to be compared with what its files hold.
-    pub fn random(seed: u64, left: Left) -> Result<(Self, Contents)> {
+    pub fn random(seed: u64, left: Left) -> core::result::Result<(Self, Contents), String> {
+        let told = |error: crate::Error| format!("{error}");
         let mut dice = Dice::new(seed);
         let mut world = World::new(seed, Laws::DISK);
         let mut older = Files::new();
@@ -165,27 +166,27 @@ impl Specimen {
                 Step::Clear => Step::Rotate,
                 step => step,
             };
-            world.apply(&step)?;
+            world.apply(&step).map_err(told)?;
             if dice.below(8) == 0 {
                 older = world.disk.files();
             }
         }
-        world.open()?;
-        let mut store = world.store.take().expect("it was opened");
-        let mut shown = contents(&store).expect("a sound store answers");
+        world.open().map_err(told)?;
+        let mut store = world.store.take().ok_or("not open")?;
+        let mut shown = contents(&store)?;
         if left == Left::Killed {
-            store.put(b"the last", b"")?;
+            store.put(b"the last", b"").map_err(told)?;
             shown.insert(b"the last".to_vec(), (Vec::new(), None));
-            store.sync()?;
-            store.tick_sync()?;
+            store.sync().map_err(told)?;
+            store.tick_sync().map_err(told)?;
         }
         let now_ms = store.now_ms().unwrap_or(0);
         match left {
-            Left::Closed => store.close()?,
+            Left::Closed => store.close().map_err(told)?,
             Left::Killed => drop(store),
         }
         let specimen = Self::of(world.disk.files(), older, now_ms);
-        Ok((specimen.expect("a sound store's files are sound"), shown))
+        Ok((specimen.ok_or("its files are not sound")?, shown))
     }
 }
 

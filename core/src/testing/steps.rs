@@ -111,3 +111,30 @@ pub fn random_step(dice: &mut Dice) -> Step {
         _ => Step::Wait(dice.below(15)),
     }
 }
+
+/// A random step of a life full of merges. Segments that hold one of the large values, which are
+/// seldom replaced, are left alone by the merges of those that hold only small ones.
+pub fn merging_step(dice: &mut Dice) -> Step {
+    let small = |dice: &mut Dice| dice.below(4) as u8;
+    match dice.below(100) {
+        0..26 => Step::Put {
+            key: small(dice),
+            bytes: 10,
+            ack: Ack::Written,
+            life_ms: (dice.below(3) == 0).then(|| 1 + dice.below(10)),
+        },
+        26..32 => Step::Put {
+            key: 4 + dice.below(8) as u8,
+            bytes: 3_000,
+            ack: Ack::Written,
+            life_ms: None,
+        },
+        32..40 => Step::Delete(small(dice)),
+        40..58 => Step::Rotate,
+        58..86 => Step::MergeStep(1 + dice.below(4_000)),
+        86 => Step::MergeAll,
+        87..93 => Step::Wait(dice.below(15)),
+        93..97 => Step::Kill,
+        _ => Step::Reopen,
+    }
+}

@@ -2,13 +2,20 @@
 
 use super::oracle::{Contents, Oracle, Write, meta_key};
 use super::sim::{Laws, SimDisk};
-pub use super::steps::{KEYS, Step, name, random_step};
+pub use super::steps::{KEYS, Step, merging_step, name, random_step};
+use crate::format::file::{FileHeader, FileKind, names};
 use crate::prelude::*;
 use crate::storage::{Host, Storage};
-use crate::{Ack, Batch, Engine, Error, Expiry, MergePolicy, Options, Result, Ttl, WriteOptions};
+use crate::{
+    Ack, Batch, Engine, Error, Expiry, FileName, JUMP_MS, MergePolicy, Options, Result, Ttl,
+    WriteOptions,
+};
 
 /// The store that a world drives.
 pub type Store = Engine<SimDisk>;
+
+/// What a stranger's file holds.
+const STRANGE: &[u8] = b"a stranger's bytes, perhaps under our name";
 
 /// The meta key that every batch of a world sets.
 pub const APPLIED: &[u8] = b"applied";
@@ -31,6 +38,10 @@ pub struct World {
     pub records_per_segment: Option<u64>,
     /// The newest segment, and the records that this world put there.
     filled: (Option<u64>, u64),
+    /// Files of strangers, which must be there for ever.
+    strangers: Vec<FileName>,
+    /// The time that the store trusted when it was last looked at.
+    trusted_ms: Option<u64>,
     /// A promise that was broken outside what the oracle watches; the next judgement tells.
     broken: Option<String>,
 }
@@ -52,16 +63,20 @@ impl World {
             last_seq: 0,
             records_per_segment: None,
             filled: (None, 0),
+            strangers: Vec::new(),
+            trusted_ms: None,
             broken: None,
         }
     }
 
-    /// Options under which short histories meet much: merge is due early and takes little.
+    /// Options under which short histories meet much: merge is due early and takes little, and as few
+    /// segments count as small, it often leaves older ones alone.
     pub fn options() -> Options {
         Options {
             merge: MergePolicy {
                 fragmentation_trigger_percent: 20,
                 fragmentation_threshold_percent: 10,
+                small_file_bytes: 120,
                 min_files: 2,
                 max_files: 3,
                 ..MergePolicy::default()
@@ -77,14 +92,20 @@ impl World {
     /// Opens the store if it is not open.
     pub fn open(&mut self) -> Result<()> {
         if self.store.is_none() {
-            self.store = Some(Engine::open(self.disk.clone(), self.options.clone())?);
+            let store = Engine::open(self.disk.clone(), self.options.clone())?;
+            if store.report().created {
+                self.trusted_ms = None;
+            }
+            self.store = Some(store);
         }
         Ok(())
     }
 
     /// Makes a step. An error is the store's refusal; the oracle knows of it.
     pub fn apply(&mut self, step: &Step) -> Result<()> {
-        match self.make(step) {
+        let done = self.make(step);
+        self.watch_clock();
+        match done {
             // Refused, and nothing of it taken: what a cut hash is for.
             Err(Error::KeyCollision { .. }) if cfg!(feature = "short-hash") => Ok(()),
             done => done,
@@ -293,6 +314,17 @@ impl World {
         Ok(())
     }
 
+    /// A host's clock that jumps must not be believed.
+    fn watch_clock(&mut self) {
+        let now = self.store().and_then(|store| store.now_ms());
+        if let (Some(before), Some(now)) = (self.trusted_ms, now)
+            && now > before + JUMP_MS
+        {
+            self.broken = Some(format!("a jump from {before} to {now} ms was believed"));
+        }
+        self.trusted_ms = now.or(self.trusted_ms);
+    }
+
     fn with(&mut self, deed: impl FnOnce(&mut Store) -> Result<()>) -> Result<()> {
         self.store.as_mut().map_or(Ok(()), deed)
     }
@@ -330,6 +362,7 @@ impl World {
     pub fn find(&mut self) -> core::result::Result<(Contents, u64), String> {
         self.open()
             .map_err(|error| format!("cannot open: {error}"))?;
+        self.watch_clock();
         let store = self.store.as_ref().ok_or("not open")?;
         let found = contents(store)?;
         let report = store.report();
@@ -337,7 +370,20 @@ impl World {
             return Err(format!("a crash is not damage: {report}"));
         }
         audit(store)?;
-        Ok((found, store.now_ms().unwrap_or(0)))
+        self.judge_files(store)?;
+        let next_id = store.state().next_id;
+        let now_ms = store.now_ms().unwrap_or(0);
+        self.let_strangers_in(next_id);
+        Ok((found, now_ms))
+    }
+
+    /// As [`World::judge_running`], after calls had failed: not of a store that says it cannot go on.
+    pub fn judge_healed(&mut self) -> core::result::Result<(), String> {
+        let flushed = self.store.as_mut().map(Engine::flush);
+        match flushed {
+            Some(Ok(())) => self.judge_running(),
+            _ => Ok(()),
+        }
     }
 
     /// Whether the running store shows what it must.
@@ -351,7 +397,56 @@ impl World {
             return Err(format!("shows {found:?}, should show {shown:?}"));
         }
         audit(store)?;
+        self.judge_files(store)?;
         self.unbroken()
+    }
+
+    /// What is a stranger's is untouched, and what is ours is known to the manifest.
+    fn judge_files(&self, store: &Store) -> core::result::Result<(), String> {
+        for name in &self.strangers {
+            if self.disk.bytes(name).as_deref() != Some(STRANGE) {
+                return Err(format!("{name} was a stranger's"));
+            }
+        }
+        if !self.disk.capabilities().namespace_sync {
+            // Any name may come back at any time.
+            return Ok(());
+        }
+        let state = store.state();
+        let mut manifests = 0;
+        for (name, bytes) in self.disk.files() {
+            // Whose a file without a whole header is, nobody can tell.
+            let Ok(header) = FileHeader::decode(&bytes) else {
+                continue;
+            };
+            manifests += u32::from(header.kind == FileKind::Manifest);
+            let known = match header.kind {
+                FileKind::Manifest => manifests <= 2,
+                FileKind::Segment | FileKind::Hint => {
+                    state.segment(header.id).is_some()
+                        || state.pending.contains(&header.id)
+                        || state.condemned.contains(&header.id)
+                }
+            };
+            if !known {
+                return Err(format!("{name} is left over and nobody knows of it"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts files of somebody else beside a store that exists, one of them under a name that the
+    /// store comes to soon. (Before it exists, they would look like the rest of a lost one.)
+    fn let_strangers_in(&mut self, next_id: u64) {
+        if self.strangers.is_empty() {
+            self.strangers = [FileName::new("notes"), Some(names::segment(next_id + 1))]
+                .into_iter()
+                .flatten()
+                .collect();
+            for name in &self.strangers {
+                self.disk.set_bytes(name, STRANGE);
+            }
+        }
     }
 
     fn unbroken(&self) -> core::result::Result<(), String> {
@@ -377,7 +472,23 @@ pub fn contents<S: Storage>(store: &Engine<S>) -> core::result::Result<Contents,
             return Err(String::from("iteration shows a key twice"));
         }
     }
-    if store.len() != contents.len() as u64 {
+    let (mut cursor, mut scanned) = (0, 0);
+    loop {
+        let page = store
+            .scan(cursor, 3)
+            .map_err(|error| format!("scan: {error}"))?;
+        scanned += page.entries.len();
+        if page.entries.iter().any(|e| !contents.contains_key(&e.key)) || scanned > contents.len() {
+            return Err(String::from(
+                "a scan shows a key twice, or one that is not there",
+            ));
+        }
+        cursor = page.next;
+        if cursor == 0 {
+            break;
+        }
+    }
+    if store.len() != contents.len() as u64 || scanned != contents.len() {
         return Err(format!("len {} of {} keys", store.len(), contents.len()));
     }
     for key in (0..KEYS).map(name) {

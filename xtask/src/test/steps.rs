@@ -34,7 +34,7 @@ pub(super) const STEPS: &[Step] = &[
         run: native_tests,
     },
     Step {
-        name: "colliding hashes",
+        name: "colliding hashes and planted bugs",
         part: "engine",
         needs: &[],
         run: colliding_hashes,
@@ -165,11 +165,13 @@ fn native_tests(world: &World<'_>) -> Result<Done> {
     test_run(world, &[])
 }
 
-/// The engine once more with 16 bits of hash, where different keys meet all the time.
+/// The engine once more with 16 bits of hash, where different keys meet all the time. The same build
+/// can be given bugs, to see that the tests catch them.
 fn colliding_hashes(world: &World<'_>) -> Result<Done> {
+    let features = "short-hash,planted-bugs";
     test_run(
         world,
-        &["--package", "portcask-core", "--features", "short-hash"],
+        &["--package", "portcask-core", "--features", features],
     )
 }
 

@@ -28,6 +28,8 @@ pub(super) enum Change {
     SyncRefused(Inode),
     /// Every name is durable.
     SyncNames,
+    /// One name is durable.
+    SyncName(FileName),
 }
 
 impl Change {
@@ -45,6 +47,7 @@ impl Change {
             Self::Sync(inode) => format!("{}: synced", name(*inode)),
             Self::SyncRefused(inode) => format!("{}: sync failed", name(*inode)),
             Self::SyncNames => String::from("names synced"),
+            Self::SyncName(name) => format!("{name}: name synced"),
         }
     }
 }
@@ -99,6 +102,14 @@ impl Image {
                     settle(changes, Certainty::Doubtful);
                 }
                 Change::SyncNames => durable.fold_names(&mut entries),
+                Change::SyncName(name) => {
+                    let inode = entries
+                        .remove(name)
+                        .and_then(|states| states.last().copied());
+                    if let Some(inode) = inode {
+                        durable.enter(*name, inode);
+                    }
+                }
             }
         }
         for (inode, changes) in &data {
