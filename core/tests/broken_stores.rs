@@ -1,14 +1,15 @@
 //! Stores that somebody tried to break, and what must have become of them. Each test was a bug.
 
-use portcask_core::format::file::{FileKind, names};
+use portcask_core::format::file::{FILE_HEADER_BYTES, FileHeader, FileKind, names};
+use portcask_core::format::record::{self, Site};
 use portcask_core::memory::MemoryStorage;
 use portcask_core::{
-    Ack, Engine, Error, FileName, MergePolicy, Options, Storage, WriteOptions, salvage,
+    Ack, Engine, Error, Expiry, FileName, MergePolicy, Options, Storage, WriteOptions, salvage,
 };
 
 const SYNCED: WriteOptions = WriteOptions {
     ack: Some(Ack::Synced),
-    expiry: portcask_core::Expiry::Never,
+    expiry: Expiry::Never,
     condition: None,
 };
 
@@ -300,5 +301,50 @@ fn a_follower_that_had_seen_everything_learns_that_the_store_was_cleared() {
         assert_eq!(store.changes(oldest, 10).unwrap().changes.len(), 1);
         drop(store);
         store = open(&disk);
+    }
+}
+
+#[test]
+fn a_record_that_is_older_than_those_before_it_is_damage_to_a_merge() {
+    let disk = MemoryStorage::new();
+    let mut store = open(&disk);
+    for key in [b"a", b"b", b"c"] {
+        store.put(key, b"1").unwrap();
+    }
+    store.put(b"a", b"2").unwrap();
+    store.rotate().unwrap();
+    let written = store.stats().segments[0].id;
+    store.close().unwrap();
+
+    // The third record says that it was the first, behind a right check.
+    let name = names::segment(written);
+    let mut bytes = disk.bytes(&name).unwrap();
+    let header = FileHeader::decode(&bytes).unwrap();
+    let site = Site {
+        salt: header.salt,
+        base_seq: header.base_seq,
+    };
+    let (mut at, mut heads) = (FILE_HEADER_BYTES, Vec::new());
+    while let Ok(found) = record::decode(&bytes[at..], site, at as u64) {
+        heads.push((at, found.head));
+        at += found.record_bytes() as usize;
+    }
+    let puts = heads.iter().filter(|(_, head)| head.kind.is_put());
+    let puts: Vec<_> = puts.copied().collect();
+    let (at, mut head) = puts[2];
+    head.seq = puts[0].1.seq;
+    let mut lie = Vec::new();
+    head.encode(&mut lie, site, at as u64);
+    bytes[at..at + lie.len()].copy_from_slice(&lie);
+    disk.set_bytes(&name, &bytes);
+
+    let mut store = open(&disk);
+    let refused = store.merge_all(|_, _| ());
+    assert!(
+        matches!(refused, Err(Error::Corrupt { file, offset, .. }) if file == name && offset == at as u64),
+        "{refused:?}"
+    );
+    for (key, value) in [(b"a", b"2"), (b"b", b"1"), (b"c", b"1")] {
+        assert_eq!(store.get(key).unwrap().as_deref(), Some(&value[..]));
     }
 }

@@ -420,6 +420,10 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 _ if found.state != State::Intact => {
                     return Err(self.damaged(slot, id, found.offset, Damage::Body));
                 }
+                // Nobody wrote it there: an output could not hold it behind a newer one.
+                _ if found.head.seq < job.newest_seq() => {
+                    return Err(self.damaged(slot, id, found.offset, Damage::Head));
+                }
                 Fate::Keep => self.keep(job, &mut walker, &found, hash, false)?,
                 Fate::Tombstone => {
                     self.keep(job, &mut walker, &found, hash, true)?;
@@ -727,6 +731,11 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
 }
 
 impl<F> Job<F> {
+    /// The seq of the last record copied.
+    fn newest_seq(&self) -> u64 {
+        self.outputs.last().map_or(0, |output| output.last_seq)
+    }
+
     /// Everything is copied; the commit is next.
     fn is_copied(&self) -> bool {
         matches!(self.phase, Phase::Copy { input, .. } if input == self.inputs.len())
