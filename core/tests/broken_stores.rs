@@ -348,3 +348,26 @@ fn a_record_that_is_older_than_those_before_it_is_damage_to_a_merge() {
         assert_eq!(store.get(key).unwrap().as_deref(), Some(&value[..]));
     }
 }
+
+#[test]
+fn what_a_merge_dropped_for_its_age_is_not_young_again_after_a_crash() {
+    const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+    const START_MS: u64 = 1_700_000_000_000;
+    let disk = MemoryStorage::new();
+    disk.set_now_ms(Some(START_MS));
+    let mut store = open(&disk);
+    let short = WriteOptions {
+        expiry: Expiry::AfterMs(16),
+        ..SYNCED
+    };
+    store.put_with(b"k", b"v", &short).unwrap();
+    store.rotate().unwrap();
+    disk.set_now_ms(Some(START_MS + DAY_MS - 1));
+    store.merge_all(|_, _| ()).unwrap();
+    drop(store);
+    // Now the clock is not believed, and what is believed must not lie before the merge.
+    disk.set_now_ms(Some(START_MS + 3 * DAY_MS));
+    let store = open(&disk);
+    assert!(store.report().clock_jump.is_some());
+    assert_eq!(store.now_ms(), Some(START_MS + DAY_MS - 1));
+}

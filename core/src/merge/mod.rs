@@ -590,6 +590,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         }
         crate::engine::sync_names(&self.storage)?;
         let floor = self.state().history_floor.max(job.dropped_seq);
+        self.observe_clock();
+        let clock_ms = self.index.read(|index| index.clock.floor_ms());
         let remove = job.inputs.iter().map(|input| input.id).collect();
         self.check_fence()?;
         // Whatever can be refused comes before the commit: nothing may stop halfway behind it.
@@ -601,6 +603,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                     with: entries,
                 },
                 Edit::HistoryFloor(floor),
+                // What was dropped because its time was up must not be expected at an earlier one.
+                Edit::Clock(clock_ms),
             ])
         });
         if let Err(refused) = done {
