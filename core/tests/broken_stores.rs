@@ -1,6 +1,9 @@
 //! Stores that somebody tried to break, and what must have become of them. Each test was a bug.
 
 use portcask_core::format::file::{FILE_HEADER_BYTES, FileHeader, FileKind, names};
+use portcask_core::format::manifest::{
+    Edit, MANIFEST_RECORDS_OFFSET, decode_record, encode_record,
+};
 use portcask_core::format::record::{self, Site};
 use portcask_core::memory::MemoryStorage;
 use portcask_core::{
@@ -370,4 +373,35 @@ fn what_a_merge_dropped_for_its_age_is_not_young_again_after_a_crash() {
     let store = open(&disk);
     assert!(store.report().clock_jump.is_some());
     assert_eq!(store.now_ms(), Some(START_MS + DAY_MS - 1));
+}
+
+#[test]
+fn no_seq_is_issued_again_under_a_bound_that_was_lost() {
+    let disk = MemoryStorage::new();
+    let mut store = open(&disk);
+    for n in 0..20 {
+        store.put(b"k", &[n]).unwrap();
+    }
+    let last = store.stats().last_seq;
+    store.close().unwrap();
+    // An unclean state that knows the last seq and no bound: nobody writes one.
+    let name = newest(&disk, FileKind::Manifest);
+    let mut bytes = disk.bytes(&name).unwrap();
+    let salt = FileHeader::decode(&bytes).unwrap().salt;
+    let at = MANIFEST_RECORDS_OFFSET;
+    let (edits, _) = decode_record(&bytes[at as usize..], salt, at).unwrap();
+    let kept = |edit: &Edit| matches!(edit, Edit::HashKey(_));
+    let mut edits: Vec<Edit> = edits.into_iter().filter(kept).collect();
+    edits.extend([Edit::NextId(100), Edit::LastSeq(last)]);
+    bytes.truncate(at as usize);
+    bytes.extend(encode_record(&edits, salt, at));
+    disk.set_bytes(&name, &bytes);
+
+    let mut store = open(&disk);
+    assert!(store.put(b"new", b"1").unwrap() > last);
+    store.rotate().unwrap();
+    store.close().unwrap();
+    let store = open(&disk);
+    assert!(!store.report().degraded, "{}", store.report());
+    assert!(store.contains_key(b"new").unwrap());
 }

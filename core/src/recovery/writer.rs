@@ -181,7 +181,7 @@ fn take_over<S: Storage>(
     let seq = if replay.report.clean {
         state.last_seq.max(seen)
     } else {
-        state.seq_bound.max(seen)
+        state.seq_bound.max(state.last_seq).max(seen)
     };
     state.clean = false;
     state.clock_ms = replay.index.clock.floor_ms();
