@@ -14,4 +14,7 @@
 //! A campaign finds nothing or stops at the first violation with all that is needed to see it
 //! again: a seed, a minimal history, an image.
 
+pub mod fuzz;
+pub mod heap;
 pub mod ledger;
+pub mod targets;

@@ -5,6 +5,7 @@
 //!      -> wasm      portcask.wasm
 //!      -> test      every proof the project has, as steps with their seconds
 //!      -> demo      one directory, three hosts, told as a story
+//!      -> fuzz      the fuzz targets, searched by libFuzzer
 //!      -> dist      the archive for people without Rust
 //! ```
 //!
@@ -13,6 +14,7 @@
 mod canary;
 mod demo;
 mod dist;
+mod fuzz;
 mod hosts;
 mod readme;
 mod repo;
@@ -35,6 +37,9 @@ The commands of this repository: cargo xtask COMMAND
   test [PART ...]     run every check, or only some parts:
                       engine lint nostd wasm wasi docs demo package
   demo [--quick]      real data in one directory, written and read by three hosts
+  fuzz [--seconds N] [--record] [--keep] [TARGET ...]
+                      search for inputs that break the engine; needs a nightly compiler and
+                      cargo-fuzz, and says how to get them. --help tells more
   dist                target/dist: an archive of the command, the wasm module and checksums
   help                this text
 ";
@@ -68,6 +73,7 @@ fn dispatch(words: &[&str]) -> Result<ExitCode> {
         }
         "test" => test::command(&Repo::find()?, rest),
         "demo" => demo::command(&Repo::find()?, flag(rest, "--quick")?).map(|()| ExitCode::SUCCESS),
+        "fuzz" => fuzz::command(&Repo::find()?, rest).map(|()| ExitCode::SUCCESS),
         "dist" => {
             no_arguments(command, rest)?;
             dist::command(&Repo::find()?).map(|()| ExitCode::SUCCESS)
