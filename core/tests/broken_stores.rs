@@ -2,7 +2,7 @@
 
 use portcask_core::format::file::{FILE_HEADER_BYTES, FileHeader, FileKind, names};
 use portcask_core::format::manifest::{
-    Edit, MANIFEST_RECORDS_OFFSET, decode_record, encode_record,
+    Edit, MANIFEST_RECORDS_OFFSET, State, decode_record, encode_record,
 };
 use portcask_core::format::record::{self, Site};
 use portcask_core::memory::MemoryStorage;
@@ -404,4 +404,33 @@ fn no_seq_is_issued_again_under_a_bound_that_was_lost() {
     let store = open(&disk);
     assert!(!store.report().degraded, "{}", store.report());
     assert!(store.contains_key(b"new").unwrap());
+}
+
+#[test]
+fn a_segment_is_only_continued_above_its_base() {
+    let disk = MemoryStorage::new();
+    let mut store = open(&disk);
+    store.put(b"k", b"1").unwrap();
+    store.close().unwrap();
+    // The clean state says that the segment begins far above the last seq: nobody writes one.
+    let name = newest(&disk, FileKind::Manifest);
+    let mut bytes = disk.bytes(&name).unwrap();
+    let salt = FileHeader::decode(&bytes).unwrap().salt;
+    let (mut state, mut at) = (State::empty(), MANIFEST_RECORDS_OFFSET);
+    while let Ok((edits, length)) = decode_record(&bytes[at as usize..], salt, at) {
+        edits.iter().for_each(|edit| state.apply(edit).unwrap());
+        at += length as u64;
+    }
+    state.segments.last_mut().unwrap().base_seq += 1_000;
+    let at = MANIFEST_RECORDS_OFFSET;
+    bytes.truncate(at as usize);
+    bytes.extend(encode_record(&state.snapshot(), salt, at));
+    disk.set_bytes(&name, &bytes);
+
+    let mut store = open(&disk);
+    store.put(b"new", b"2").unwrap();
+    store.close().unwrap();
+    let store = open(&disk);
+    assert_eq!(store.get(b"new").unwrap().as_deref(), Some(&b"2"[..]));
+    assert!(store.verify(|_, _| ()).unwrap().is_sound());
 }
