@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   fuzz/corpus/<target>          committed: what searches begin with and tests repeat
+//!   fuzz/crashes/<target>         committed: inputs that were findings, named for what they show
 //!   target/fuzz/<target>/corpus   what a search adds; `--keep` takes the best of it over
 //!   target/fuzz/<target>/log      everything libFuzzer said
 //!   fuzz/artifacts/<target>       findings
@@ -28,13 +29,13 @@ pub struct Arguments {
     /// Appends what was counted to the ledger, one line a target
     #[arg(long)]
     record: bool,
-    /// Replaces the committed corpus by the fewest inputs that reach as much as everything known
+    /// Replaces the committed corpus by the fewest inputs that reach every edge of all known ones
     #[arg(long)]
     keep: bool,
     /// What the compiler adds to catch errors of memory
-    // The engine forbids `unsafe`, and the address sanitizer finds nothing else: what a target
-    // looks for are panics, hangs, and answers that are wrong, and of those the faster search
-    // finds more. See ARCHITECTURE.md for what was measured.
+    // The engine forbids `unsafe`, and errors of memory are all that the address sanitizer finds.
+    // A target looks for panics, hangs and wrong answers, and of those the faster search finds
+    // more: 2,000 histories of crash_recovery take 6 s, and 38 s under the sanitizer.
     #[arg(long, value_enum, default_value_t = Sanitizer::None)]
     sanitizer: Sanitizer,
     /// Only these targets
