@@ -2,16 +2,21 @@
 
 #[cfg(feature = "short-hash")]
 use portcask_core::Batch;
-use portcask_core::format::file::{FileKind, names};
+use portcask_core::format::file::{FILE_HEADER_BYTES, FileHeader, FileKind, names};
+use portcask_core::format::manifest::{
+    Edit, MANIFEST_RECORDS_OFFSET, State, decode_record, encode_record,
+};
+use portcask_core::format::record::{self, Site};
 use portcask_core::memory::MemoryStorage;
 use portcask_core::testing::sim::SimDisk;
 use portcask_core::{
-    Ack, Engine, Error, FileName, MergePolicy, OpenAccess, Options, Storage, WriteOptions, salvage,
+    Ack, Engine, Error, Expiry, FileName, MergePolicy, OpenAccess, Options, Storage, WriteOptions,
+    salvage,
 };
 
 const SYNCED: WriteOptions = WriteOptions {
     ack: Some(Ack::Synced),
-    expiry: portcask_core::Expiry::Never,
+    expiry: Expiry::Never,
     condition: None,
 };
 
@@ -434,4 +439,132 @@ fn two_keys_of_one_hash_in_one_batch_are_refused_and_neither_is_lost() {
         refused > 10,
         "400 keys of 16 bits meet in most batches: {refused}"
     );
+}
+
+#[test]
+fn a_record_that_is_older_than_those_before_it_is_damage_to_a_merge() {
+    let disk = MemoryStorage::new();
+    let mut store = open(&disk);
+    for key in [b"a", b"b", b"c"] {
+        store.put(key, b"1").unwrap();
+    }
+    store.put(b"a", b"2").unwrap();
+    store.rotate().unwrap();
+    let written = store.stats().segments[0].id;
+    store.close().unwrap();
+
+    // The third record says that it was the first, behind a right check.
+    let name = names::segment(written);
+    let mut bytes = disk.bytes(&name).unwrap();
+    let header = FileHeader::decode(&bytes).unwrap();
+    let site = Site {
+        salt: header.salt,
+        base_seq: header.base_seq,
+    };
+    let (mut at, mut heads) = (FILE_HEADER_BYTES, Vec::new());
+    while let Ok(found) = record::decode(&bytes[at..], site, at as u64) {
+        heads.push((at, found.head));
+        at += found.record_bytes() as usize;
+    }
+    let puts = heads.iter().filter(|(_, head)| head.kind.is_put());
+    let puts: Vec<_> = puts.copied().collect();
+    let (at, mut head) = puts[2];
+    head.seq = puts[0].1.seq;
+    let mut lie = Vec::new();
+    head.encode(&mut lie, site, at as u64);
+    bytes[at..at + lie.len()].copy_from_slice(&lie);
+    disk.set_bytes(&name, &bytes);
+
+    let mut store = open(&disk);
+    let refused = store.merge_all(|_, _| ());
+    assert!(
+        matches!(refused, Err(Error::Corrupt { file, offset, .. }) if file == name && offset == at as u64),
+        "{refused:?}"
+    );
+    for (key, value) in [(b"a", b"2"), (b"b", b"1"), (b"c", b"1")] {
+        assert_eq!(store.get(key).unwrap().as_deref(), Some(&value[..]));
+    }
+}
+
+#[test]
+fn what_a_merge_dropped_for_its_age_is_not_young_again_after_a_crash() {
+    const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+    const START_MS: u64 = 1_700_000_000_000;
+    let disk = MemoryStorage::new();
+    disk.set_now_ms(Some(START_MS));
+    let mut store = open(&disk);
+    let short = WriteOptions {
+        expiry: Expiry::AfterMs(16),
+        ..SYNCED
+    };
+    store.put_with(b"k", b"v", &short).unwrap();
+    store.rotate().unwrap();
+    disk.set_now_ms(Some(START_MS + DAY_MS - 1));
+    store.merge_all(|_, _| ()).unwrap();
+    drop(store);
+    // Now the clock is not believed, and what is believed must not lie before the merge.
+    disk.set_now_ms(Some(START_MS + 3 * DAY_MS));
+    let store = open(&disk);
+    assert!(store.report().clock_jump.is_some());
+    assert_eq!(store.now_ms(), Some(START_MS + DAY_MS - 1));
+}
+
+#[test]
+fn no_seq_is_issued_again_under_a_bound_that_was_lost() {
+    let disk = MemoryStorage::new();
+    let mut store = open(&disk);
+    for n in 0..20 {
+        store.put(b"k", &[n]).unwrap();
+    }
+    let last = store.stats().last_seq;
+    store.close().unwrap();
+    // An unclean state that knows the last seq and no bound: nobody writes one.
+    let name = newest(&disk, FileKind::Manifest);
+    let mut bytes = disk.bytes(&name).unwrap();
+    let salt = FileHeader::decode(&bytes).unwrap().salt;
+    let at = MANIFEST_RECORDS_OFFSET;
+    let (edits, _) = decode_record(&bytes[at as usize..], salt, at).unwrap();
+    let kept = |edit: &Edit| matches!(edit, Edit::HashKey(_));
+    let mut edits: Vec<Edit> = edits.into_iter().filter(kept).collect();
+    edits.extend([Edit::NextId(100), Edit::LastSeq(last)]);
+    bytes.truncate(at as usize);
+    bytes.extend(encode_record(&edits, salt, at));
+    disk.set_bytes(&name, &bytes);
+
+    let mut store = open(&disk);
+    assert!(store.put(b"new", b"1").unwrap() > last);
+    store.rotate().unwrap();
+    store.close().unwrap();
+    let store = open(&disk);
+    assert!(!store.report().degraded, "{}", store.report());
+    assert!(store.contains_key(b"new").unwrap());
+}
+
+#[test]
+fn a_segment_is_only_continued_above_its_base() {
+    let disk = MemoryStorage::new();
+    let mut store = open(&disk);
+    store.put(b"k", b"1").unwrap();
+    store.close().unwrap();
+    // The clean state says that the segment begins far above the last seq: nobody writes one.
+    let name = newest(&disk, FileKind::Manifest);
+    let mut bytes = disk.bytes(&name).unwrap();
+    let salt = FileHeader::decode(&bytes).unwrap().salt;
+    let (mut state, mut at) = (State::empty(), MANIFEST_RECORDS_OFFSET);
+    while let Ok((edits, length)) = decode_record(&bytes[at as usize..], salt, at) {
+        edits.iter().for_each(|edit| state.apply(edit).unwrap());
+        at += length as u64;
+    }
+    state.segments.last_mut().unwrap().base_seq += 1_000;
+    let at = MANIFEST_RECORDS_OFFSET;
+    bytes.truncate(at as usize);
+    bytes.extend(encode_record(&state.snapshot(), salt, at));
+    disk.set_bytes(&name, &bytes);
+
+    let mut store = open(&disk);
+    store.put(b"new", b"2").unwrap();
+    store.close().unwrap();
+    let store = open(&disk);
+    assert_eq!(store.get(b"new").unwrap().as_deref(), Some(&b"2"[..]));
+    assert!(store.verify(|_, _| ()).unwrap().is_sound());
 }

@@ -6,9 +6,10 @@
 
 use portcask_core::Ack::{Buffered, Synced, Written};
 use portcask_core::format::file::names;
-use portcask_core::testing::history::History;
+use portcask_core::storage::ErrorKind;
+use portcask_core::testing::history::{Cut, History, Life};
 use portcask_core::testing::sim::{
-    AllKept, Dice, EveryChoice, Laws, Luck, NothingKept, SimDisk, Torn,
+    AllKept, Call, Dice, EveryChoice, Fault, Laws, Luck, NothingKept, SimDisk, Torn,
 };
 use portcask_core::testing::world::{Step, World, random_step};
 
@@ -297,4 +298,39 @@ fn every_subset_of_the_pending_changes_leaves_a_prefix() {
         images += 1;
     }
     assert!(images >= 16, "only {images} images");
+}
+
+/// The second opener cannot read, so it comes up as a reader and leaves the first one's manifest
+/// the newest; the first one cannot read its fence either, and refuses a write it has appended.
+#[test]
+fn a_write_refused_beside_an_opener_that_failed_may_show_up_like_any_refused_one() {
+    let put = |key, ack| Step::Put {
+        key,
+        bytes: 20,
+        ack,
+        life_ms: None,
+    };
+    let life = |steps: Vec<Step>| Life {
+        steps,
+        end: Cut {
+            after: 255,
+            luck: 0,
+        },
+        recoveries: Vec::new(),
+        cut_at_rest: false,
+    };
+    let failing = |nth| Step::Fail(Fault::from(nth, ErrorKind::Io).on(Call::Read));
+    for nth in 1..40 {
+        let history = History {
+            seed: nth,
+            laws: Laws::GUEST,
+            lives: vec![
+                life(vec![put(1, Synced), Step::Rotate, put(2, Synced)]),
+                life(vec![failing(nth), Step::SecondOpener]),
+            ],
+        };
+        if let Err(violation) = history.run(&mut ()) {
+            panic!("read {nth}: {}", history.minimal(violation));
+        }
+    }
 }

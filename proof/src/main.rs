@@ -1,7 +1,7 @@
 //! `portcask-proof`: the campaigns as commands. `cargo xtask` starts them for people.
 
 use clap::{Parser, Subcommand};
-use portcask_proof::{every_bit, page, planted, powercut, prove, tools};
+use portcask_proof::{every_bit, fuzz, page, planted, powercut, prove, tools};
 use std::process::ExitCode;
 
 /// Searches for a lost write and counts what was tried.
@@ -26,6 +26,12 @@ enum Campaign {
     PowercutOpener(powercut::OpenerArguments),
     /// Flip each bit of a store
     EveryBit(every_bit::Arguments),
+    /// Search for inputs that break the engine, with libFuzzer
+    Fuzz(fuzz::Arguments),
+    /// Run inputs of one fuzz target once, on any compiler: a finding panics again
+    FuzzReplay(fuzz::ReplayArguments),
+    /// Write the inputs that a search begins with
+    FuzzSeeds,
     /// Plant each deliberate bug of the engine, and look for it
     Planted(planted::Arguments),
     /// Run cargo-mutants on the core
@@ -43,6 +49,9 @@ fn main() -> ExitCode {
         Campaign::PowercutWriter(arguments) => powercut::write(&arguments),
         Campaign::PowercutOpener(arguments) => powercut::reopen(&arguments),
         Campaign::EveryBit(arguments) => ended(every_bit::run(&arguments)),
+        Campaign::Fuzz(arguments) => fuzz::run(&arguments),
+        Campaign::FuzzReplay(arguments) => fuzz::replay(&arguments),
+        Campaign::FuzzSeeds => fuzz::seeds(),
         Campaign::Planted(arguments) => ended(planted::run(&arguments)),
         Campaign::Mutants(arguments) => ended(tools::mutants(&arguments)),
         Campaign::Coverage(arguments) => ended(tools::coverage(&arguments)),

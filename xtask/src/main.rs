@@ -7,7 +7,6 @@
 //!      -> demo      one directory, three hosts, told as a story
 //!      -> proof     the campaigns of `proof/`, which search longer than a test may
 //!      -> dist      the archive for people without Rust
-//!      -> powercut  real power cuts, and what else of `proof` runs as a campaign
 //! ```
 //!
 //! No dependencies: this program stands in front of every other build, so it has to be there in seconds.
@@ -45,6 +44,9 @@ The commands of this repository: cargo xtask COMMAND
   every-bit [--json] [--record]
                       flip each bit of a store: is every answer right or an error?
   planted [--record]  plant each deliberate bug of the engine: does the harness find it?
+  fuzz [--seconds N] [--record] [--keep] [TARGET ...]
+                      search for inputs that break the engine; needs a nightly compiler and
+                      cargo-fuzz, and says how to get them. --help tells more
   mutants [--shard K/N] [--record]
                       change the engine one expression at a time: do its tests notice?
   coverage [--record] what the engine's tests reach
@@ -83,10 +85,9 @@ fn dispatch(words: &[&str]) -> Result<ExitCode> {
         }
         "test" => test::command(&Repo::find()?, rest),
         "demo" => demo::command(&Repo::find()?, flag(rest, "--quick")?).map(|()| ExitCode::SUCCESS),
-        "prove" | "powercut" | "mutants" | "coverage" => {
+        "prove" | "powercut" | "every-bit" | "fuzz" | "mutants" | "coverage" => {
             proof::campaign(&Repo::find()?, command, rest)
         }
-        "every-bit" => proof::campaign(&Repo::find()?, command, rest),
         "planted" => proof::campaign_with(&Repo::find()?, &["planted-bugs"], command, rest),
         "reliability" => proof::campaign(&Repo::find()?, "page", rest),
         "dist" => {

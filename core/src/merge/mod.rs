@@ -429,6 +429,10 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 _ if found.state != State::Intact => {
                     return Err(self.damaged(slot, id, found.offset, Damage::Body));
                 }
+                // Nobody wrote it there: an output could not hold it behind a newer one.
+                _ if found.head.seq < job.newest_seq() => {
+                    return Err(self.damaged(slot, id, found.offset, Damage::Head));
+                }
                 Fate::Keep => self.keep(job, &mut walker, &found, hash, false)?,
                 Fate::Tombstone => {
                     self.keep(job, &mut walker, &found, hash, true)?;
@@ -609,6 +613,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         }
         crate::engine::sync_names(&self.storage)?;
         let floor = self.state().history_floor.max(job.dropped_seq);
+        self.observe_clock();
+        let clock_ms = self.index.read(|index| index.clock.floor_ms());
         let remove = job.inputs.iter().map(|input| input.id).collect();
         self.check_fence()?;
         if planted(Bug::InputsRemovedEarly) {
@@ -625,6 +631,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                     with: entries,
                 },
                 Edit::HistoryFloor(floor),
+                // What was dropped because its time was up must not be expected at an earlier one.
+                Edit::Clock(clock_ms),
             ])
         });
         if let Err(refused) = done {
@@ -755,6 +763,11 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
 }
 
 impl<F> Job<F> {
+    /// The seq of the last record copied.
+    fn newest_seq(&self) -> u64 {
+        self.outputs.last().map_or(0, |output| output.last_seq)
+    }
+
     /// Everything is copied; the commit is next.
     fn is_copied(&self) -> bool {
         matches!(self.phase, Phase::Copy { input, .. } if input == self.inputs.len())

@@ -152,7 +152,7 @@ impl<S: Storage> Replay<'_, S> {
         seq: u64,
     ) -> Result<Fresh<S::File>> {
         let mut base_seq = seq.checked_add(1).ok_or(Error::SeqExhausted)?;
-        let mut walker = None;
+        let mut tail = None;
         if let Outcome::Seal {
             opened,
             valid_bytes,
@@ -162,14 +162,14 @@ impl<S: Storage> Replay<'_, S> {
         {
             let open = |from| opened.walk(from, *tail_end);
             let mut heads = open(*valid_bytes);
-            while let Some(Step::Record(first)) = heads.next_head()? {
+            while let Some(step) = heads.next_head()? {
+                let found = still_whole(step, opened.id)?;
                 // A marker repeats the number of a record that may lie before the cut.
-                if first.head.kind != Kind::Marker {
-                    base_seq = first.head.seq;
-                    break;
+                if found.head.kind != Kind::Marker {
+                    base_seq = base_seq.min(found.head.seq);
                 }
             }
-            walker = Some(open(*valid_bytes));
+            tail = Some((open(*valid_bytes), opened.id));
         }
         let now = self.storage.now_ms().unwrap_or(0);
         let created = loop {
@@ -211,8 +211,9 @@ impl<S: Storage> Replay<'_, S> {
         let mut hint = HintLog::new(self.storage, self.store, created.id, created.site.salt, now);
         let mut counted = Counted::default();
         let mut out = Appender::new(created.file.clone(), name, created.site, start);
-        if let Some(mut walker) = walker {
-            while let Some(Step::Record(found)) = walker.next()? {
+        if let Some((mut walker, old)) = tail {
+            while let Some(step) = walker.next()? {
+                let found = still_whole(step, old)?;
                 if found.head.kind == Kind::Marker {
                     continue;
                 }
@@ -400,6 +401,21 @@ fn whole_unit<F: File>(walker: &mut Walker<F>) -> Result<Option<u64>> {
             Ok(whole.then(|| 1 + rest_records))
         }
     }
+}
+
+/// A step of a walk over the tail, which was divided a moment ago: if a record is not whole now, it
+/// could not be read, and must not be taken for the end.
+fn still_whole(step: Step, segment: u64) -> Result<Found> {
+    let offset = match step {
+        Step::Record(found) if found.state == State::Intact => return Ok(found),
+        Step::Record(found) => found.offset,
+        Step::Gap(gap) => gap.from,
+    };
+    Err(Error::Corrupt {
+        file: names::segment(segment),
+        offset,
+        damage: Damage::Unreadable,
+    })
 }
 
 fn intact<F: File>(walker: &mut Walker<F>) -> Result<Option<Found>> {

@@ -95,7 +95,9 @@ impl<'a, S: Storage> Replay<'a, S> {
     /// Every sealed segment of a state, in order.
     pub(crate) fn sealed(&mut self, state: &Manifest) -> Result<()> {
         for (rank, entry) in (0..).zip(&state.segments) {
-            self.max_seq = self.max_seq.max(entry.last_seq);
+            // Whatever was or will be written there has its base at least.
+            let seen = entry.last_seq.max(entry.base_seq.saturating_sub(1));
+            self.max_seq = self.max_seq.max(seen);
             if entry.state.is_sealed()
                 && let Some(opened) = self.open_segment(entry, rank)?
             {

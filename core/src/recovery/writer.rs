@@ -193,7 +193,7 @@ fn take_over<S: Storage>(
     } else if planted(Bug::SeqReissued) {
         seen
     } else {
-        state.seq_bound.max(seen)
+        state.seq_bound.max(state.last_seq).max(seen)
     };
     state.clean = false;
     // A cut may keep the copy that is now made of the tail and lose the tail itself: its numbers

@@ -251,9 +251,20 @@ impl World {
             Ok(second) => {
                 let first = self.store.replace(second);
                 self.promise();
-                let late = first.map(|mut first| first.put(b"late", b"late"));
-                if matches!(late, Some(Ok(_))) {
-                    self.broken = Some(String::from("the fenced opener took a write"));
+                let began = self.disk.changes();
+                match first.map(|mut first| first.put(b"late", b"late")) {
+                    Some(Ok(_)) => {
+                        self.broken = Some(String::from("the fenced opener took a write"));
+                    }
+                    None | Some(Err(Error::Fenced { .. })) => {}
+                    // Calls fail: the second one may not have become a writer, and then the first
+                    // one's write is refused like any other.
+                    Some(Err(_)) => {
+                        let value = (b"late".to_vec(), None);
+                        let edit = (b"late".to_vec(), Some(value));
+                        self.oracle.attempt(began, Write::Keys(vec![edit]));
+                        self.oracle.refuse();
+                    }
                 }
                 Ok(())
             }
