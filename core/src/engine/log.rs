@@ -262,11 +262,12 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     }
 
     /// Gives up a pending id under whose name something lies: what is ours may then be deleted, a
-    /// stranger's file stays.
+    /// stranger's file stays. What cannot be looked at stays pending, for the next opening to judge.
     pub(crate) fn give_up_id(&mut self, id: u64) -> Result<()> {
         match may_be_abandoned(&self.storage, self.store, id) {
             Ok(true) => self.commit(&[Edit::Condemn(Vec::from([id]))]),
-            _ => self.commit(&Edit::disown(id)),
+            Ok(false) => self.commit(&Edit::disown(id)),
+            Err(_) => Ok(()),
         }
     }
 

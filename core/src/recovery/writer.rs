@@ -208,11 +208,13 @@ fn take_over<S: Storage>(
     };
     // Whatever was being written when the last writer stopped means nothing.
     for id in core::mem::take(&mut state.pending) {
-        if may_be_abandoned(storage, store, id)? {
-            state
-                .apply(&Edit::Condemn(Vec::from([id])))
-                .map_err(invalid)?;
-        }
+        let edit = match may_be_abandoned(storage, store, id) {
+            Ok(true) => Edit::Condemn(Vec::from([id])),
+            Ok(false) => continue,
+            // For the next opening to judge.
+            Err(_) => Edit::Pending(id),
+        };
+        state.apply(&edit).map_err(invalid)?;
     }
     if state.seq_bound <= seq {
         state.seq_bound = seq.checked_add(SEQ_BLOCK).ok_or(Error::SeqExhausted)?;
@@ -314,13 +316,16 @@ impl<S: Storage> Replay<'_, S> {
     }
 }
 
-/// Whether the file of a pending id may be deleted: not if somebody else put one there.
+/// Whether the file of a pending id may be deleted: not if somebody else put one there. An error if
+/// it cannot be looked at.
 pub(crate) fn may_be_abandoned<S: Storage>(storage: &S, store: StoreId, id: u64) -> Result<bool> {
     let name = names::segment(id);
     let file = match storage.open(&name, Access::Read) {
         Ok(file) => file,
         Err(error) if error.kind == ErrorKind::NotFound => return Ok(true),
-        Err(_) => return Ok(false),
+        // A directory or a link of that name.
+        Err(_) if matches!(storage.exists(&name), Ok(false)) => return Ok(false),
+        Err(error) => return Err(Error::storage(Op::Open, Some(name), error)),
     };
     let mut header = [0; FILE_HEADER_BYTES];
     let got = file.pread(0, &mut header).during(Op::Read, name)?;

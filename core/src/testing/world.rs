@@ -426,8 +426,10 @@ impl World {
         let state = store.state();
         let mut manifests = 0;
         for (name, bytes) in self.disk.files() {
-            // Whose a file without a whole header is, nobody can tell.
-            let Ok(header) = FileHeader::decode(&bytes) else {
+            // Whose a file without a whole header of its own is, nobody can tell.
+            let header = FileHeader::decode(&bytes).ok();
+            let own = |header: &FileHeader| names::parse(&name) == Some((header.kind, header.id));
+            let Some(header) = header.filter(own) else {
                 continue;
             };
             manifests += u32::from(header.kind == FileKind::Manifest);
