@@ -107,31 +107,29 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     }
 
     fn stretches(&self) -> Result<Vec<Stretch<S::File>>> {
-        let state = self.state();
+        let mut stretches = Vec::new();
         self.index.read(|index| {
-            state
-                .segments
-                .iter()
-                .map(|entry| {
-                    let slot = index.slot_of(entry.id);
-                    let found = slot.and_then(|slot| Some((slot, index.segment(slot)?)));
-                    let (slot, segment) = found.ok_or(Error::Corrupt {
-                        file: names::segment(entry.id),
-                        offset: 0,
-                        damage: Damage::Missing,
-                    })?;
-                    let buffered = match index.tail.segment == slot {
-                        true => index.tail.bytes.len() as u64,
-                        false => 0,
-                    };
-                    Ok(Stretch {
-                        entry: entry.clone(),
-                        slot,
-                        file: segment.file.clone(),
-                        end: segment.end - buffered,
-                    })
-                })
-                .collect()
+            for entry in &self.state().segments {
+                let slot = index.slot_of(entry.id);
+                let found = slot.and_then(|slot| Some((slot, index.segment(slot)?)));
+                let (slot, segment) = found.ok_or(Error::Corrupt {
+                    file: names::segment(entry.id),
+                    offset: 0,
+                    damage: Damage::Missing,
+                })?;
+                let buffered = match index.tail.segment == slot {
+                    true => index.tail.bytes.len() as u64,
+                    false => 0,
+                };
+                let stretch = Stretch {
+                    entry: *entry,
+                    slot,
+                    file: segment.file.clone(),
+                    end: segment.end - buffered,
+                };
+                fallible::push(&mut stretches, stretch)?;
+            }
+            Ok(stretches)
         })
     }
 }
@@ -202,14 +200,15 @@ impl<F: File + Clone> LogView<F> {
                     segment: stretch.slot,
                     offset: found.offset as u32,
                 };
-                versions.push(Version {
+                let version = Version {
                     seq: found.head.seq,
                     value: is_put.then(|| stretch.value(&found)).transpose()?,
                     expiry_ms: found.head.expiry_ms,
                     file: names::segment(stretch.entry.id),
                     offset: found.offset,
                     live: live.is_some_and(|slot| slot.place == here),
-                });
+                };
+                fallible::push(&mut versions, version)?;
             }
         }
         Ok(versions)

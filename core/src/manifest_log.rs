@@ -52,13 +52,11 @@ pub(crate) struct Survey {
 
 /// Reads every manifest in `names`, newest first, until one holds a valid state.
 pub(crate) fn survey<S: Storage>(storage: &S, names: &[FileName], below: u64) -> Result<Survey> {
-    let mut epochs: Vec<u64> = names
-        .iter()
-        .filter_map(|name| match names::parse(name) {
-            Some((FileKind::Manifest, epoch)) if epoch < below.min(STRAY_EPOCH) => Some(epoch),
-            _ => None,
-        })
-        .collect();
+    let found = names.iter().filter_map(|name| match names::parse(name) {
+        Some((FileKind::Manifest, epoch)) if epoch < below.min(STRAY_EPOCH) => Some(epoch),
+        _ => None,
+    });
+    let mut epochs = fallible::collect(found)?;
     epochs.sort_unstable();
     let mut skipped = false;
     for epoch in epochs.into_iter().rev() {
@@ -101,7 +99,10 @@ fn load<S: Storage>(storage: &S, epoch: u64) -> Result<Option<Loaded>> {
     while at < bytes.len() {
         match manifest::decode_record(&bytes[at..], header.salt, at as u64) {
             Ok((edits, length)) => {
-                let mut next = state.clone().unwrap_or_else(State::empty);
+                let mut next = match &state {
+                    Some(state) => state.try_clone()?,
+                    None => State::empty(),
+                };
                 let applied = edits.iter().try_for_each(|edit| next.apply(edit));
                 match applied.and_then(|()| next.check_invariants()) {
                     Ok(()) => {}
@@ -151,7 +152,7 @@ pub(crate) fn claim<S: Storage>(
             && epoch < STRAY_EPOCH
             && may_be_ours(storage, *name, epoch)?
         {
-            older.push(epoch);
+            fallible::push(&mut older, epoch)?;
         }
     }
     let mut epoch = older.iter().copied().max().unwrap_or(0);
@@ -255,7 +256,7 @@ impl<F: File> ManifestLog<F> {
         fallible::extend(&mut bytes, &header.encode())?;
         // The fence stays as it is: a newer opener may already have written it.
         file.append(0, &bytes).during(Op::Append, name)?;
-        let record = manifest::encode_record(&state.snapshot(), salt, MANIFEST_RECORDS_OFFSET);
+        let record = manifest::encode_record(&state.snapshot()?, salt, MANIFEST_RECORDS_OFFSET)?;
         file.append(MANIFEST_RECORDS_OFFSET, &record)
             .during(Op::Append, name)?;
         file.sync().during(Op::Sync, name)?;
@@ -274,7 +275,7 @@ impl<F: File> ManifestLog<F> {
     /// An error leaves the old state in force. [`Error::Poisoned`] means that not even that is
     /// certain, and nothing more may be written.
     pub(crate) fn commit(&mut self, edits: &[Edit]) -> Result<()> {
-        let mut next = self.state.clone();
+        let mut next = self.state.try_clone()?;
         for edit in edits {
             next.apply(edit)
                 .map_err(|damage| edit_error(damage, self.name, self.end))?;
@@ -282,7 +283,7 @@ impl<F: File> ManifestLog<F> {
         // What the next opener would not believe must never be committed.
         next.check_invariants()
             .map_err(|damage| edit_error(damage, self.name, self.end))?;
-        let record = manifest::encode_record(edits, self.salt, self.end);
+        let record = manifest::encode_record(edits, self.salt, self.end)?;
         if let Err(error) = self.file.append(self.end, &record) {
             let refused = Error::storage(Op::Append, Some(self.name), error);
             return Err(self.take_back().map_or(Error::Poisoned, |()| refused));

@@ -1,6 +1,7 @@
 //! What opening, verifying and salvaging found out, as data and as one line for a person.
 
 use crate::error::Damage;
+use crate::fallible::{self, OutOfMemory};
 use crate::prelude::*;
 use crate::storage::FileName;
 use core::fmt;
@@ -21,6 +22,16 @@ pub struct DamageReport {
     /// Whether a key of the store depends on these bytes: `false` for records that were
     /// superseded, and for caches that are rebuilt.
     pub live: bool,
+}
+
+impl DamageReport {
+    /// A copy, unless memory is refused.
+    pub(crate) fn try_clone(&self) -> Result<Self, OutOfMemory> {
+        Ok(Self {
+            key: self.key.as_deref().map(fallible::copy).transpose()?,
+            ..*self
+        })
+    }
 }
 
 impl fmt::Display for DamageReport {
@@ -82,13 +93,26 @@ pub struct RecoveryReport {
 
 impl RecoveryReport {
     /// Keeps a damaged place, or counts it. Returns its position in `damages`.
-    pub(crate) fn note(&mut self, damage: DamageReport) -> Option<usize> {
+    pub(crate) fn note(&mut self, damage: DamageReport) -> Result<Option<usize>, OutOfMemory> {
         if self.damages.len() >= DAMAGES_KEPT {
             self.damages_omitted += 1;
-            return None;
+            return Ok(None);
         }
-        self.damages.push(damage);
-        Some(self.damages.len() - 1)
+        fallible::push(&mut self.damages, damage)?;
+        Ok(Some(self.damages.len() - 1))
+    }
+
+    /// A copy, unless memory is refused.
+    pub(crate) fn try_clone(&self) -> Result<Self, OutOfMemory> {
+        let mut damages = Vec::new();
+        for damage in &self.damages {
+            fallible::push(&mut damages, damage.try_clone()?)?;
+        }
+        Ok(Self {
+            damages,
+            orphans: fallible::copy(&self.orphans)?,
+            ..*self
+        })
     }
 
     /// Whether nothing was cut, lost, damaged or left in doubt.

@@ -61,19 +61,15 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         self.sweep_expired();
         let mut report = VerifyReport::default();
         let state = self.state();
-        let ends: Vec<(&SegmentEntry, u64)> = state
-            .segments
-            .iter()
-            .map(|entry| {
-                let end = self.index.read(|index| {
-                    let segment = index.segment(index.slot_of(entry.id)?)?;
-                    let buffered = index.tail.bytes.len() as u64;
-                    let active = entry.state == SegmentState::Active;
-                    Some(segment.end - if active { buffered } else { 0 })
-                });
-                (entry, end.unwrap_or(entry.valid_bytes))
-            })
-            .collect();
+        let ends = fallible::collect(state.segments.iter().map(|entry| {
+            let end = self.index.read(|index| {
+                let segment = index.segment(index.slot_of(entry.id)?)?;
+                let buffered = index.tail.bytes.len() as u64;
+                let active = entry.state == SegmentState::Active;
+                Some(segment.end - if active { buffered } else { 0 })
+            });
+            (entry, end.unwrap_or(entry.valid_bytes))
+        }))?;
         let total: u64 = ends.iter().map(|(_, end)| *end).sum();
         for (entry, end) in ends {
             let before = report.bytes;
@@ -83,7 +79,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             report.bytes = before + end;
             progress(report.bytes, total);
         }
-        self.verify_places(&mut report);
+        self.verify_places(&mut report)?;
         Ok(report)
     }
 
@@ -108,7 +104,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             Ok(file) => file,
             Err(error) if error.kind == ErrorKind::NotFound => {
                 let gone = damage(0, end, Damage::Missing, None, true);
-                report.damages.push(gone);
+                fallible::push(&mut report.damages, gone)?;
                 return Ok(());
             }
             Err(error) => return Err(Error::storage(Op::Open, Some(name), error)),
@@ -120,9 +116,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         });
         if !sound {
             let bytes = FILE_HEADER_BYTES as u64;
-            report
-                .damages
-                .push(damage(0, bytes, Damage::FileHeader, None, false));
+            let header = damage(0, bytes, Damage::FileHeader, None, false);
+            fallible::push(&mut report.damages, header)?;
         }
         let site = Site {
             salt: entry.salt,
@@ -138,9 +133,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 Step::Gap(gap) => {
                     whole = false;
                     let bytes = gap.to - gap.from;
-                    report
-                        .damages
-                        .push(damage(gap.from, bytes, gap.damage, None, true));
+                    let gap = damage(gap.from, bytes, gap.damage, None, true);
+                    fallible::push(&mut report.damages, gap)?;
                 }
                 Step::Record(found) => {
                     report.records += 1;
@@ -163,12 +157,11 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                             _ => Damage::Body,
                         };
                         let certain = found.state != State::KeyRotten;
-                        let key = certain.then(|| walker.key().to_vec());
+                        let key = certain.then(|| fallible::copy(walker.key())).transpose()?;
                         // A tombstone or an unnamed key may still be needed.
                         let live = live || !certain || kind.is_tombstone();
-                        report
-                            .damages
-                            .push(damage(found.offset, found.bytes, what, key, live));
+                        let rotten = damage(found.offset, found.bytes, what, key, live);
+                        fallible::push(&mut report.damages, rotten)?;
                     }
                     if whole && entries.len() < HINT_ENTRIES_CHECKED {
                         fallible::push(
@@ -194,13 +187,11 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             let begun = got >= 8 && has_footer_magic(&file, end);
             if begun && !footer.is_ok_and(|f| f.data_end == end && f.header.salt == entry.salt) {
                 let bytes = FOOTER_BYTES as u64;
-                report
-                    .damages
-                    .push(damage(end, bytes, Damage::Footer, None, false));
+                let footer = damage(end, bytes, Damage::Footer, None, false);
+                fallible::push(&mut report.damages, footer)?;
             }
         }
-        self.verify_hint(entry, site, (end, &entries), report);
-        Ok(())
+        self.verify_hint(entry, site, (end, &entries), report)
     }
 
     /// Every block of a hint must check and agree with the segment's records, which end at `end`.
@@ -211,51 +202,51 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         site: Site,
         (end, records): (u64, &[Recorded]),
         report: &mut VerifyReport,
-    ) {
+    ) -> Result<()> {
         let name = names::hint(entry.id);
         let Ok(file) = self.storage.open(&name, Access::Read) else {
-            return;
+            return Ok(());
         };
         report.files += 1;
         let mut complain = |offset, bytes| {
-            report.damages.push(DamageReport {
+            let hint = DamageReport {
                 file: name,
                 offset,
                 bytes,
                 damage: Damage::Hint,
                 key: None,
                 live: false,
-            });
+            };
+            Ok(fallible::push(&mut report.damages, hint)?)
         };
         let len = file.len().unwrap_or(0);
         if len == 0 {
             // Given up before its header was written.
-            return;
+            return Ok(());
         }
         let mut header = [0; FILE_HEADER_BYTES];
         let got = file.pread(0, &mut header).unwrap_or(0);
         if FileHeader::decode(&header[..got]).is_err() {
-            complain(0, FILE_HEADER_BYTES as u64);
-            return;
+            return complain(0, FILE_HEADER_BYTES as u64);
         }
         let mut at = FILE_HEADER_BYTES as u64;
         let mut records = records.iter();
         let mut buffer = Vec::new();
         let mut covered = FILE_HEADER_BYTES as u64;
         while at < len && covered < end {
-            if fallible::resize(&mut buffer, BLOCK_BYTES_MAX).is_err() {
-                return;
-            }
+            fallible::resize(&mut buffer, BLOCK_BYTES_MAX)?;
             let got = file.pread(at, &mut buffer).unwrap_or(0);
             let Ok((block, length)) = hint::decode_block(&buffer[..got], site.salt, at) else {
                 // The last block of a growing hint may be on its way.
-                if entry.state == SegmentState::Sealed {
-                    complain(at, len - at);
-                }
-                return;
+                return match entry.state {
+                    SegmentState::Sealed => complain(at, len - at),
+                    SegmentState::Active => Ok(()),
+                };
             };
             for (offset, entry) in block.entries() {
-                let Some(record) = records.next() else { return };
+                let Some(record) = records.next() else {
+                    return Ok(());
+                };
                 let told = Recorded {
                     offset,
                     bytes: entry.record_bytes,
@@ -263,22 +254,22 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                     hash: entry.hash,
                 };
                 if *record != told {
-                    complain(at, length as u64);
-                    return;
+                    return complain(at, length as u64);
                 }
             }
             at += length as u64;
             covered = block.to;
         }
+        Ok(())
     }
 
     /// Every place in the index must hold its own key's record.
-    fn verify_places(&self, report: &mut VerifyReport) {
+    fn verify_places(&self, report: &mut VerifyReport) -> Result<()> {
         let mut from = Some(0);
         while let Some(cursor) = from {
-            let page: Vec<_> = self
+            let page = self
                 .index
-                .read(|index| index.keydir.scan(cursor).take(PLACES_CHECKED).collect());
+                .read(|index| fallible::collect(index.keydir.scan(cursor).take(PLACES_CHECKED)))?;
             from = page.last().and_then(|(hash, _)| hash.hi.checked_add(1));
             for (hash, slot) in page {
                 let located = self.index.read(|index| index.locate_slot(slot));
@@ -310,20 +301,19 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                     && still_there()
                     && !report.damages.iter().any(known)
                 {
-                    report.damages.push(DamageReport {
+                    let misplaced = DamageReport {
                         file: spot.name(),
                         offset: spot.offset,
                         bytes: spot.bytes,
                         damage,
                         key: None,
                         live: true,
-                    });
+                    };
+                    fallible::push(&mut report.damages, misplaced)?;
                 }
             }
-            if from.is_none() {
-                return;
-            }
         }
+        Ok(())
     }
 }
 

@@ -52,7 +52,7 @@ fn a_crash_in_the_middle_of_a_rotation_leaves_no_file_for_ever() {
         assert_eq!(store.get(b"k").unwrap().as_deref(), Some(&b"v"[..]));
         assert_eq!(
             files(&disk, FileKind::Segment).len(),
-            store.stats().segments.len(),
+            store.stats().unwrap().segments.len(),
             "{begun:?}"
         );
     }
@@ -211,7 +211,7 @@ fn salvage_tells_of_a_segment_that_is_cut_between_two_records() {
     let disk = MemoryStorage::new();
     let mut store = open(&disk);
     store.put(b"a", b"1").unwrap();
-    let first = store.stats().segments[0].size_bytes;
+    let first = store.stats().unwrap().segments[0].size_bytes;
     store.put(b"b", b"2").unwrap();
     store.close().unwrap();
     let segment = newest(&disk, FileKind::Segment);
@@ -281,7 +281,7 @@ fn failing_on_a_full_disk_again_and_again_leaves_nothing_behind() {
     assert!(store.contains_key(b"big").unwrap());
     assert_eq!(
         files(&disk, FileKind::Segment).len(),
-        store.stats().segments.len()
+        store.stats().unwrap().segments.len()
     );
 }
 

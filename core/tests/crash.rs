@@ -92,7 +92,7 @@ fn a_lost_name_is_told_and_never_passed_over_in_silence() {
             world.apply(&step).unwrap();
         }
         let at = world.disk.changes();
-        let stats = world.store.take().unwrap().stats();
+        let stats = world.store.take().unwrap().stats().unwrap();
         let newest = [
             names::manifest(stats.epoch),
             names::segment(stats.segments.last().unwrap().id),

@@ -54,7 +54,7 @@ fn sound(seed: u64, close: bool) -> Sound {
     } else {
         store.put(b"the last", b"").unwrap();
         store.sync().unwrap();
-        let active = names::segment(store.stats().segments.last().unwrap().id);
+        let active = names::segment(store.stats().unwrap().segments.last().unwrap().id);
         marker = Some((active, world.disk.bytes(&active).unwrap().len()));
         store.tick_sync().unwrap();
         drop(store);
@@ -168,7 +168,11 @@ fn rot(seed: u64) -> Result<(), String> {
         let _ = store
             .verify(|_, _| {})
             .map_err(|e| told(format!("verify: {e}")))?;
-        let _ = (store.stats(), store.merge_plan(), store.iter().count());
+        let _ = (
+            store.stats().unwrap(),
+            store.merge_plan().unwrap(),
+            store.iter().count(),
+        );
         let _ = store.merge_all(|_, _| {});
         right_or_refused(&store, &held).map_err(|e| told(format!("after a merge: {e}")))?;
         let again = store.storage().clone();

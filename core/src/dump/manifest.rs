@@ -99,7 +99,7 @@ where
         if piece.is_empty() {
             return Ok(Err(RecordDamage::Short));
         }
-        payload.extend_from_slice(piece);
+        fallible::extend(payload, piece)?;
     }
     Ok(match check::plain(payload) == head.payload_crc {
         true => Ok(head.edits),

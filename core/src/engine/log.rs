@@ -153,7 +153,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let mut head = Head::new(Kind::Marker, seq.max(active.site.base_seq), b"", &wall);
         head.durable = Some(active.durable);
         let mut bytes = Vec::new();
-        head.encode(&mut bytes, active.site, offset);
+        head.encode(&mut bytes, active.site, offset)?;
         fallible::extend(&mut bytes, &wall)?;
         self.flush_tail()?;
         self.append_at_end(&bytes)?;
@@ -258,6 +258,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let (seq, store) = (self.writer()?.seq, self.store);
         let base_seq = seq.checked_add(1).ok_or(Error::SeqExhausted)?;
         let now = self.storage.now_ms().unwrap_or(0);
+        // Nothing is created before there is room to say so.
+        fallible::reserve(&mut edits, 4)?;
         let created = loop {
             let id = self.writer()?.reserved;
             let created = create_segment(&self.storage, store, id, base_seq, now);
@@ -271,22 +273,23 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             }
         };
         let next_id = self.state().next_id;
-        edits.push(Edit::NextId(
-            next_id.checked_add(1).ok_or(Error::SeqExhausted)?,
-        ));
-        edits.push(Edit::Pending(next_id));
-        edits.push(Edit::Add(SegmentEntry {
-            id: created.id,
-            salt: created.site.salt,
-            base_seq,
-            last_seq: seq,
-            state: SegmentState::Active,
-            valid_bytes: FILE_HEADER_BYTES as u64,
-            records: 0,
-        }));
-        self.index.read(|index| {
-            edits.push(Edit::Clock(index.clock.floor_ms()));
-        });
+        let more = [
+            Edit::NextId(next_id.checked_add(1).ok_or(Error::SeqExhausted)?),
+            Edit::Pending(next_id),
+            Edit::Add(SegmentEntry {
+                id: created.id,
+                salt: created.site.salt,
+                base_seq,
+                last_seq: seq,
+                state: SegmentState::Active,
+                valid_bytes: FILE_HEADER_BYTES as u64,
+                records: 0,
+            }),
+            Edit::Clock(self.index.read(|index| index.clock.floor_ms())),
+        ];
+        for edit in more {
+            fallible::push(&mut edits, edit)?;
+        }
         // Whatever can be refused comes before the commit: nothing may stop halfway behind it.
         let id = created.id;
         let segment = Segment {

@@ -6,7 +6,7 @@ use crate::fallible;
 use crate::format::hint;
 use crate::format::record::{Batch as BatchRole, Head, Kind};
 use crate::format::{KeyHash, Space};
-use crate::index::{Change, IndexCell, Mixed, Publication};
+use crate::index::{Change, Index, IndexCell, Mixed, Publication};
 use crate::keydir::Place;
 use crate::options::{Ack, Condition, Expiry, WriteOptions};
 use crate::prelude::*;
@@ -17,11 +17,15 @@ const RECORD_OFFSET_MAX: u64 = u32::MAX as u64;
 
 /// Writes that are taken together or not at all, also across a crash.
 ///
-/// Operations apply in the order they were added; conditions are judged before any of them.
+/// Operations apply in the order they were added; conditions are judged before any of them. A batch
+/// that there was no memory to add to is refused as a whole, with [`Error::OutOfMemory`], when it
+/// is written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
     pub(crate) ops: Vec<BatchOp>,
     pub(crate) conditions: Vec<(Vec<u8>, Condition)>,
+    /// Something that was added is not in it.
+    incomplete: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +85,8 @@ impl Batch {
 
     /// Adds a precondition on a user key; it is judged before any operation of the batch.
     pub fn require(&mut self, key: impl Into<Vec<u8>>, condition: Condition) -> &mut Self {
-        self.conditions.push((key.into(), condition));
+        let condition = (key.into(), condition);
+        self.incomplete |= fallible::push(&mut self.conditions, condition).is_err();
         self
     }
 
@@ -99,10 +104,12 @@ impl Batch {
     pub fn clear(&mut self) {
         self.ops.clear();
         self.conditions.clear();
+        self.incomplete = false;
     }
 
     fn add(&mut self, space: Space, key: Vec<u8>, deed: Deed) -> &mut Self {
-        self.ops.push(BatchOp { space, key, deed });
+        let op = BatchOp { space, key, deed };
+        self.incomplete |= fallible::push(&mut self.ops, op).is_err();
         self
     }
 }
@@ -181,27 +188,28 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// precondition does not hold, with [`Error::BatchTooLarge`] if no file could hold it.
     pub fn write_with(&mut self, batch: &Batch, ack: Option<Ack>) -> Result<Committed> {
         self.writable()?;
+        if batch.incomplete {
+            return Err(Error::OutOfMemory);
+        }
         self.judge(&batch.conditions, ack)?;
         let mut staged = Vec::new();
         fallible::reserve(&mut staged, batch.ops.len())?;
         // A key that an earlier operation of the batch puts must be deleted by a later one.
-        let mut put_here = hashbrown::HashSet::<KeyHash, Mixed>::default();
-        put_here
-            .try_reserve(batch.ops.len())
-            .map_err(|_| Error::OutOfMemory)?;
+        let mut put_here = hashbrown::HashMap::<KeyHash, (), Mixed>::default();
+        fallible::reserve_map(&mut put_here, batch.ops.len())?;
         for op in &batch.ops {
             match &op.deed {
                 Deed::Put { value, expiry } => {
                     let put = self.stage_put(op.space, &op.key, value, *expiry)?;
-                    put_here.insert(put.hash);
-                    staged.push(put);
+                    fallible::insert(&mut put_here, put.hash, ())?;
+                    fallible::push(&mut staged, put)?;
                 }
                 Deed::Delete => {
-                    let put_here = put_here.contains(&self.hash(op.space, &op.key));
+                    let put_here = put_here.contains_key(&self.hash(op.space, &op.key));
                     match self.stage_delete(op.space, &op.key)? {
-                        Some(deletion) => staged.push(deletion),
+                        Some(deletion) => fallible::push(&mut staged, deletion)?,
                         None if put_here => {
-                            staged.push(self.tombstone(op.space, &op.key, None));
+                            fallible::push(&mut staged, self.tombstone(op.space, &op.key, None))?;
                         }
                         None => {}
                     }
@@ -227,12 +235,13 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         self.flush_tail()?;
         // A number of its own: a follower that had seen everything before must meet a gap.
         let floor = self.issue_seqs(1)?;
+        let fresh = self.index.read(Index::successor)?;
         self.start_segment(Vec::from([
             crate::format::manifest::Edit::Clear,
             crate::format::manifest::Edit::HistoryFloor(floor),
         ]))?;
         let active = self.writer()?.active.slot;
-        let old = self.index.write(|index| index.clear_but(active));
+        let old = self.index.write(|index| index.clear_but(active, fresh));
         let removed = old.len();
         drop(old);
         self.check_fence()?;
@@ -388,11 +397,11 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         fallible::reserve(&mut published, staged.len())?;
         for op in staged {
             let offset = start + bytes.len() as u64;
-            op.head.encode(bytes, site, offset);
+            op.head.encode(bytes, site, offset)?;
             fallible::extend(bytes, op.key)?;
             fallible::extend(bytes, op.value)?;
             let record_bytes = start + bytes.len() as u64 - offset;
-            published.push(Publication {
+            let publication = Publication {
                 hash: op.hash,
                 space: op.space,
                 place: Place {
@@ -408,7 +417,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                     }
                 },
                 old_expiry_ms: op.old_expiry_ms,
-            });
+            };
+            fallible::push(&mut published, publication)?;
         }
         match ack {
             Ack::Buffered if bytes.len() <= self.options.buffer_bytes => {
@@ -424,8 +434,9 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 index.publish(it)?;
                 if let (Some(ordered), Space::User) = (&mut index.ordered, it.space) {
                     match it.change {
+                        Change::Put { .. } if ordered.contains(op.key) => {}
                         Change::Put { .. } => {
-                            ordered.insert(fallible::copy(op.key)?);
+                            fallible::insert_sorted(ordered, fallible::copy(op.key)?)?;
                         }
                         Change::Delete => {
                             ordered.remove(op.key);

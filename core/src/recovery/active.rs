@@ -176,12 +176,13 @@ impl<S: Storage> Replay<'_, S> {
                 break created;
             }
             let next = manifest.state.next_id;
-            let mut edits = Vec::from(Edit::disown(id));
-            edits.push(Edit::Pending(next));
-            edits.push(Edit::NextId(
-                next.checked_add(1).ok_or(Error::SeqExhausted)?,
-            ));
-            manifest.commit(&edits)?;
+            let [condemn, forget] = Edit::disown(id);
+            manifest.commit(&[
+                condemn,
+                forget,
+                Edit::Pending(next),
+                Edit::NextId(next.checked_add(1).ok_or(Error::SeqExhausted)?),
+            ])?;
             id = next;
         };
         let name = names::segment(created.id);

@@ -19,6 +19,7 @@ pub(crate) use reader::load_reader;
 
 use crate::engine::{Engine, HintLog};
 use crate::error::{Damage, Error, Result};
+use crate::fallible;
 use crate::format::file::names;
 use crate::format::file::{FILE_HEADER_BYTES, FileHeader, FileKind, StoreId};
 use crate::format::manifest::{SegmentEntry, SegmentState, State};
@@ -120,7 +121,7 @@ fn find_orphans<S: Storage>(
             // never heard of this one.
             lost_state = true;
             replay.hide_all(id);
-            replay.report.orphans.push(*name);
+            fallible::push(&mut replay.report.orphans, *name)?;
             continue;
         }
         if kind == FileKind::Hint {
@@ -134,7 +135,7 @@ fn find_orphans<S: Storage>(
             replay.hide_all(id);
         }
         if newer || (end > start && !state.pending.contains(&id)) {
-            replay.report.orphans.push(*name);
+            fallible::push(&mut replay.report.orphans, *name)?;
         }
     }
     replay.report.orphans.sort_unstable();

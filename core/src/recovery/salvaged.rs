@@ -8,6 +8,7 @@ use super::reader::ReaderParts;
 use super::replay::Replay;
 use crate::clock::Clock;
 use crate::error::{Context, Damage, Error, Op, Result};
+use crate::fallible;
 use crate::format::file::names;
 use crate::format::file::{FILE_HEADER_BYTES, FOOTER_BYTES, FileHeader, FileKind, Footer, StoreId};
 use crate::format::manifest::{SegmentEntry, SegmentState, State as Manifest};
@@ -26,16 +27,11 @@ pub(crate) fn load<S: Storage>(storage: &S, options: &Options) -> Result<ReaderP
     let newest = manifest_log::survey(storage, &names, u64::MAX)
         .ok()
         .and_then(|survey| survey.newest);
-    let mut listed = newest
-        .as_ref()
-        .map(|loaded| loaded.state.segments.clone())
-        .unwrap_or_default();
+    let known = newest.as_ref().map(|loaded| &loaded.state);
+    let mut listed = fallible::copy(known.map_or(&[][..], |state| &state.segments))?;
     // Merged and cleared long ago; only their removal is still due. What they hold may since have
     // been deleted by a tombstone that is gone.
-    let condemned = newest
-        .as_ref()
-        .map(|loaded| loaded.state.condemned.clone())
-        .unwrap_or_default();
+    let condemned = known.map_or(&[][..], |state| &state.condemned);
     let mut damages = Vec::new();
     let mut store = newest.as_ref().map(|loaded| loaded.store);
     for name in &names {
@@ -48,22 +44,25 @@ pub(crate) fn load<S: Storage>(storage: &S, options: &Options) -> Result<ReaderP
         match identify(storage, name, id) {
             Some((entry, found)) if store.is_none_or(|store| store == found) => {
                 store = Some(found);
-                listed.push(entry);
+                fallible::push(&mut listed, entry)?;
             }
-            _ => damages.push(DamageReport {
-                file: *name,
-                offset: 0,
-                bytes: FILE_HEADER_BYTES as u64,
-                damage: Damage::Foreign,
-                key: None,
-                live: true,
-            }),
+            _ => {
+                let foreign = DamageReport {
+                    file: *name,
+                    offset: 0,
+                    bytes: FILE_HEADER_BYTES as u64,
+                    damage: Damage::Foreign,
+                    key: None,
+                    live: true,
+                };
+                fallible::push(&mut damages, foreign)?;
+            }
         }
     }
     if listed.is_empty() && damages.is_empty() {
         return Err(Error::NoStore);
     }
-    listed.sort_by_key(|entry| (entry.base_seq, entry.id));
+    listed.sort_unstable_by_key(|entry| (entry.base_seq, entry.id));
     let store = store.unwrap_or(StoreId([0; 16]));
     let (hash_key, clock_ms, epoch) = newest.map_or(([0; 16], 0, 0), |loaded| {
         (loaded.state.hash_key, loaded.state.clock_ms, loaded.epoch)
@@ -74,7 +73,7 @@ pub(crate) fn load<S: Storage>(storage: &S, options: &Options) -> Result<ReaderP
     replay.order_by_seq();
     replay.report.epoch = epoch;
     for damage in damages {
-        replay.report.note(damage);
+        replay.report.note(damage)?;
     }
     let mut state = Manifest::new(hash_key);
     for (rank, entry) in (0..).zip(&listed) {
@@ -92,7 +91,7 @@ pub(crate) fn load<S: Storage>(storage: &S, options: &Options) -> Result<ReaderP
                         replay.report.scanned_bytes += found.bytes;
                         replay.record(&opened, &mut walker, &found)?;
                     }
-                    Step::Gap(gap) => replay.hidden(&opened, &gap),
+                    Step::Gap(gap) => replay.hidden(&opened, &gap)?,
                 }
             }
             if let Some(segment) = replay.index.segment_mut(opened.slot) {

@@ -6,6 +6,7 @@ use super::{active, active_entry, highest_segment_id, no_manifest, settle};
 use crate::clock::Clock;
 use crate::engine::{Active, Engine, Role, SEQ_BLOCK, WriterState, fresh_salt, sync_names};
 use crate::error::{Context, Damage, Error, Op, Result};
+use crate::fallible;
 use crate::format::file::names;
 use crate::format::file::{FILE_HEADER_BYTES, FileHeader, HeaderDamage, StoreId};
 use crate::format::manifest::{Edit, State};
@@ -259,11 +260,10 @@ impl<S: Storage> Replay<'_, S> {
                 return Err(error);
             }
         };
-        let mut edits = Vec::new();
-        match &outcome {
+        let old = match &outcome {
             active::Outcome::Seal {
                 opened, records: 0, ..
-            } => edits.push(Edit::Replace {
+            } => Some(Edit::Replace {
                 remove: Vec::from([opened.id]),
                 with: Vec::new(),
             }),
@@ -272,21 +272,21 @@ impl<S: Storage> Replay<'_, S> {
                 valid_bytes,
                 records,
                 ..
-            } => edits.push(Edit::Seal {
+            } => Some(Edit::Seal {
                 id: opened.id,
                 valid_bytes: *valid_bytes,
                 last_seq: fresh.entry.base_seq.saturating_sub(1),
                 records: *records,
             }),
-            active::Outcome::Continue { .. } | active::Outcome::None => {}
-        }
+            active::Outcome::Continue { .. } | active::Outcome::None => None,
+        };
         let next = manifest.state.next_id;
-        edits.push(Edit::NextId(
-            next.checked_add(1).ok_or(Error::SeqExhausted)?,
-        ));
-        edits.push(Edit::Pending(next));
-        edits.push(Edit::Add(fresh.entry));
-        manifest.commit(&edits)?;
+        let new = [
+            Edit::NextId(next.checked_add(1).ok_or(Error::SeqExhausted)?),
+            Edit::Pending(next),
+            Edit::Add(fresh.entry),
+        ];
+        manifest.commit(&fallible::collect(old.into_iter().chain(new))?)?;
         manifest.check_fence()?;
         if let active::Outcome::Seal {
             opened, records: 0, ..

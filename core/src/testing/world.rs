@@ -347,7 +347,8 @@ pub fn audit(store: &Store) -> core::result::Result<(), String> {
         return Err(format!("verify finds {:?}", report.damages));
     }
     let header = crate::format::file::FILE_HEADER_BYTES as u64;
-    for segment in store.stats().segments {
+    let stats = store.stats().map_err(|e| format!("stats: {e}"))?;
+    for segment in stats.segments {
         let parts = segment.live_bytes + segment.dead_bytes + segment.tombstone_bytes;
         // Records above 1 KiB are accounted within 0.1 %.
         let slack = segment.size_bytes / 500;
