@@ -307,3 +307,36 @@ fn every_subset_of_the_pending_changes_leaves_a_prefix() {
     }
     assert!(images >= 16, "only {images} images");
 }
+
+/// What only the system's cache has is copied by the next opening. If the power then takes the
+/// original and leaves the copy, that must not look like records of a state that was lost.
+#[test]
+fn a_power_cut_while_the_store_of_a_killed_process_opens_is_no_damage() {
+    let mut world = World::new(1, Laws::DISK);
+    let put = |key, ack| Step::Put {
+        key,
+        bytes: 12,
+        ack,
+        life_ms: None,
+    };
+    for step in [
+        put(1, Synced),
+        put(2, Written),
+        Step::Batch(vec![3, 4], vec![1]),
+    ] {
+        world.apply(&step).unwrap();
+    }
+    world.store = None;
+    let killed = world.disk.changes();
+    world.open().unwrap();
+    for at in killed..=world.disk.changes() {
+        let lucks: [&mut dyn Luck; 3] = [&mut NothingKept, &mut AllKept, &mut Dice::new(at as u64)];
+        for luck in lucks {
+            let mut heir = World::on(world.disk.crash_at(at, luck));
+            heir.oracle = world.oracle.clone();
+            heir.last_seq = world.last_seq;
+            heir.judge_opened(at)
+                .unwrap_or_else(|problem| panic!("change {at}: {problem}"));
+        }
+    }
+}

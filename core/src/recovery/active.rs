@@ -159,6 +159,12 @@ impl<S: Storage> Replay<'_, S> {
             ..
         } = outcome
         {
+            if tail_end > valid_bytes {
+                // A power cut that took the records and kept their copies would leave what looks
+                // like records of a lost state.
+                let old = names::segment(opened.id);
+                opened.file.sync().during(Op::Sync, old)?;
+            }
             let open = |from| opened.walk(from, *tail_end);
             let mut heads = open(*valid_bytes);
             while let Some(Step::Record(first)) = heads.next_head()? {
