@@ -220,8 +220,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             Ok(fallible::push(&mut report.damages, hint)?)
         };
         let len = file.len().unwrap_or(0);
-        if len == 0 {
-            // Given up before its header was written.
+        if len == 0 || end <= FILE_HEADER_BYTES as u64 {
+            // Given up before its header was written, or with nothing to tell.
             return Ok(());
         }
         let mut header = [0; FILE_HEADER_BYTES];
