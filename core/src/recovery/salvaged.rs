@@ -24,9 +24,12 @@ use crate::storage::{Access, File, FileName, Storage};
 /// Loads everything readable, for reading only.
 pub(crate) fn load<S: Storage>(storage: &S, options: &Options) -> Result<ReaderParts<S::File>> {
     let names = storage.list().during_any(Op::List)?;
-    let newest = manifest_log::survey(storage, &names, u64::MAX)
-        .ok()
-        .and_then(|survey| survey.newest);
+    let newest = match manifest_log::survey(storage, &names, u64::MAX) {
+        Ok(survey) => survey.newest,
+        // There is a manifest, and without it what was deleted may come back.
+        Err(Error::OutOfMemory) => return Err(Error::OutOfMemory),
+        Err(_) => None,
+    };
     let known = newest.as_ref().map(|loaded| &loaded.state);
     let mut listed = fallible::copy(known.map_or(&[][..], |state| &state.segments))?;
     // Merged and cleared long ago; only their removal is still due. What they hold may since have

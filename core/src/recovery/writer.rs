@@ -9,7 +9,7 @@ use crate::error::{Context, Damage, Error, Op, Result};
 use crate::fallible;
 use crate::format::file::names;
 use crate::format::file::{FILE_HEADER_BYTES, FileHeader, HeaderDamage, StoreId};
-use crate::format::manifest::{Edit, State};
+use crate::format::manifest::{Edit, EditDamage, State};
 use crate::index::{Index, IndexCell};
 use crate::manifest_log::{self, ManifestLog, Survey};
 use crate::options::Options;
@@ -187,10 +187,13 @@ fn take_over<S: Storage>(
     state.clean = false;
     state.clock_ms = replay.index.clock.floor_ms();
     state.next_id = state.next_id.max(highest_segment_id(&names) + 1);
-    let invalid = |_| Error::Damaged {
-        file: names::manifest(previous),
-        offset: 0,
-        damage: Damage::Manifest,
+    let invalid = |damage| match damage {
+        EditDamage::OutOfMemory => Error::OutOfMemory,
+        _ => Error::Damaged {
+            file: names::manifest(previous),
+            offset: 0,
+            damage: Damage::Manifest,
+        },
     };
     // Whatever was being written when the last writer stopped means nothing.
     for id in core::mem::take(&mut state.pending) {
