@@ -239,12 +239,13 @@ impl<F: File + Clone> Stretch<F> {
         match walker.next()? {
             None => Ok(None),
             Some(Step::Record(found)) if found.state == State::Intact => Ok(Some(found)),
-            Some(Step::Record(found)) => Err(corrupt(found.offset, Damage::Body)),
+            Some(Step::Record(found)) => Err(corrupt(found.offset, walker.damage_of(&found))),
             Some(Step::Gap(gap)) => Err(corrupt(gap.from, gap.damage)),
         }
     }
 
-    /// The next intact record, passing over damage: for looking back, what is left is welcome.
+    /// The next intact record, passing over damage: for looking back, what is left is welcome. What
+    /// cannot be read now is not passed over, because it may be there the next time.
     fn next_or_damage(&self, walker: &mut Walker<F>) -> Result<Option<Found>> {
         loop {
             match walker.next()? {
@@ -253,6 +254,13 @@ impl<F: File + Clone> Stretch<F> {
                     return Ok(Some(found));
                 }
                 Some(_) => {}
+            }
+            if let Some(gap) = walker.unreadable() {
+                return Err(Error::Corrupt {
+                    file: names::segment(self.entry.id),
+                    offset: gap.from,
+                    damage: gap.damage,
+                });
             }
         }
     }

@@ -152,10 +152,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                     });
                     report.live_records += u64::from(live);
                     if found.state != State::Intact {
-                        let what = match found.state {
-                            State::HeadRepaired => Damage::Head,
-                            _ => Damage::Body,
-                        };
+                        let what = walker.damage_of(&found);
                         let certain = found.state != State::KeyRotten;
                         let key = certain.then(|| fallible::copy(walker.key())).transpose()?;
                         // A tombstone or an unnamed key may still be needed.

@@ -403,7 +403,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 continue;
             }
             if found.state == State::KeyRotten {
-                return Err(self.damaged(slot, id, found.offset, Damage::Body));
+                let damage = walker.damage_of(&found);
+                return Err(self.damaged(slot, id, found.offset, damage));
             }
             let hash = self.hash(found.head.kind.space(), walker.key());
             let place = Place {
@@ -413,7 +414,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             match self.fate(&found, (hash, walker.key()), place, job.from_oldest, now) {
                 Fate::Drop => job.drop_record(&found),
                 _ if found.state != State::Intact => {
-                    return Err(self.damaged(slot, id, found.offset, Damage::Body));
+                    let damage = walker.damage_of(&found);
+                    return Err(self.damaged(slot, id, found.offset, damage));
                 }
                 Fate::Keep => self.keep(job, &mut walker, &found, hash, false)?,
                 Fate::Tombstone => {
@@ -658,8 +660,9 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         while walker.pos() < end && walker.pos() - offset < budget {
             let found = match walker.next()? {
                 Some(Step::Record(found)) if found.state == State::Intact => found,
-                Some(Step::Record(Found { offset, .. })) => {
-                    return Err(self.damaged(target.slot, target.id, offset, Damage::Body));
+                Some(Step::Record(found)) => {
+                    let damage = walker.damage_of(&found);
+                    return Err(self.damaged(target.slot, target.id, found.offset, damage));
                 }
                 Some(Step::Gap(gap)) => {
                     return Err(self.damaged(target.slot, target.id, gap.from, gap.damage));

@@ -11,7 +11,7 @@
 
 use super::replay::{Counted, Opened, Replay, is_own_footer};
 use crate::engine::{Active, HintLog, create_segment};
-use crate::error::{Context, Error, Op, Result};
+use crate::error::{Context, Damage, Error, Op, Result};
 use crate::format::file::names;
 use crate::format::file::{FILE_HEADER_BYTES, FOOTER_BYTES};
 use crate::format::manifest::{Edit, SegmentEntry, SegmentState};
@@ -20,7 +20,7 @@ use crate::index::Segment;
 use crate::manifest_log::ManifestLog;
 use crate::prelude::*;
 use crate::segment::append::Appender;
-use crate::segment::walk::{Found, State, Step, Walker};
+use crate::segment::walk::{Found, Gap, State, Step, Walker};
 use crate::storage::{File, Storage};
 
 /// What becomes of the old active segment.
@@ -73,8 +73,11 @@ impl<S: Storage> Replay<'_, S> {
     /// What was written but not settled, shown where it is: for those who only read.
     fn show_tail(&mut self, opened: &Opened<S::File>, settled: u64, tail_end: u64) -> Result<()> {
         let mut walker = opened.walk(settled, tail_end);
-        while let Some(Step::Record(found)) = walker.next()? {
-            self.record(opened, &mut walker, &found)?;
+        while let Some(step) = walker.next()? {
+            match step {
+                Step::Record(found) => drop(self.record(opened, &mut walker, &found)?),
+                Step::Gap(gap) => self.hidden(opened, &gap)?,
+            }
         }
         self.bound(opened, settled, tail_end);
         Ok(())
@@ -151,7 +154,7 @@ impl<S: Storage> Replay<'_, S> {
         seq: u64,
     ) -> Result<Fresh<S::File>> {
         let mut base_seq = seq.checked_add(1).ok_or(Error::SeqExhausted)?;
-        let mut walker = None;
+        let mut tail = None;
         if let Outcome::Seal {
             opened,
             valid_bytes,
@@ -167,14 +170,15 @@ impl<S: Storage> Replay<'_, S> {
             }
             let open = |from| opened.walk(from, *tail_end);
             let mut heads = open(*valid_bytes);
-            while let Some(Step::Record(first)) = heads.next_head()? {
+            while let Some(step) = heads.next_head()? {
+                let first = still_whole(step, opened.id)?;
                 // A marker repeats the number of a record that may lie before the cut.
                 if first.head.kind != Kind::Marker {
                     base_seq = first.head.seq;
                     break;
                 }
             }
-            walker = Some(open(*valid_bytes));
+            tail = Some((open(*valid_bytes), opened.id));
         }
         let now = self.storage.now_ms().unwrap_or(0);
         let created = loop {
@@ -217,8 +221,9 @@ impl<S: Storage> Replay<'_, S> {
         let mut hint = HintLog::new(self.storage, self.store, created.id, created.site.salt, now);
         let mut counted = Counted::default();
         let mut out = Appender::new(created.file.clone(), name, created.site, start);
-        if let Some(mut walker) = walker {
-            while let Some(Step::Record(found)) = walker.next()? {
+        if let Some((mut walker, old)) = tail {
+            while let Some(step) = walker.next()? {
+                let found = still_whole(step, old)?;
                 if found.head.kind == Kind::Marker {
                     continue;
                 }
@@ -307,6 +312,7 @@ impl<S: Storage> Replay<'_, S> {
                 settled = settled.max(durable);
             }
         }
+        let unseen = walker.unreadable();
         let mut walker = walk(settled);
         let mut tail_end = settled;
         let mut kept = 0;
@@ -314,7 +320,14 @@ impl<S: Storage> Replay<'_, S> {
             tail_end = walker.pos();
             kept += records;
         }
-        self.note_tail(opened, settled, tail_end, kept)?;
+        match unseen.or(walker.unreadable()) {
+            // Not torn: it may be read another time, so nothing is decided about it.
+            Some(gap) => {
+                let from = gap.from.max(tail_end).min(gap.to);
+                self.hidden(opened, &Gap { from, ..gap })?;
+            }
+            None => self.note_tail(opened, settled, tail_end, kept)?,
+        }
         Ok(Parts { settled, tail_end })
     }
 
@@ -351,7 +364,11 @@ impl<S: Storage> Replay<'_, S> {
                 self.max_seq = self.max_seq.max(found.head.seq);
             }
         }
-        Ok(())
+        // Numbers that could not be read would be issued again.
+        match rest.unreadable() {
+            Some(gap) => self.hidden(opened, &gap),
+            None => Ok(()),
+        }
     }
 
     /// Tells the index how far a segment's records are durable and how far they go.
@@ -387,6 +404,21 @@ fn whole_unit<F: File>(walker: &mut Walker<F>) -> Result<Option<u64>> {
             Ok(whole.then(|| 1 + rest_records))
         }
     }
+}
+
+/// A step of a walk over the tail, which was divided a moment ago: if a record is not whole now, it
+/// could not be read, and must not be taken for the end.
+fn still_whole(step: Step, segment: u64) -> Result<Found> {
+    let offset = match step {
+        Step::Record(found) if found.state == State::Intact => return Ok(found),
+        Step::Record(found) => found.offset,
+        Step::Gap(gap) => gap.from,
+    };
+    Err(Error::Corrupt {
+        file: names::segment(segment),
+        offset,
+        damage: Damage::Unreadable,
+    })
 }
 
 fn intact<F: File>(walker: &mut Walker<F>) -> Result<Option<Found>> {

@@ -126,8 +126,12 @@ impl<'a, S: Storage> Replay<'a, S> {
             Err(error) => return Err(Error::storage(Op::Open, Some(name), error)),
         };
         let mut header = [0; FILE_HEADER_BYTES];
-        let got = file.pread(0, &mut header).unwrap_or(0);
-        match FileHeader::decode(&header[..got]) {
+        let read = file.pread(0, &mut header);
+        let lost = match read {
+            Ok(_) => Damage::FileHeader,
+            Err(_) => Damage::Unreadable,
+        };
+        match FileHeader::decode(&header[..read.unwrap_or(0)]) {
             Ok(header) => {
                 let same = header.kind == FileKind::Segment
                     && (header.id, header.salt, header.store) == (entry.id, entry.salt, self.store);
@@ -147,7 +151,7 @@ impl<'a, S: Storage> Replay<'a, S> {
                     file: name,
                     offset: 0,
                     bytes: FILE_HEADER_BYTES as u64,
-                    damage: Damage::FileHeader,
+                    damage: lost,
                     key: None,
                     live: false,
                 })?;
@@ -336,10 +340,7 @@ impl<'a, S: Storage> Replay<'a, S> {
                 file: names::segment(opened.id),
                 offset: found.offset,
                 bytes: found.bytes,
-                damage: match found.state {
-                    State::HeadRepaired => Damage::Head,
-                    _ => Damage::Body,
-                },
+                damage: walker.damage_of(found),
                 key: certain.as_deref().map(fallible::copy).transpose()?,
                 live: true,
             })?;
