@@ -1,7 +1,9 @@
-//! Calls that fail: once or from then on, each call of a workload in turn. Nothing panics, what was
-//! acknowledged stays, and once the medium is well again the store opens and takes writes.
+//! Calls that fail, and allocations that are refused, in the middle of a workload that goes on: once
+//! or from then on, each in turn. Nothing panics, what was acknowledged stays, and once the medium is
+//! well again the store opens and takes writes. (`nth_failure` does the same verb by verb.)
 
 use portcask_core::Ack::{Buffered, Synced, Written};
+use portcask_core::fallible::refusal::Refusal;
 use portcask_core::storage::ErrorKind;
 use portcask_core::testing::sim::{AllKept, Call, Dice, Fault, Laws, Leaves, Luck, NothingKept};
 use portcask_core::testing::world::{Step, World};
@@ -37,23 +39,43 @@ fn workload() -> Vec<Step> {
     ]
 }
 
-/// Runs the workload with the fault, going on after refusals as an application would; then the
-/// power fails or only the process dies; then the medium is well. Returns whether the fault struck.
-fn endure(fault: Fault, seed: u64) -> Result<bool, String> {
+/// What goes wrong.
+#[derive(Clone, Copy, Debug)]
+enum Trouble {
+    Call(Fault),
+    AllocationOnce(u64),
+    AllocationsFrom(u64),
+}
+
+/// Runs the workload in trouble, going on after refusals as an application would; then the power
+/// fails or only the process dies; then the medium is well. Returns whether the trouble was met.
+fn endure(trouble: Trouble, seed: u64) -> Result<bool, String> {
     let mut world = World::new(seed, Laws::DISK);
     world.open().map_err(|e| format!("{e}"))?;
-    world.disk.inject(fault);
-    let mut struck = false;
+    let refusal = match trouble {
+        Trouble::Call(fault) => {
+            world.disk.inject(fault);
+            None
+        }
+        Trouble::AllocationOnce(nth) => Some(Refusal::once(nth)),
+        Trouble::AllocationsFrom(nth) => Some(Refusal::from(nth)),
+    };
+    let mut refused = false;
     for step in workload() {
         match world.apply(&step) {
             Ok(()) => {}
             Err(Error::Locked { .. }) => return Err(format!("{step:?} left the lock behind")),
-            Err(_) => struck = true,
+            Err(_) => refused = true,
         }
-        if struck && matches!(step, Step::Reopen | Step::Kill) {
+        if refused && matches!(step, Step::Reopen | Step::Kill) {
             world.store = None;
         }
     }
+    let met = match &refusal {
+        Some(refusal) => refusal.refused() > 0,
+        None => world.disk.struck() > 0,
+    };
+    drop(refusal);
     world.disk.heal();
     if world
         .store
@@ -84,24 +106,32 @@ fn endure(fault: Fault, seed: u64) -> Result<bool, String> {
     world
         .apply(&put(9, Synced))
         .map_err(|e| format!("then refused: {e}"))?;
-    Ok(struck)
+    Ok(met)
 }
 
 /// Lets every call of the workload fail in turn.
 fn endure_everywhere(fault: impl Fn(u64) -> Fault) {
-    let mut quiet = 0;
+    endure_all(|nth| Trouble::Call(fault(nth)));
+}
+
+fn endure_all(trouble: impl Fn(u64) -> Trouble) {
     for nth in 1.. {
-        match endure(fault(nth), nth) {
-            Ok(true) => quiet = 0,
-            // Some failures are borne in silence: those of caches.
-            Ok(false) => quiet += 1,
-            Err(problem) => panic!("{:?}: {problem}", fault(nth)),
-        }
-        if quiet > 60 {
-            assert!(nth > 62, "the fault never struck");
+        let met = endure(trouble(nth), nth);
+        if !met.unwrap_or_else(|problem| panic!("{:?}: {problem}", trouble(nth))) {
+            assert!(nth > 1, "the trouble was never met");
             return;
         }
     }
+}
+
+#[test]
+fn s39_any_allocation_may_be_refused_once() {
+    endure_all(Trouble::AllocationOnce);
+}
+
+#[test]
+fn s39_any_allocation_may_be_refused_from_then_on() {
+    endure_all(Trouble::AllocationsFrom);
 }
 
 #[test]
