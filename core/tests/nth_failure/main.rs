@@ -7,12 +7,20 @@
 //! again, the store opens after the death of the process and after power cuts, shows what the oracle
 //! allows, and takes writes.
 
+mod openings;
+mod reads;
 mod scene;
 mod trial;
-mod verbs;
+mod upkeep;
+mod verb;
+mod writes;
 
+use openings::OPENINGS;
+use reads::{HISTORY, READS};
 use trial::{Mode, exhaust};
-use verbs::{COPIES, HISTORY, LARGE, MERGES, OPENINGS, READS, UPKEEP, Verb, WRITES};
+use upkeep::{COPIES, LARGE, MERGES, UPKEEP};
+use verb::Verb;
+use writes::WRITES;
 
 fn storage_calls(verbs: &[Verb]) {
     let modes = [
