@@ -156,7 +156,7 @@ where
 
 /// Adds an item to a tree. See [`node`] for what this promises.
 pub(crate) fn insert_sorted<T: Ord>(set: &mut BTreeSet<T>, item: T) -> Result<bool, OutOfMemory> {
-    node::<T>(set.len())?;
+    node::<T>()?;
     Ok(set.insert(item))
 }
 
@@ -166,7 +166,7 @@ pub(crate) fn insert_in_tree<K: Ord, V>(
     key: K,
     value: V,
 ) -> Result<Option<V>, OutOfMemory> {
-    node::<(K, V)>(map.len())?;
+    node::<(K, V)>()?;
     Ok(map.insert(key, value))
 }
 
@@ -176,23 +176,22 @@ pub(crate) fn entry_in_tree<K: Ord, V: Default>(
     key: K,
 ) -> Result<&mut V, OutOfMemory> {
     if !map.contains_key(&key) {
-        node::<(K, V)>(map.len())?;
+        node::<(K, V)>()?;
     }
     Ok(map.entry(key).or_default())
 }
 
-/// Asks for what the nodes of a tree of `len` items may need to take one more, and gives it back.
+/// Asks for the nodes that a tree of such items may need to take one more, and gives them back.
 ///
-/// The trees of the standard library cannot be refused memory on stable Rust, they abort. Memory
-/// that was there a moment ago is there again unless another thread takes it in between: this is
-/// the one place where running out may still end the process.
-fn node<T>(len: usize) -> Result<(), OutOfMemory> {
-    /// A node holds up to 11 items and 12 edges; each level may split, and the root gets a parent.
+/// The trees of the standard library cannot be refused memory on stable Rust, they abort. What was
+/// there a moment ago is there again, unless another thread takes it in between or one item splits
+/// more than two nodes: this is the one place where running out may still end the process.
+fn node<T>() -> Result<(), OutOfMemory> {
+    /// A node holds up to 11 items and 12 edges.
     const ITEMS: usize = 11;
     const EDGES: usize = 12;
-    let levels = 2 + len.max(1).ilog2() as usize / 2;
-    let bytes = levels * (ITEMS * size_of::<T>() + (EDGES + 2) * size_of::<usize>());
-    reserve(&mut Vec::<u8>::new(), bytes)
+    let node_bytes = ITEMS * size_of::<T>() + (EDGES + 2) * size_of::<usize>();
+    reserve(&mut Vec::<u8>::new(), 2 * node_bytes)
 }
 
 /// Asks the test at work, if there is one, whether to refuse.

@@ -139,7 +139,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         self.store
     }
 
-    /// Live user keys. Keys whose time is up and that were not swept yet are counted out first.
+    /// Live user keys. Keys whose time is up and that were not swept yet are counted out first, but for
+    /// those that cannot be read now.
     pub fn len(&self) -> u64 {
         self.sweep_expired();
         self.index.read(|index| index.len())

@@ -434,7 +434,6 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 index.publish(it)?;
                 if let (Some(ordered), Space::User) = (&mut index.ordered, it.space) {
                     match it.change {
-                        Change::Put { .. } if ordered.contains(op.key) => {}
                         Change::Put { .. } => {
                             fallible::insert_sorted(ordered, fallible::copy(op.key)?)?;
                         }

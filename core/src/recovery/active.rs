@@ -7,7 +7,9 @@
 //! ```
 //!
 //! The unsettled records may exist only in the system's cache, so a writer copies them to a new
-//! segment and syncs that before it trusts them. The old file is never truncated or appended again.
+//! segment and syncs that before it trusts them. The old file is never truncated or appended again,
+//! but synced first: copies must not outlive their originals. A tail that cannot be read is neither
+//! cut nor copied; the store then opens degraded.
 
 use super::replay::{Counted, Opened, Replay, is_own_footer};
 use crate::engine::{Active, HintLog, create_segment};
