@@ -8,7 +8,7 @@ use crate::engine::{Engine, Role, fresh_salt, sync_names};
 use crate::error::{Context, Damage, Error, Op, Result};
 use crate::fallible;
 use crate::format::file::names;
-use crate::format::file::{FILE_HEADER_BYTES, FileKind, StoreId};
+use crate::format::file::{FILE_HEADER_BYTES, FOOTER_BYTES, FileKind, Footer, StoreId};
 use crate::format::manifest::{SegmentState, State};
 use crate::index::IndexCell;
 use crate::manifest_log::{self, ManifestLog};
@@ -87,14 +87,21 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 damage: Damage::Missing,
             })?;
             if entry.state == SegmentState::Active {
-                entry.state = SegmentState::Sealed;
                 entry.valid_bytes = end;
                 entry.last_seq = entry.last_seq.max(last_seq);
             }
+            // A footer is the second copy of the salt, without which no record validates.
+            let footer = match entry.state {
+                SegmentState::Sealed if has_footer(&file, end) => FOOTER_BYTES as u64,
+                _ => {
+                    entry.state = SegmentState::Cut;
+                    0
+                }
+            };
             let segment = Source {
                 name: names::segment(entry.id),
                 file,
-                bytes: end,
+                bytes: end + footer,
                 is_cache: false,
             };
             fallible::push(&mut files, segment)?;
@@ -192,7 +199,7 @@ impl<F: File> BackupPlan<F> {
             out.sync().during(Op::Sync, name)?;
             report.files += 1;
             if !source.is_cache {
-                self.check_copy(&out, name, source.bytes)?;
+                self.check_copy(&out, name)?;
             }
         }
         sync_names(to)?;
@@ -202,7 +209,7 @@ impl<F: File> BackupPlan<F> {
     }
 
     /// Reads the copy back: a backup that does not verify is none.
-    fn check_copy<G: File>(&self, copy: &G, name: FileName, end: u64) -> Result<()> {
+    fn check_copy<G: File>(&self, copy: &G, name: FileName) -> Result<()> {
         let Some(entry) = self
             .state
             .segments
@@ -216,7 +223,7 @@ impl<F: File> BackupPlan<F> {
             base_seq: entry.base_seq,
         };
         let start = FILE_HEADER_BYTES as u64;
-        let mut walker = Walker::new(Borrowed(copy), name, site, start, end);
+        let mut walker = Walker::new(Borrowed(copy), name, site, start, entry.valid_bytes);
         while let Some(step) = walker.next()? {
             let wrong = match step {
                 Step::Record(found) if found.state == Found::Intact => None,
@@ -259,6 +266,12 @@ pub fn is_store<S: Storage>(storage: &S) -> Result<bool> {
         && manifest_log::survey(storage, &names, u64::MAX)?
             .newest
             .is_some())
+}
+
+fn has_footer<F: File>(file: &F, end: u64) -> bool {
+    let mut footer = [0; FOOTER_BYTES];
+    let got = file.pread(end, &mut footer).unwrap_or(0);
+    Footer::decode(&footer[..got]).is_ok_and(|footer| footer.data_end == end)
 }
 
 /// Lends a file to a walk.

@@ -4,6 +4,8 @@
 //! runs backwards below the floor, and a host clock more than [`JUMP_MS`] ahead of it is not
 //! believed until somebody confirms it: until then the floor stands and nothing expires early.
 
+use crate::planted::{Bug, planted};
+
 /// A host clock further ahead of the last trusted time than this is a jump: one day.
 pub const JUMP_MS: u64 = 24 * 60 * 60 * 1000;
 
@@ -59,7 +61,10 @@ impl Clock {
     }
 
     fn is_jump(&self, host_ms: u64) -> bool {
-        !self.trust && self.floor_ms != 0 && host_ms > self.floor_ms.saturating_add(JUMP_MS)
+        !self.trust
+            && !planted(Bug::JumpBelieved)
+            && self.floor_ms != 0
+            && host_ms > self.floor_ms.saturating_add(JUMP_MS)
     }
 }
 

@@ -19,6 +19,7 @@ use crate::format::manifest::SEGMENTS_MAX;
 use crate::format::record::Site;
 use crate::format::{KeyHash, Space};
 use crate::keydir::{HashKey, Keydir, Place, SizeClass, Slot};
+use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::segment::read::Spot;
 use alloc::collections::BTreeSet;
@@ -66,6 +67,10 @@ pub struct Index<F> {
     pub(crate) keydir: Keydir,
     pub(crate) hash_key: HashKey,
     pub(crate) clock: Clock,
+    /// The trusted time that the manifest tells: what expired before it stays so after a crash.
+    told_ms: u64,
+    /// The latest expiry that took a key out of this index.
+    expired_ms: u64,
     pub(crate) tail: Tail,
     /// The newest damage that hides keys; older places may be superseded by what it hides.
     pub(crate) veil: Option<Veil>,
@@ -164,6 +169,8 @@ impl<F: Clone> Index<F> {
         Self {
             keydir: Keydir::new(),
             hash_key: HashKey::new(hash_key),
+            told_ms: clock.floor_ms(),
+            expired_ms: 0,
             clock,
             tail: Tail::default(),
             veil: None,
@@ -274,6 +281,7 @@ impl<F: Clone> Index<F> {
         let Some(slot) = self.keydir.get(hash).filter(|slot| slot.place == expected) else {
             return;
         };
+        self.expired_ms = self.expired_ms.max(expiry_ms);
         self.keydir.remove(hash);
         self.count_out(Space::User, slot);
         if let Some(segment) = self.segment_mut(slot.place.segment) {
@@ -282,6 +290,16 @@ impl<F: Clone> Index<F> {
         if let Some(ordered) = &mut self.ordered {
             ordered.remove(key);
         }
+    }
+
+    /// Whether an absence of this key may be for no other reason than a time that is not on record.
+    pub(crate) fn hides_by_clock(&self, hash: KeyHash) -> bool {
+        self.expired_ms > self.told_ms || self.keydir.get(hash).is_some()
+    }
+
+    /// This trusted time is on record.
+    pub(crate) fn clock_told(&mut self, floor_ms: u64) {
+        self.told_ms = floor_ms;
     }
 
     /// The keys whose time was up at `now_ms`, at most `limit`: (expiry, hash.hi).
@@ -300,7 +318,7 @@ impl<F: Clone> Index<F> {
         let Some(old) = self
             .keydir
             .get(hash)
-            .filter(|old| from.contains(&old.place.segment))
+            .filter(|old| from.contains(&old.place.segment) || planted(Bug::NewerOverwritten))
         else {
             return false;
         };

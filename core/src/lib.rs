@@ -30,7 +30,10 @@
 
 extern crate alloc;
 extern crate no_std_compat as compat;
-#[cfg(all(any(test, feature = "testing"), not(target_os = "none")))]
+#[cfg(any(
+    feature = "planted-bugs",
+    all(any(test, feature = "testing"), not(target_os = "none"))
+))]
 extern crate std;
 
 /// What every module would have from a standard prelude, from `alloc` alone.
@@ -53,6 +56,7 @@ mod manifest_log;
 pub mod memory;
 mod merge;
 mod options;
+mod planted;
 mod recovery;
 mod report;
 mod salvage;

@@ -5,6 +5,10 @@
 //! only then reads any state; so a former writer that checks its own mark after a write and before
 //! the acknowledgement can never acknowledge what the new one did not see.
 
+mod survey;
+
+pub(crate) use survey::{Loaded, Places, Survey, inspect, survey};
+
 use crate::error::{Context, Error, Op, Result};
 use crate::fallible;
 use crate::format::file::names;
@@ -13,13 +17,12 @@ use crate::format::file::{
     encode_fence,
 };
 use crate::format::manifest::{
-    self, Edit, EditDamage, MANIFEST_HEAD_BYTES, MANIFEST_RECORDS_OFFSET, RecordDamage, State,
+    self, Edit, EditDamage, MANIFEST_HEAD_BYTES, MANIFEST_RECORDS_OFFSET, State,
 };
+use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::storage::{Access, ErrorKind, File, FileName, Storage};
 
-/// Manifests larger than this were not written by us.
-const MANIFEST_BYTES_MAX: u64 = 1 << 30;
 /// Epochs from here on are not ours: a stray file may have any name.
 const STRAY_EPOCH: u64 = 1 << 62;
 
@@ -31,113 +34,6 @@ pub(crate) struct ManifestLog<F> {
     file: F,
     salt: u64,
     end: u64,
-}
-
-/// A manifest as found on disk.
-pub(crate) struct Loaded {
-    pub epoch: u64,
-    pub store: StoreId,
-    pub state: State,
-    /// Bytes after the last valid record are neither zeros nor nothing.
-    pub trailing: bool,
-}
-
-/// What the manifests of a directory say.
-pub(crate) struct Survey {
-    /// The valid manifest of the highest epoch.
-    pub newest: Option<Loaded>,
-    /// A manifest of higher epoch than `newest` exists but has no valid state.
-    pub skipped: bool,
-}
-
-/// Reads every manifest in `names`, newest first, until one holds a valid state.
-pub(crate) fn survey<S: Storage>(storage: &S, names: &[FileName], below: u64) -> Result<Survey> {
-    let found = names.iter().filter_map(|name| match names::parse(name) {
-        Some((FileKind::Manifest, epoch)) if epoch < below.min(STRAY_EPOCH) => Some(epoch),
-        _ => None,
-    });
-    let mut epochs = fallible::collect(found)?;
-    epochs.sort_unstable();
-    let mut skipped = false;
-    for epoch in epochs.into_iter().rev() {
-        match load(storage, epoch) {
-            Ok(Some(loaded)) => {
-                return Ok(Survey {
-                    newest: Some(loaded),
-                    skipped,
-                });
-            }
-            Ok(None) => skipped = true,
-            Err(error) if error.storage_kind() == Some(ErrorKind::NotFound) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(Survey {
-        newest: None,
-        skipped,
-    })
-}
-
-/// One manifest's state, or `None` if it holds no valid one.
-fn load<S: Storage>(storage: &S, epoch: u64) -> Result<Option<Loaded>> {
-    let name = names::manifest(epoch);
-    let file = storage.open(&name, Access::Read).during(Op::Open, name)?;
-    let bytes = read_whole(&file, name)?;
-    let header = match FileHeader::decode(&bytes) {
-        Ok(header) if header.kind == FileKind::Manifest && header.id == epoch => header,
-        Ok(_) => return Ok(None),
-        Err(damage) => match Error::header(name, damage) {
-            newer @ (Error::NewerFormat { .. } | Error::UnknownFeature { .. }) => {
-                return Err(newer);
-            }
-            _ => return Ok(None),
-        },
-    };
-    let mut at = MANIFEST_RECORDS_OFFSET as usize;
-    let mut state: Option<State> = None;
-    let mut sound = true;
-    while at < bytes.len() {
-        match manifest::decode_record(&bytes[at..], header.salt, at as u64) {
-            Ok((edits, length)) => {
-                let mut next = match &state {
-                    Some(state) => state.try_clone()?,
-                    None => State::empty(),
-                };
-                let applied = edits.iter().try_for_each(|edit| next.apply(edit));
-                match applied.and_then(|()| next.check_invariants()) {
-                    Ok(()) => {}
-                    // Never a reason to step back to an older state.
-                    Err(EditDamage::OutOfMemory) => return Err(Error::OutOfMemory),
-                    Err(_) => {
-                        sound = false;
-                        break;
-                    }
-                }
-                state = Some(next);
-                at += length;
-            }
-            Err(RecordDamage::OutOfMemory) => return Err(Error::OutOfMemory),
-            Err(RecordDamage::Short | RecordDamage::Check | RecordDamage::Malformed) => break,
-        }
-    }
-    let trailing = !sound
-        || bytes
-            .get(at..)
-            .is_some_and(|rest| rest.iter().any(|b| *b != 0));
-    Ok(state.map(|state| Loaded {
-        epoch,
-        store: header.store,
-        state,
-        trailing,
-    }))
-}
-
-fn read_whole<F: File>(file: &F, name: FileName) -> Result<Vec<u8>> {
-    let len = file.len().during(Op::Read, name)?.min(MANIFEST_BYTES_MAX);
-    let mut bytes = fallible::zeroed(usize::try_from(len).map_err(|_| Error::TooLarge)?)?;
-    let got = file.pread(0, &mut bytes).during(Op::Read, name)?;
-    bytes.truncate(got);
-    Ok(bytes)
 }
 
 /// Creates the next manifest and marks all older ones as superseded. After this, state may be
@@ -187,9 +83,7 @@ fn may_be_ours<S: Storage>(storage: &S, name: FileName, epoch: u64) -> Result<bo
     let mut header = [0; FILE_HEADER_BYTES];
     let got = file.pread(0, &mut header).during(Op::Read, name)?;
     let begun = got < FILE_HEADER_BYTES || header == [0; FILE_HEADER_BYTES];
-    Ok(begun
-        || FileHeader::decode(&header)
-            .is_ok_and(|header| header.kind == FileKind::Manifest && header.id == epoch))
+    Ok(begun || survey::header_of(&header).is_some_and(|(header, _)| header.id == epoch))
 }
 
 fn mark_superseded<S: Storage>(storage: &S, old: u64, by: u64) -> Result<()> {
@@ -214,8 +108,12 @@ pub(crate) fn is_ours<F: File>(file: &F, name: FileName) -> Result<bool> {
     let mut header = [0; FILE_HEADER_BYTES];
     let got = file.pread(0, &mut header).during(Op::Read, name)?;
     let unwritten = header[..got].iter().all(|byte| *byte == 0);
-    let is_manifest = |header: FileHeader| header.kind == FileKind::Manifest;
-    Ok(unwritten || FileHeader::decode(&header[..got]).is_ok_and(is_manifest))
+    Ok(unwritten || survey::header_of(&header[..got]).is_some())
+}
+
+/// Whether an epoch is none of ours.
+pub(crate) fn is_stray(epoch: u64) -> bool {
+    epoch >= STRAY_EPOCH
 }
 
 /// The error for an edit that cannot be made.
@@ -288,7 +186,7 @@ impl<F: File> ManifestLog<F> {
             let refused = Error::storage(Op::Append, Some(self.name), error);
             return Err(self.take_back().map_or(Error::Poisoned, |()| refused));
         }
-        if self.file.sync().is_err() {
+        if !planted(Bug::CommitUnsynced) && self.file.sync().is_err() {
             return Err(Error::Poisoned);
         }
         self.end += record.len() as u64;
@@ -303,6 +201,11 @@ impl<F: File> ManifestLog<F> {
         let blanked = self.file.append(self.end, &blank);
         blanked.or_else(|_| self.file.truncate(self.end)).ok()?;
         self.file.sync().ok()
+    }
+
+    /// Bytes of it that are durable.
+    pub(crate) fn durable_bytes(&self) -> u64 {
+        self.end
     }
 
     /// [`Error::Fenced`] if a newer opener has taken over.

@@ -25,7 +25,7 @@ const PAGE_BYTES: usize = 64 * 1024;
 const FILE_BYTES_MAX: u64 = i64::MAX as u64;
 
 /// What the clock shows until it is set: 2026-01-01, so that no test depends on the day it runs.
-const CLOCK_START_MS: u64 = 1_767_225_600_000;
+pub(crate) const CLOCK_START_MS: u64 = 1_767_225_600_000;
 
 /// A directory of files in memory, for tests and for stores that may be forgotten.
 ///

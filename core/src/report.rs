@@ -2,6 +2,7 @@
 
 use crate::error::Damage;
 use crate::fallible::{self, OutOfMemory};
+use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::storage::FileName;
 use core::fmt;
@@ -79,6 +80,10 @@ pub struct RecoveryReport {
     pub damages: Vec<DamageReport>,
     /// Damaged places beyond those kept.
     pub damages_omitted: u64,
+    /// Places of the manifests that are damaged, or were being written when the power failed: nobody
+    /// can tell which. At most [`DAMAGES_KEPT`]. Where one flipped bit explains such a place, what
+    /// it says was taken; else it was left out.
+    pub undecided: Vec<DamageReport>,
     /// Files with this store's header that no manifest lists: kept, not used.
     pub orphans: Vec<FileName>,
     /// The newest manifest state could not be read whole, so an older one was used.
@@ -94,6 +99,9 @@ pub struct RecoveryReport {
 impl RecoveryReport {
     /// Keeps a damaged place, or counts it. Returns its position in `damages`.
     pub(crate) fn note(&mut self, damage: DamageReport) -> Result<Option<usize>, OutOfMemory> {
+        if planted(Bug::DamageHidden) {
+            return Ok(None);
+        }
         if self.damages.len() >= DAMAGES_KEPT {
             self.damages_omitted += 1;
             return Ok(None);
@@ -104,21 +112,34 @@ impl RecoveryReport {
 
     /// A copy, unless memory is refused.
     pub(crate) fn try_clone(&self) -> Result<Self, OutOfMemory> {
-        let mut damages = Vec::new();
-        for damage in &self.damages {
-            fallible::push(&mut damages, damage.try_clone()?)?;
-        }
+        let places = |list: &[DamageReport]| {
+            let mut copies = Vec::new();
+            for place in list {
+                fallible::push(&mut copies, place.try_clone()?)?;
+            }
+            Ok(copies)
+        };
         Ok(Self {
-            damages,
+            damages: places(&self.damages)?,
+            undecided: places(&self.undecided)?,
             orphans: fallible::copy(&self.orphans)?,
             ..*self
         })
+    }
+
+    /// Keeps a place that may be damaged.
+    pub(crate) fn doubt(&mut self, place: DamageReport) -> Result<(), OutOfMemory> {
+        if self.undecided.len() < DAMAGES_KEPT {
+            fallible::push(&mut self.undecided, place)?;
+        }
+        Ok(())
     }
 
     /// Whether nothing was cut, lost, damaged or left in doubt.
     pub fn is_spotless(&self) -> bool {
         self.torn_bytes == 0
             && self.damages.is_empty()
+            && self.undecided.is_empty()
             && self.orphans.is_empty()
             && !self.stepped_back
             && !self.degraded
@@ -155,6 +176,14 @@ impl fmt::Display for RecoveryReport {
                 f,
                 "; {} damaged places in acknowledged data, first {}",
                 self.damages.len() as u64 + self.damages_omitted,
+                first
+            )?;
+        }
+        if let Some(first) = self.undecided.first() {
+            write!(
+                f,
+                "; {} places that are damaged or were being written when the power failed, first {}",
+                self.undecided.len(),
                 first
             )?;
         }

@@ -1,12 +1,14 @@
-//! Verify: every byte of every segment and hint read and checked, whatever the index says.
+//! Verify: every byte of every segment, hint and manifest read and checked, whatever the index says.
 
-use crate::engine::Engine;
+mod hint;
+mod manifest;
+
+use crate::engine::{Engine, Role};
 use crate::error::{Context, Damage, Error, Op, Result};
 use crate::fallible;
 use crate::format::KeyHash;
 use crate::format::file::names;
 use crate::format::file::{FILE_HEADER_BYTES, FOOTER_BYTES, FileHeader, Footer};
-use crate::format::hint::{self, BLOCK_BYTES_MAX};
 use crate::format::manifest::{SegmentEntry, SegmentState};
 use crate::format::record::{Kind, Site};
 use crate::index::{IndexCell, Located};
@@ -14,21 +16,26 @@ use crate::keydir::Place;
 use crate::prelude::*;
 use crate::report::DamageReport;
 use crate::segment::walk::{State, Step, Walker};
-use crate::storage::{Access, ErrorKind, File, Storage};
+use crate::storage::{Access, ErrorKind, File, FileName, Storage};
 
 /// What verify found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VerifyReport {
-    /// Files read.
+    /// Files read, manifests among them.
     pub files: u64,
     /// Records checked, markers included.
     pub records: u64,
     /// Records that live keys need.
     pub live_records: u64,
-    /// Bytes read.
+    /// Bytes of segments read.
     pub bytes: u64,
     /// Everything that is not as it was written.
     pub damages: Vec<DamageReport>,
+    /// Places that are damaged, or hold what was being written when the last writer stopped, or
+    /// what a writer is writing now: nobody can tell which, and no acknowledged data depends on
+    /// them. At the end of the active segment as a reader sees it, of the active segment's hint, and
+    /// of manifests.
+    pub undecided: Vec<DamageReport>,
 }
 
 impl VerifyReport {
@@ -54,7 +61,9 @@ struct Recorded {
 
 impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// Reads and checks every file of the store: headers, every record's head and body, footers,
-    /// hints against their segments, and every live key's place. Tells `progress` the bytes done
+    /// hints against their segments, manifests, and every live key's place. What lies past a
+    /// logical end means nothing and is not looked at, nor are a manifest's fence, the reserve and
+    /// files of strangers. Tells `progress` the bytes done
     /// and in all. Finds damage; repairs nothing.
     pub fn verify(&self, mut progress: impl FnMut(u64, u64)) -> Result<VerifyReport> {
         // What has expired is not live, here as elsewhere.
@@ -79,6 +88,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             report.bytes = before + end;
             progress(report.bytes, total);
         }
+        self.verify_manifests(&mut report)?;
         self.verify_places(&mut report)?;
         Ok(report)
     }
@@ -160,6 +170,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                         let rotten = damage(found.offset, found.bytes, what, key, live);
                         fallible::push(&mut report.damages, rotten)?;
                     }
+                    // A hint knows the key that was; a rotten one proves nothing against it.
+                    whole &= found.state != State::KeyRotten;
                     if whole && entries.len() < HINT_ENTRIES_CHECKED {
                         fallible::push(
                             &mut entries,
@@ -179,85 +191,21 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             let mut footer = [0; FOOTER_BYTES];
             let got = file.pread(end, &mut footer).during(Op::Read, name)?;
             let footer = Footer::decode(&footer[..got]);
-            // A segment that was sealed after a crash has no footer: its valid length is in the
-            // manifest, and the old bytes are never written again.
-            let begun = got >= 8 && has_footer_magic(&file, end);
-            if begun && !footer.is_ok_and(|f| f.data_end == end && f.header.salt == entry.salt) {
+            let same = |footer: Footer| {
+                let header = (footer.header.id, footer.header.salt, footer.header.store);
+                footer.data_end == end && header == (entry.id, entry.salt, self.store)
+            };
+            if !footer.is_ok_and(same) {
                 let bytes = FOOTER_BYTES as u64;
                 let footer = damage(end, bytes, Damage::Footer, None, false);
                 fallible::push(&mut report.damages, footer)?;
             }
         }
+        let active = entry.state == SegmentState::Active;
+        if active && matches!(self.role, Role::Reader(_)) {
+            doubt_tail(&file, site, (name, end), report)?;
+        }
         self.verify_hint(entry, site, (end, &entries), report)
-    }
-
-    /// Every block of a hint must check and agree with the segment's records, which end at `end`.
-    /// What lies behind the blocks that cover them was cut from the segment and means nothing.
-    fn verify_hint(
-        &self,
-        entry: &SegmentEntry,
-        site: Site,
-        (end, records): (u64, &[Recorded]),
-        report: &mut VerifyReport,
-    ) -> Result<()> {
-        let name = names::hint(entry.id);
-        let Ok(file) = self.storage.open(&name, Access::Read) else {
-            return Ok(());
-        };
-        report.files += 1;
-        let mut complain = |offset, bytes| {
-            let hint = DamageReport {
-                file: name,
-                offset,
-                bytes,
-                damage: Damage::Hint,
-                key: None,
-                live: false,
-            };
-            Ok(fallible::push(&mut report.damages, hint)?)
-        };
-        let len = file.len().unwrap_or(0);
-        if len == 0 || end <= FILE_HEADER_BYTES as u64 {
-            // Given up before its header was written, or with nothing to tell.
-            return Ok(());
-        }
-        let mut header = [0; FILE_HEADER_BYTES];
-        let got = file.pread(0, &mut header).unwrap_or(0);
-        if FileHeader::decode(&header[..got]).is_err() {
-            return complain(0, FILE_HEADER_BYTES as u64);
-        }
-        let mut at = FILE_HEADER_BYTES as u64;
-        let mut records = records.iter();
-        let mut buffer = Vec::new();
-        let mut covered = FILE_HEADER_BYTES as u64;
-        while at < len && covered < end {
-            fallible::resize(&mut buffer, BLOCK_BYTES_MAX)?;
-            let got = file.pread(at, &mut buffer).unwrap_or(0);
-            let Ok((block, length)) = hint::decode_block(&buffer[..got], site.salt, at) else {
-                // The last block of a growing hint may be on its way.
-                return match entry.state {
-                    SegmentState::Sealed => complain(at, len - at),
-                    SegmentState::Active => Ok(()),
-                };
-            };
-            for (offset, entry) in block.entries() {
-                let Some(record) = records.next() else {
-                    return Ok(());
-                };
-                let told = Recorded {
-                    offset,
-                    bytes: entry.record_bytes,
-                    kind: entry.kind,
-                    hash: entry.hash,
-                };
-                if *record != told {
-                    return complain(at, length as u64);
-                }
-            }
-            at += length as u64;
-            covered = block.to;
-        }
-        Ok(())
     }
 
     /// Every place in the index must hold its own key's record.
@@ -319,7 +267,28 @@ const HINT_ENTRIES_CHECKED: usize = 1 << 22;
 /// Places looked at between two looks at the index.
 const PLACES_CHECKED: usize = 1024;
 
-fn has_footer_magic<F: File>(file: &F, offset: u64) -> bool {
-    let mut magic = [0; 8];
-    file.pread(offset, &mut magic).is_ok() && &magic == b"PCFOOTER"
+/// Notes what lies behind the last whole record of the active segment, if it is no footer.
+fn doubt_tail<F: File>(
+    file: &F,
+    site: Site,
+    (name, end): (FileName, u64),
+    report: &mut VerifyReport,
+) -> Result<()> {
+    let mut ahead = [0; FOOTER_BYTES];
+    let got = file.pread(end, &mut ahead).during(Op::Read, name)?;
+    let footer = Footer::decode(&ahead[..got]);
+    let closed = footer.is_ok_and(|f| f.data_end == end && f.header.salt == site.salt);
+    if !closed && ahead.iter().any(|byte| *byte != 0) {
+        let len = file.len().during(Op::Read, name)?;
+        let tail = DamageReport {
+            file: name,
+            offset: end,
+            bytes: len.saturating_sub(end),
+            damage: Damage::Head,
+            key: None,
+            live: false,
+        };
+        fallible::push(&mut report.undecided, tail)?;
+    }
+    Ok(())
 }

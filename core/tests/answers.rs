@@ -1,6 +1,6 @@
 //! What an answer promises, also where it is no.
 
-use portcask_core::testing::sim::{NothingKept, SimDisk};
+use portcask_core::testing::sim::{Laws, NothingKept, SimDisk};
 use portcask_core::{Ack, Condition, Engine, Error, Options, WriteOptions};
 
 fn store(disk: &SimDisk) -> Engine<SimDisk> {
@@ -35,4 +35,29 @@ fn a_durable_delete_of_an_absent_key_rests_on_durable_data() {
     assert_eq!(first.delete_with(b"k", &synced(None)), Ok(None));
     let cut = disk.crash(&mut NothingKept);
     assert_eq!(store(&cut).get(b"k").unwrap(), None);
+}
+
+#[test]
+fn a_written_answer_without_a_write_survives_the_process_like_what_it_rests_on() {
+    let disk = SimDisk::new(4);
+    let mut first = store(&disk);
+    first.put_with(b"k", b"v", &synced(None)).unwrap();
+    let buffered = WriteOptions {
+        ack: Some(Ack::Buffered),
+        ..WriteOptions::default()
+    };
+    first.delete_with(b"k", &buffered).unwrap();
+    assert_eq!(first.delete(b"k"), Ok(false));
+    drop(first);
+    assert_eq!(store(&disk).get(b"k").unwrap(), None);
+}
+
+#[test]
+fn a_written_answer_without_a_write_is_refused_once_a_newer_writer_took_over() {
+    let disk = SimDisk::with_laws(5, Laws::GUEST);
+    let mut first = store(&disk);
+    let mut second = store(&disk);
+    second.put(b"k", b"v").unwrap();
+    let answer = first.delete(b"k");
+    assert!(matches!(answer, Err(Error::Fenced { .. })), "{answer:?}");
 }

@@ -416,3 +416,27 @@ fn verify_overwrite_reads_before_it_replaces() {
     store.put_with(b"a", b"4", &how).unwrap();
     assert_eq!(store.get(b"a").unwrap().unwrap(), b"4");
 }
+
+#[cfg(feature = "short-hash")]
+#[test]
+fn two_keys_of_one_hash_in_one_batch_are_refused_and_neither_replaces_the_other() {
+    let mut store = Store::open(SimDisk::new(1), Options::default()).unwrap();
+    store.put(b"a", b"1").unwrap();
+    let collides = |key: &Vec<u8>| matches!(store.get(key), Err(Error::KeyCollision { .. }));
+    let mut names = (0..).map(|n: u32| format!("b{n}").into_bytes());
+    let other = names.find(collides).unwrap();
+    store.delete(b"a").unwrap();
+    let mut both = Batch::new();
+    both.put(b"a", b"2").put(other.clone(), b"3");
+    let mut undone = Batch::new();
+    undone.put(b"a", b"2").delete(other.clone());
+    for batch in [both, undone] {
+        assert!(matches!(
+            store.write(&batch),
+            Err(Error::KeyCollision { .. })
+        ));
+        assert_eq!(store.get(b"a"), Ok(None));
+        assert_eq!(store.get(&other), Ok(None));
+        assert_eq!(store.len(), 0);
+    }
+}

@@ -1,14 +1,22 @@
 //! Stores that somebody tried to break, and what must have become of them. Each test was a bug.
 
-use portcask_core::format::file::{FileKind, names};
+#[cfg(feature = "short-hash")]
+use portcask_core::Batch;
+use portcask_core::format::file::{FILE_HEADER_BYTES, FileHeader, FileKind, names};
+use portcask_core::format::manifest::{
+    Edit, MANIFEST_RECORDS_OFFSET, State, decode_record, encode_record,
+};
+use portcask_core::format::record::{self, Site};
 use portcask_core::memory::MemoryStorage;
+use portcask_core::testing::sim::SimDisk;
 use portcask_core::{
-    Ack, Engine, Error, FileName, MergePolicy, Options, Storage, WriteOptions, salvage,
+    Ack, Engine, Error, Expiry, FileName, MergePolicy, OpenAccess, Options, Storage, WriteOptions,
+    salvage,
 };
 
 const SYNCED: WriteOptions = WriteOptions {
     ack: Some(Ack::Synced),
-    expiry: portcask_core::Expiry::Never,
+    expiry: Expiry::Never,
     condition: None,
 };
 
@@ -132,14 +140,67 @@ fn a_rotten_manifest_record_does_not_turn_the_active_segment_into_a_leftover() {
     drop(store);
     let manifest = newest(&disk, FileKind::Manifest);
     let sound = disk.bytes(&manifest).unwrap();
-    // The last byte rots; or the file is cut short, wherever that may be in its last record.
+    // The last byte rots, by more than the one bit that can be put right; or the file is cut short,
+    // wherever that may be in its last record.
     let mut rotten = sound.clone();
-    *rotten.last_mut().unwrap() ^= 1;
+    *rotten.last_mut().unwrap() ^= 3;
     disk.set_bytes(&manifest, &rotten);
     assert_lost_state_is_told(&disk.deep_clone());
     for cut in 1..60 {
         disk.set_bytes(&manifest, &sound[..sound.len() - cut]);
         assert_lost_state_is_told(&disk.deep_clone());
+    }
+}
+
+#[test]
+fn a_flipped_bit_of_a_manifest_costs_nothing_and_is_told() {
+    let disk = MemoryStorage::new();
+    let mut store = open(&disk);
+    store.put_with(b"k", b"1", &SYNCED).unwrap();
+    store.rotate().unwrap();
+    store.put_with(b"new", b"2", &SYNCED).unwrap();
+    drop(store);
+    let manifest = newest(&disk, FileKind::Manifest);
+    let sound = disk.bytes(&manifest).unwrap();
+    for at in (0..80).chain(96..sound.len()) {
+        let mut rotten = sound.clone();
+        rotten[at] ^= 1 << (at % 8);
+        let disk = disk.deep_clone();
+        disk.set_bytes(&manifest, &rotten);
+        let mut store = open(&disk);
+        let report = store.report();
+        assert!(!report.degraded && !report.is_spotless(), "{at}: {report}");
+        assert_eq!(store.get(b"k").unwrap().as_deref(), Some(&b"1"[..]));
+        assert_eq!(store.get(b"new").unwrap().as_deref(), Some(&b"2"[..]));
+        store.put(b"k", b"3").unwrap();
+        let found = store.verify(|_, _| {}).unwrap();
+        let mut places = found.damages.iter().chain(&found.undecided);
+        assert!(places.any(|place| place.file == manifest), "{at}");
+    }
+}
+
+#[test]
+fn a_manifest_record_that_was_durable_and_is_lost_degrades_the_store() {
+    let disk = MemoryStorage::new();
+    let mut store = open(&disk);
+    store.put_with(b"k", b"1", &SYNCED).unwrap();
+    store.close().unwrap();
+    let mut store = open(&disk);
+    // No record is written after it that could tell.
+    store.clear().unwrap();
+    store.close().unwrap();
+    let manifest = newest(&disk, FileKind::Manifest);
+    let mut bytes = disk.bytes(&manifest).unwrap();
+    let sound = bytes.clone();
+    for at in 96..bytes.len() - 40 {
+        bytes.copy_from_slice(&sound);
+        bytes[at..at + 8].iter_mut().for_each(|byte| *byte ^= 0x55);
+        let disk = disk.deep_clone();
+        disk.set_bytes(&manifest, &bytes);
+        let store = open(&disk);
+        let report = store.report();
+        assert!(report.degraded && report.stepped_back, "{at}: {report}");
+        assert!(matches!(store.get(b"k"), Err(Error::MaybeStale { .. })));
     }
 }
 
@@ -301,4 +362,209 @@ fn a_follower_that_had_seen_everything_learns_that_the_store_was_cleared() {
         drop(store);
         store = open(&disk);
     }
+}
+
+#[test]
+fn s27_what_cannot_be_read_behind_the_last_marker_is_not_a_torn_tail() {
+    let disk = SimDisk::new(1);
+    let mut store: Engine<SimDisk> = Engine::open(disk.clone(), options()).unwrap();
+    store.put(b"k", b"1").unwrap();
+    store.sync().unwrap();
+    store.rotate().unwrap();
+    store.put_with(b"k", b"2", &SYNCED).unwrap();
+    let active = names::segment(store.stats().unwrap().segments.last().unwrap().id);
+    drop(store);
+    disk.make_unreadable(&active, 80..200);
+    for access in [OpenAccess::ReadOnly, OpenAccess::ReadWrite] {
+        let options = Options {
+            access,
+            ..options()
+        };
+        let store: Engine<SimDisk> = Engine::open(disk.clone(), options).unwrap();
+        assert!(store.report().degraded, "{}", store.report());
+        assert!(matches!(store.get(b"k"), Err(Error::MaybeStale { .. })));
+    }
+    // The medium was only busy: nothing was given up meanwhile.
+    disk.heal();
+    let store: Engine<SimDisk> = Engine::open(disk, options()).unwrap();
+    assert_eq!(store.get(b"k").unwrap().as_deref(), Some(&b"2"[..]));
+}
+
+#[test]
+fn salvage_hands_out_the_newest_version_that_can_be_read() {
+    let disk = MemoryStorage::new();
+    let mut store = open(&disk);
+    store.put_with(b"k", b"the older", &SYNCED).unwrap();
+    store.rotate().unwrap();
+    store.put_with(b"k", b"the newer", &SYNCED).unwrap();
+    store.close().unwrap();
+    let newer = newest(&disk, FileKind::Segment);
+    let mut bytes = disk.bytes(&newer).unwrap();
+    let at = bytes.windows(9).position(|w| w == b"the newer").unwrap();
+    bytes[at] ^= 0x20;
+    disk.set_bytes(&newer, &bytes);
+    let mut saved = Vec::new();
+    let report = salvage(disk, |entry| {
+        saved.push(entry.value);
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(saved, [b"the older"]);
+    assert_eq!(report.damages[0].key.as_deref(), Some(&b"k"[..]));
+    assert!(report.damages[0].live, "a newer version is lost");
+}
+
+#[cfg(feature = "short-hash")]
+#[test]
+fn two_keys_of_one_hash_in_one_batch_are_refused_and_neither_is_lost() {
+    let disk = MemoryStorage::new();
+    let mut store = open(&disk);
+    let mut refused = 0;
+    for from in (0..20_000_u32).step_by(400) {
+        let mut batch = Batch::new();
+        for key in from..from + 400 {
+            batch.put(key.to_le_bytes(), b"");
+        }
+        let before = store.len();
+        match store.write(&batch) {
+            Ok(_) => store.clear().map(|_| ()).unwrap(),
+            Err(Error::KeyCollision { .. }) => {
+                refused += 1;
+                assert_eq!(store.len(), before);
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(
+        refused > 10,
+        "400 keys of 16 bits meet in most batches: {refused}"
+    );
+}
+
+#[test]
+fn a_record_that_is_older_than_those_before_it_is_damage_to_a_merge() {
+    let disk = MemoryStorage::new();
+    let mut store = open(&disk);
+    for key in [b"a", b"b", b"c"] {
+        store.put(key, b"1").unwrap();
+    }
+    store.put(b"a", b"2").unwrap();
+    store.rotate().unwrap();
+    let written = store.stats().unwrap().segments[0].id;
+    store.close().unwrap();
+
+    // The third record says that it was the first, behind a right check.
+    let name = names::segment(written);
+    let mut bytes = disk.bytes(&name).unwrap();
+    let header = FileHeader::decode(&bytes).unwrap();
+    let site = Site {
+        salt: header.salt,
+        base_seq: header.base_seq,
+    };
+    let (mut at, mut heads) = (FILE_HEADER_BYTES, Vec::new());
+    while let Ok(found) = record::decode(&bytes[at..], site, at as u64) {
+        heads.push((at, found.head));
+        at += found.record_bytes() as usize;
+    }
+    let puts = heads.iter().filter(|(_, head)| head.kind.is_put());
+    let puts: Vec<_> = puts.copied().collect();
+    let (at, mut head) = puts[2];
+    head.seq = puts[0].1.seq;
+    let mut lie = Vec::new();
+    head.encode(&mut lie, site, at as u64).unwrap();
+    bytes[at..at + lie.len()].copy_from_slice(&lie);
+    disk.set_bytes(&name, &bytes);
+
+    let mut store = open(&disk);
+    let refused = store.merge_all(|_, _| ());
+    assert!(
+        matches!(refused, Err(Error::Corrupt { file, offset, .. }) if file == name && offset == at as u64),
+        "{refused:?}"
+    );
+    for (key, value) in [(b"a", b"2"), (b"b", b"1"), (b"c", b"1")] {
+        assert_eq!(store.get(key).unwrap().as_deref(), Some(&value[..]));
+    }
+}
+
+#[test]
+fn what_a_merge_dropped_for_its_age_is_not_young_again_after_a_crash() {
+    const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+    const START_MS: u64 = 1_700_000_000_000;
+    let disk = MemoryStorage::new();
+    disk.set_now_ms(Some(START_MS));
+    let mut store = open(&disk);
+    let short = WriteOptions {
+        expiry: Expiry::AfterMs(16),
+        ..SYNCED
+    };
+    store.put_with(b"k", b"v", &short).unwrap();
+    store.rotate().unwrap();
+    disk.set_now_ms(Some(START_MS + DAY_MS - 1));
+    store.merge_all(|_, _| ()).unwrap();
+    drop(store);
+    // Now the clock is not believed, and what is believed must not lie before the merge.
+    disk.set_now_ms(Some(START_MS + 3 * DAY_MS));
+    let store = open(&disk);
+    assert!(store.report().clock_jump.is_some());
+    assert_eq!(store.now_ms(), Some(START_MS + DAY_MS - 1));
+}
+
+#[test]
+fn no_seq_is_issued_again_under_a_bound_that_was_lost() {
+    let disk = MemoryStorage::new();
+    let mut store = open(&disk);
+    for n in 0..20 {
+        store.put(b"k", &[n]).unwrap();
+    }
+    let last = store.stats().unwrap().last_seq;
+    store.close().unwrap();
+    // An unclean state that knows the last seq and no bound: nobody writes one.
+    let name = newest(&disk, FileKind::Manifest);
+    let mut bytes = disk.bytes(&name).unwrap();
+    let salt = FileHeader::decode(&bytes).unwrap().salt;
+    let at = MANIFEST_RECORDS_OFFSET;
+    let (edits, _) = decode_record(&bytes[at as usize..], salt, at).unwrap();
+    let kept = |edit: &Edit| matches!(edit, Edit::HashKey(_));
+    let mut edits: Vec<Edit> = edits.into_iter().filter(kept).collect();
+    edits.extend([Edit::NextId(100), Edit::LastSeq(last)]);
+    bytes.truncate(at as usize);
+    bytes.extend(encode_record(&edits, salt, at).unwrap());
+    disk.set_bytes(&name, &bytes);
+
+    let mut store = open(&disk);
+    assert!(store.put(b"new", b"1").unwrap() > last);
+    store.rotate().unwrap();
+    store.close().unwrap();
+    let store = open(&disk);
+    assert!(!store.report().degraded, "{}", store.report());
+    assert!(store.contains_key(b"new").unwrap());
+}
+
+#[test]
+fn a_segment_is_only_continued_above_its_base() {
+    let disk = MemoryStorage::new();
+    let mut store = open(&disk);
+    store.put(b"k", b"1").unwrap();
+    store.close().unwrap();
+    // The clean state says that the segment begins far above the last seq: nobody writes one.
+    let name = newest(&disk, FileKind::Manifest);
+    let mut bytes = disk.bytes(&name).unwrap();
+    let salt = FileHeader::decode(&bytes).unwrap().salt;
+    let (mut state, mut at) = (State::empty(), MANIFEST_RECORDS_OFFSET);
+    while let Ok((edits, length)) = decode_record(&bytes[at as usize..], salt, at) {
+        edits.iter().for_each(|edit| state.apply(edit).unwrap());
+        at += length as u64;
+    }
+    state.segments.last_mut().unwrap().base_seq += 1_000;
+    let at = MANIFEST_RECORDS_OFFSET;
+    bytes.truncate(at as usize);
+    bytes.extend(encode_record(&state.snapshot().unwrap(), salt, at).unwrap());
+    disk.set_bytes(&name, &bytes);
+
+    let mut store = open(&disk);
+    store.put(b"new", b"2").unwrap();
+    store.close().unwrap();
+    let store = open(&disk);
+    assert_eq!(store.get(b"new").unwrap().as_deref(), Some(&b"2"[..]));
+    assert!(store.verify(|_, _| ()).unwrap().is_sound());
 }

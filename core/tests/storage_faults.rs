@@ -5,7 +5,9 @@ mod common;
 
 use common::{Script, check, file, name_of};
 use portcask_core::storage::ErrorKind;
-use portcask_core::testing::sim::{AllKept, Call, Dice, Fault, Laws, NothingKept, SimDisk};
+use portcask_core::testing::sim::{
+    AllKept, Call, Dice, Fault, Kept, Laws, Leaves, Luck, NothingKept, SimDisk,
+};
 use portcask_core::testing::world::{Store, World};
 use portcask_core::{Ack, Damage, Engine, Error, FileName, Options, WriteOptions};
 use std::collections::BTreeMap;
@@ -52,7 +54,77 @@ fn s18_any_subset_of_the_inputs_may_come_back() {
     }
 }
 
+/// Every name is as it was first made since the last sync of names; all bytes are there.
+struct NamesOnceMade;
+
+impl Luck for NamesOnceMade {
+    fn write(&mut self, _: usize) -> Kept {
+        Kept::All
+    }
+
+    fn state(&mut self, states: usize) -> usize {
+        1.min(states - 1)
+    }
+}
+
+#[test]
+fn a_merge_output_that_could_not_be_made_does_not_stay_when_a_power_cut_brings_it_back() {
+    let mut world = Script::new();
+    world.check(
+        "put a 1; rotate; put a 2; rotate; fail names always; merge; heal",
+        "!Storage",
+    );
+    let files = world.disk.files();
+    let after = world.disk.crash(&mut NamesOnceMade);
+    let revenant = after
+        .files()
+        .into_keys()
+        .find(|name| !files.contains_key(name));
+    let revenant = revenant.unwrap();
+    let mut world = Script::on(after);
+    world.check("scan; report", "a=2 unclean");
+    assert_eq!(world.disk.bytes(&revenant), None, "{revenant}");
+}
+
+#[test]
+fn a_merge_output_that_could_not_be_made_costs_nobody_a_file_of_that_name() {
+    let mut world = Script::new();
+    world.run("put a 1; rotate; put a 2; rotate");
+    // Id 4 is reserved for the next active segment, so the output would be the fifth.
+    let theirs = file("segment-0000000005");
+    world.disk.set_bytes(&theirs, b"theirs");
+    world.check("fail create; merge; kill; scan", "!Storage a=2");
+    assert_eq!(world.disk.bytes(&theirs).as_deref(), Some(&b"theirs"[..]));
+}
+
+#[test]
+fn a_refused_write_does_not_come_to_life_behind_a_later_answer() {
+    for later in ["close", "sync; kill"] {
+        let mut world = Script::new();
+        world.run("put a 1 synced");
+        let fault = Fault::once(1, ErrorKind::Io).on(Call::Append);
+        world.disk.inject(fault.leaving(Leaves::All));
+        world.check(&format!("put b 2; del b; {later}; scan"), "!Storage a=1");
+    }
+}
+
 // Full disks.
+
+#[test]
+fn a_merge_refused_for_want_of_space_while_it_publishes_loses_no_key() {
+    for nth in 1..60 {
+        let mut world = Script::new();
+        world.run("put a 1; put b 2; rotate; del a; rotate; put c 3; rotate; put d 4; rotate");
+        let fault = Fault::once(nth, ErrorKind::Full);
+        world.disk.inject(fault.on(Call::Read));
+        world.run("merge; heal");
+        let mut after = Script::on(world.disk.crash(&mut NothingKept));
+        after.check(
+            "scan; merge; kill; scan; verify",
+            "b=2 c=3 d=4 b=2 c=3 d=4 sound",
+        );
+    }
+}
 
 #[test]
 fn s24_an_append_that_fills_the_disk_at_any_byte_is_not_taken_and_harms_nothing() {
@@ -257,6 +329,20 @@ fn s28_a_close_that_fails_leaves_the_store_as_after_a_crash() {
 }
 
 // Crashes during recovery.
+
+/// A write that fails leaves an empty segment behind, whose hint has nothing to cover.
+#[test]
+fn s28_the_hint_of_an_empty_segment_cannot_be_damaged() {
+    let mut world = Script::new();
+    world.check("put a 1; rotate; fail append 1; put b 2; heal", "!Storage");
+    let empty = world.newest_segment();
+    let hint = empty.as_str().replace("segment", "hint");
+    world.check("put b 2; sync; kill; verify", "sound");
+    world.check(
+        &format!("flip {hint} 10; verify; kill; scan; verify"),
+        "sound a=1 b=2 sound",
+    );
+}
 
 #[test]
 fn s29_recovery_cut_short_three_times_over_reaches_the_same_state() {

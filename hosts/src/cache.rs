@@ -6,7 +6,7 @@
 //!
 //! A file that is not whole is compiled again; a cache that cannot be written is done without.
 
-use portcask_hosts::Guest;
+use crate::Guest;
 use std::fs;
 use std::hash::{DefaultHasher, Hasher};
 use std::path::PathBuf;

@@ -2,12 +2,14 @@
 //!
 //! Kept out of the default members of the workspace: wasmtime takes minutes to compile.
 
+pub mod cache;
 pub mod guests;
 pub mod node;
 pub mod promises;
+pub mod traps;
 mod wasmtime_host;
 
-pub use wasmtime_host::{Guest, run_wasi};
+pub use wasmtime_host::{Guest, Moment, run_wasi};
 
 use std::path::PathBuf;
 

@@ -9,9 +9,7 @@
 //!
 //! Exits with the guest's status, with 134 if it trapped, with 2 if it could not be started.
 
-mod cache;
-
-use portcask_hosts::Preopen;
+use portcask_hosts::{Preopen, cache};
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: portcask-host run [--dir HOST[::GUEST]]... [--env NAME[=VALUE]]... MODULE [ARGUMENT]...";

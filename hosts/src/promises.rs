@@ -1,6 +1,6 @@
 //! The storage contract on every backend this machine can run.
 
-use crate::{Guest, Output, guests, node};
+use crate::{Output, cache, guests, node};
 use portcask::memory::MemoryStorage;
 use portcask::std_files::StdFiles;
 use portcask::testing::contract::{self, Promise};
@@ -43,7 +43,7 @@ pub fn std_files() -> io::Result<Column> {
 /// As a guest of the embedded wasmtime.
 pub fn wasi_on_wasmtime() -> io::Result<Column> {
     let module = std::fs::read(guests::contract()?)?;
-    let guest = Guest::compile(&module).map_err(io::Error::other)?;
+    let guest = cache::load_or_compile(&module).map_err(io::Error::other)?;
     let home = TempDir::new()?;
     let preopen = (home.path().into(), GUEST_DIR.into());
     let output = guest

@@ -1,13 +1,33 @@
 //! wasmtime, with what a core module and WASI preview 1 need of it and nothing more.
 
 use crate::{Output, Preopen, STATUS_TRAPPED};
-use wasmtime::{Engine, InstancePre, Linker, Module, Result, Store};
+use std::ops::ControlFlow;
+use wasmtime::{CallHook, Engine, Error, InstancePre, Linker, Module, Result, Store};
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
 use wasmtime_wasi::p2::pipe::{MemoryInputPipe, MemoryOutputPipe};
 use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder};
 
 /// Most bytes a guest may print into a captured stream.
 const CAPTURE_BYTES_MAX: usize = 1 << 30;
+
+/// Where a run stands. The number is that of the guest's call to its host, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// The guest has called, and nothing was done yet.
+    Before(usize),
+    /// The host has done it, and the guest has not heard of it yet.
+    After(usize),
+}
+
+impl Moment {
+    /// What is found in the standard error of a guest that was stopped at this moment.
+    pub fn words(self) -> String {
+        match self {
+            Self::Before(call) => format!("call {call}: stopped before it"),
+            Self::After(call) => format!("call {call}: stopped after it"),
+        }
+    }
+}
 
 /// Runs a module once and captures what it prints. `args` begin with the program's name.
 ///
@@ -70,6 +90,48 @@ impl Guest {
         preopens: &[Preopen],
         stdin: &[u8],
     ) -> Result<Output> {
+        self.captured(args, env, preopens, stdin, |_| ())
+    }
+
+    /// As [`Guest::run`], and asks at every moment of every call to the host whether to go on. A
+    /// guest that is not to go on traps there: it does not see the call return, and no code of it
+    /// runs any more. What the host has done by then stays done.
+    pub fn run_watched(
+        &self,
+        args: &[&str],
+        env: &[(&str, &str)],
+        preopens: &[Preopen],
+        stdin: &[u8],
+        mut watch: impl FnMut(Moment) -> ControlFlow<()> + Send + Sync + 'static,
+    ) -> Result<Output> {
+        let mut calls = 0;
+        let mut hook = move |hook: CallHook| {
+            let moment = match hook {
+                CallHook::CallingHost => {
+                    calls += 1;
+                    Moment::Before(calls)
+                }
+                CallHook::ReturningFromHost => Moment::After(calls),
+                CallHook::CallingWasm | CallHook::ReturningFromWasm => return Ok(()),
+            };
+            match watch(moment) {
+                ControlFlow::Continue(()) => Ok(()),
+                ControlFlow::Break(()) => Err(Error::msg(moment.words())),
+            }
+        };
+        self.captured(args, env, preopens, stdin, |store| {
+            store.call_hook(move |_, now| hook(now));
+        })
+    }
+
+    fn captured(
+        &self,
+        args: &[&str],
+        env: &[(&str, &str)],
+        preopens: &[Preopen],
+        stdin: &[u8],
+        prepare: impl FnOnce(&mut Store<WasiP1Ctx>),
+    ) -> Result<Output> {
         let stdout = MemoryOutputPipe::new(CAPTURE_BYTES_MAX);
         let stderr = MemoryOutputPipe::new(CAPTURE_BYTES_MAX);
         let mut context = context(args, env, preopens)?;
@@ -77,7 +139,9 @@ impl Guest {
             .stdin(MemoryInputPipe::new(stdin.to_vec()))
             .stdout(stdout.clone())
             .stderr(stderr.clone());
-        let (status, words) = self.start(context.build_p1())?;
+        let mut store = Store::new(&self.engine, context.build_p1());
+        prepare(&mut store);
+        let (status, words) = self.start(store)?;
         let mut stderr = stderr.contents().to_vec();
         stderr.extend_from_slice(words.as_bytes());
         Ok(Output {
@@ -95,14 +159,14 @@ impl Guest {
         preopens: &[Preopen],
     ) -> Result<i32> {
         let mut context = context(args, env, preopens)?;
-        let (status, words) = self.start(context.inherit_stdio().build_p1())?;
+        let store = Store::new(&self.engine, context.inherit_stdio().build_p1());
+        let (status, words) = self.start(store)?;
         eprint!("{words}");
         Ok(status)
     }
 
     /// The guest's status, and what the host has to say about it.
-    fn start(&self, context: WasiP1Ctx) -> Result<(i32, String)> {
-        let mut store = Store::new(&self.engine, context);
+    fn start(&self, mut store: Store<WasiP1Ctx>) -> Result<(i32, String)> {
         let instance = self.ready.instantiate(&mut store)?;
         let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
         match start.call(&mut store, ()) {

@@ -2,7 +2,7 @@
 
 use portcask::testing::contract::{Outcome, broken};
 use portcask_hosts::promises::{Column, wasi_on_node, wasi_on_wasmtime};
-use portcask_hosts::{Guest, Output, Preopen, guests, node};
+use portcask_hosts::{Guest, Output, Preopen, cache, guests, node};
 use std::io::Write;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 /// The contract's module, compiled once for all tests here.
 static GUEST: LazyLock<Guest> = LazyLock::new(|| {
     let module = std::fs::read(guests::contract().unwrap()).unwrap();
-    Guest::compile(&module).unwrap()
+    cache::load_or_compile(&module).unwrap()
 });
 
 const NAMES_SENTENCE: &str = "names survive a power loss after sync_namespace";

@@ -1,7 +1,7 @@
 //! The committed store reads the same in both sandboxes as it does natively
 //! (`wasi-cli/tests/golden.rs`): the same directory, the same bytes, three hosts.
 
-use portcask_hosts::{Guest, Output, Preopen, guests, node};
+use portcask_hosts::{Output, Preopen, cache, guests, node};
 use std::path::{Path, PathBuf};
 
 fn golden() -> PathBuf {
@@ -20,7 +20,8 @@ fn exports_what_was_written(run: impl Fn(&[&str], &[Preopen]) -> Output) {
 
 #[test]
 fn the_committed_store_reads_the_same_on_wasmtime() {
-    let guest = Guest::compile(&std::fs::read(guests::portcask().unwrap()).unwrap()).unwrap();
+    let module = std::fs::read(guests::portcask().unwrap()).unwrap();
+    let guest = cache::load_or_compile(&module).unwrap();
     exports_what_was_written(|args, preopens| guest.run(args, &[], preopens, &[]).unwrap());
 }
 

@@ -1,11 +1,59 @@
 //! What campaigns counted: one JSON line each, appended to `ledger.jsonl` and committed.
 
 use serde_json::{Map, Value, json};
-use std::fs::OpenOptions;
+use std::fmt;
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// A line of the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Which campaign.
+    pub campaign: String,
+    /// The day it ran, as 2026-11-21.
+    pub date: String,
+    /// What was tried.
+    pub commit: String,
+    /// What a reader types to do the same again.
+    pub command: String,
+    /// How long it took.
+    pub seconds: u64,
+    /// What it counted, in its order.
+    pub counts: Vec<(String, u64)>,
+}
+
+/// Every line of the ledger, oldest first. A line that is none is an error.
+pub fn read() -> io::Result<Vec<Line>> {
+    let text = match fs::read_to_string(path()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        text => text?,
+    };
+    let parse = |(number, line): (usize, &str)| {
+        parse(line).ok_or_else(|| {
+            let words = format!("line {} is no line of a ledger", number + 1);
+            io::Error::new(io::ErrorKind::InvalidData, words)
+        })
+    };
+    text.lines().enumerate().map(parse).collect()
+}
+
+fn parse(line: &str) -> Option<Line> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    let text = |field: &str| Some(line.get(field)?.as_str()?.to_owned());
+    let counts = line.get("counts")?.as_object()?;
+    let count = |(what, count): (&String, &Value)| Some((what.clone(), count.as_u64()?));
+    Some(Line {
+        campaign: text("campaign")?,
+        date: text("date")?,
+        commit: text("commit")?,
+        command: text("command")?,
+        seconds: line.get("seconds")?.as_u64()?,
+        counts: counts.iter().map(count).collect::<Option<_>>()?,
+    })
+}
 
 /// What one run of a campaign tried and found. Counts keep the order in which they were first told.
 #[derive(Debug)]
@@ -38,6 +86,11 @@ impl Tally {
         self.counts.get(what).and_then(Value::as_u64).unwrap_or(0)
     }
 
+    /// Whether anything was counted.
+    pub fn has_counts(&self) -> bool {
+        !self.counts.is_empty()
+    }
+
     /// How long the campaign has been running.
     pub fn elapsed(&self) -> Duration {
         self.began.elapsed()
@@ -60,6 +113,30 @@ impl Tally {
         let mut ledger = OpenOptions::new().create(true).append(true).open(path())?;
         writeln!(ledger, "{}", self.line())
     }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.elapsed().as_secs();
+        writeln!(f, "{} in {seconds} s, {}", self.campaign, self.command)?;
+        for (what, count) in &self.counts {
+            writeln!(f, "  {:>13} {what}", grouped(count.as_u64().unwrap_or(0)))?;
+        }
+        Ok(())
+    }
+}
+
+/// A number with a comma before every third digit from the right.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
 }
 
 /// Where the ledger is kept.
@@ -131,6 +208,16 @@ mod tests {
         assert_eq!(civil(0), (1970, 1, 1));
         assert_eq!(civil(11_016), (2000, 2, 29));
         assert_eq!(civil(20_778), (2026, 11, 21));
+    }
+
+    #[test]
+    fn a_line_reads_back() {
+        let mut tally = Tally::new("test", "cargo test");
+        tally.add("images", 2);
+        let line = parse(&tally.line().to_string()).unwrap();
+        assert_eq!(line.campaign, "test");
+        assert_eq!(line.counts, [("images".to_owned(), 2)]);
+        assert_eq!(parse("{}"), None);
     }
 
     #[test]

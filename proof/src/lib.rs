@@ -14,4 +14,14 @@
 //! A campaign finds nothing or stops at the first violation with all that is needed to see it
 //! again: a seed, a minimal history, an image.
 
+pub mod every_bit;
+pub mod fuzz;
+pub mod heap;
 pub mod ledger;
+pub mod page;
+pub mod planted;
+pub mod powercut;
+pub mod prove;
+pub mod targets;
+mod threads;
+pub mod tools;

@@ -5,6 +5,7 @@
 //!      -> wasm      portcask.wasm
 //!      -> test      every proof the project has, as steps with their seconds
 //!      -> demo      one directory, three hosts, told as a story
+//!      -> proof     the campaigns of `proof/`, which search longer than a test may
 //!      -> dist      the archive for people without Rust
 //! ```
 //!
@@ -14,6 +15,7 @@ mod canary;
 mod demo;
 mod dist;
 mod hosts;
+mod proof;
 mod readme;
 mod repo;
 mod setup;
@@ -33,8 +35,23 @@ The commands of this repository: cargo xtask COMMAND
                       System packages are installed only as root, with --yes or CI=true
   wasm                build target/portcask.wasm, the command for any WASI host
   test [PART ...]     run every check, or only some parts:
-                      engine lint nostd wasm wasi docs demo package
+                      engine proof lint nostd wasm wasi docs demo package
   demo [--quick]      real data in one directory, written and read by three hosts
+  prove [--images N] [--seed S] [--json] [--record]
+                      judge a million distinct crash images, or N of them
+  powercut [--cuts N] [--fs ext4|xfs|all] [--kill] [--json] [--record]
+                      cut the power of real file systems under running writers (root, Linux)
+  every-bit [--json] [--record]
+                      flip each bit of a store: is every answer right or an error?
+  planted [--record]  plant each deliberate bug of the engine: does the harness find it?
+  fuzz [--seconds N] [--record] [--keep] [TARGET ...]
+                      search for inputs that break the engine; needs a nightly compiler and
+                      cargo-fuzz, and says how to get them. --help tells more
+  mutants [--shard K/N] [--record]
+                      change the engine one expression at a time: do its tests notice?
+  coverage [--record] what the engine's tests reach
+  reliability [--check]
+                      docs/RELIABILITY.md from what the campaigns counted
   dist                target/dist: an archive of the command, the wasm module and checksums
   help                this text
 ";
@@ -68,6 +85,11 @@ fn dispatch(words: &[&str]) -> Result<ExitCode> {
         }
         "test" => test::command(&Repo::find()?, rest),
         "demo" => demo::command(&Repo::find()?, flag(rest, "--quick")?).map(|()| ExitCode::SUCCESS),
+        "prove" | "powercut" | "every-bit" | "fuzz" | "mutants" | "coverage" => {
+            proof::campaign(&Repo::find()?, command, rest)
+        }
+        "planted" => proof::campaign_with(&Repo::find()?, &["planted-bugs"], command, rest),
+        "reliability" => proof::campaign(&Repo::find()?, "page", rest),
         "dist" => {
             no_arguments(command, rest)?;
             dist::command(&Repo::find()?).map(|()| ExitCode::SUCCESS)

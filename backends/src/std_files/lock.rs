@@ -21,8 +21,21 @@ const HOLDER_BYTES_MAX: u64 = 256;
 /// The exclusive right to write in a directory; given back when dropped or when the process dies.
 #[derive(Debug)]
 pub struct StdLock {
-    /// Closing it releases the lock.
-    _file: File,
+    file: File,
+    /// The process that took it.
+    holder: u32,
+}
+
+/// Closing alone would not do: a child process that another thread is just starting holds the same
+/// descriptor, and with it the lock, until it has become its own program. A child that lives on as
+/// a copy of this process gives back nothing, because the right is its parent's.
+impl Drop for StdLock {
+    fn drop(&mut self) {
+        if self.holder == std::process::id() {
+            // What refuses here is closed in the next moment.
+            let _ = self.file.unlock();
+        }
+    }
 }
 
 impl StdLock {
@@ -52,7 +65,8 @@ impl StdLock {
         let _ = file
             .set_len(0)
             .and_then(|()| file.write_all(introduction().as_bytes()));
-        Ok(Self { _file: file })
+        let holder = std::process::id();
+        Ok(Self { file, holder })
     }
 }
 
@@ -102,7 +116,18 @@ fn utc(seconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::utc;
+    use super::*;
+
+    #[test]
+    fn a_lock_given_back_is_free_while_a_child_process_starts() {
+        let home = tempfile::TempDir::new().unwrap();
+        let lock = StdLock::take(home.path()).unwrap();
+        // What a child holds between fork and exec: the same open file.
+        let inherited = lock.file.try_clone().unwrap();
+        drop(lock);
+        StdLock::take(home.path()).unwrap();
+        drop(inherited);
+    }
 
     #[test]
     fn the_holder_tells_the_day_right_also_around_leap_days() {

@@ -162,13 +162,13 @@ fn word(edit: &Edit) -> &'static str {
         Edit::NextId(_) => "next id",
         Edit::Clock(_) => "clock",
         Edit::Add(_) => "add",
-        Edit::Seal { .. } => "seal",
+        Edit::Seal { footer: true, .. } => "seal",
+        Edit::Seal { footer: false, .. } => "cut",
         Edit::Pending(_) => "pending",
         Edit::Replace { .. } => "replace",
         Edit::Forget(_) => "forget",
         Edit::Clear => "clear",
         Edit::CleanClose { .. } => "clean close",
-        Edit::Unclean => "unclean",
         Edit::Condemn(_) => "condemn",
     }
 }
@@ -179,7 +179,7 @@ struct Fields<'a>(&'a Edit);
 impl fmt::Display for Fields<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Edit::HashKey(_) | Edit::Clear | Edit::Unclean => Ok(()),
+            Edit::HashKey(_) | Edit::Clear => Ok(()),
             Edit::SeqBound(number)
             | Edit::LastSeq(number)
             | Edit::HistoryFloor(number)
@@ -192,6 +192,7 @@ impl fmt::Display for Fields<'_> {
                 valid_bytes,
                 last_seq,
                 records,
+                footer: _,
             } => write!(
                 f,
                 "segment {id}: records end at {valid_bytes}, last seq {last_seq}, {records} records"
@@ -222,6 +223,7 @@ fn segment(f: &mut fmt::Formatter<'_>, entry: &SegmentEntry) -> fmt::Result {
         match entry.state {
             SegmentState::Active => "active",
             SegmentState::Sealed => "sealed",
+            SegmentState::Cut => "cut",
         },
         entry.salt,
         entry.base_seq,

@@ -155,12 +155,12 @@ fn manifest() -> Vec<u8> {
         Edit::LastSeq(90),
     ];
     let merged = vec![
-        Edit::Unclean,
         Edit::Seal {
             id: 4,
             valid_bytes: 300,
             last_seq: 95,
             records: 5,
+            footer: true,
         },
         Edit::Replace {
             remove: vec![3, 4],

@@ -11,6 +11,7 @@ use crate::format::record::{Head, Kind, Site};
 use crate::index::{IndexCell, Segment};
 use crate::manifest_log::ManifestLog;
 use crate::merge::Job;
+use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::storage::{ErrorKind, File, Storage, StorageError};
 
@@ -82,7 +83,10 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// later write answers [`Error::Poisoned`] until the store is opened again.
     pub fn sync(&mut self) -> Result<()> {
         if let Some(ticket) = self.begin_sync()? {
-            let done = ticket.file.sync();
+            let mut done = ticket.file.sync();
+            if done.is_err() && planted(Bug::FailedSyncRetried) {
+                done = ticket.file.sync();
+            }
             self.finish_sync(&ticket, done)?;
         }
         Ok(())
@@ -93,6 +97,10 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     pub fn begin_sync(&mut self) -> Result<Option<SyncTicket<S::File>>> {
         self.writable()?;
         self.flush_tail()?;
+        if self.writer()?.active.suspect {
+            // What a failed append left behind the end must not come to life after this answer.
+            self.seal_and_continue()?;
+        }
         let active = &self.writer()?.active;
         Ok((active.durable < active.end).then(|| SyncTicket {
             file: active.file.clone(),
@@ -245,6 +253,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 valid_bytes: active.end,
                 last_seq: seq,
                 records: active.records,
+                footer: true,
             }
         };
         self.start_segment(Vec::from([seal]))?;
@@ -273,10 +282,15 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             }
         };
         let next_id = self.state().next_id;
+        self.observe_clock();
+        let clock_ms = self.index.read(|index| index.clock.floor_ms());
+        let reserved = !planted(Bug::ReservedForgotten);
         let more = [
-            Edit::NextId(next_id.checked_add(1).ok_or(Error::SeqExhausted)?),
-            Edit::Pending(next_id),
-            Edit::Add(SegmentEntry {
+            Some(Edit::NextId(
+                next_id.checked_add(1).ok_or(Error::SeqExhausted)?,
+            )),
+            reserved.then_some(Edit::Pending(next_id)),
+            Some(Edit::Add(SegmentEntry {
                 id: created.id,
                 salt: created.site.salt,
                 base_seq,
@@ -284,10 +298,10 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 state: SegmentState::Active,
                 valid_bytes: FILE_HEADER_BYTES as u64,
                 records: 0,
-            }),
-            Edit::Clock(self.index.read(|index| index.clock.floor_ms())),
+            })),
+            Some(Edit::Clock(clock_ms)),
         ];
-        for edit in more {
+        for edit in more.into_iter().flatten() {
             fallible::push(&mut edits, edit)?;
         }
         // Whatever can be refused comes before the commit: nothing may stop halfway behind it.
@@ -322,6 +336,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 return Err(refused);
             }
         };
+        self.index.write(|index| index.clock_told(clock_ms));
         self.writer_mut()?.reserved = next_id;
         // The hint is a cache: failing to write it costs a scan at the next opening, nothing else.
         let _ = self.writer_mut()?.active.hint.finish();
@@ -406,6 +421,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     pub(crate) fn check_fence(&mut self) -> Result<()> {
         let checked = self.writer()?.manifest.check_fence();
         match checked {
+            _ if planted(Bug::FenceUnchecked) => return Ok(()),
             Ok(()) => {}
             Err(Error::Fenced { by }) => self.writer_mut()?.fenced = Some(by),
             Err(_) => self.poison(),
@@ -425,6 +441,9 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     }
 
     pub(crate) fn poison(&mut self) {
+        if planted(Bug::PoisonSkipped) {
+            return;
+        }
         self.index.write(|index| index.poisoned = true);
     }
 
@@ -482,6 +501,9 @@ pub(crate) fn create_segment<S: Storage>(
 
 /// Makes names durable where the platform can; where it cannot, the report has said so.
 pub(crate) fn sync_names<S: Storage>(storage: &S) -> Result<()> {
+    if planted(Bug::DirectorySyncSkipped) {
+        return Ok(());
+    }
     match storage.sync_namespace() {
         Err(error) if error.kind == ErrorKind::Unsupported => Ok(()),
         done => done.during_any(Op::SyncNamespace),

@@ -9,6 +9,7 @@ use crate::format::manifest::Edit;
 use crate::index::IndexCell;
 use crate::manifest_log;
 use crate::merge::MergeProgress;
+use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::recovery;
 use crate::storage::{Access, ErrorKind, File, FileName, Storage};
@@ -127,9 +128,12 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         if writer.pins > 0 || self.check_fence().is_err() {
             return;
         }
-        let Ok(mut gone) = fallible::copy(&self.state().condemned) else {
-            return;
+        let state = self.state();
+        let condemned = match planted(Bug::UnnamedDeleted) {
+            true => fallible::collect(1..state.next_id),
+            false => fallible::copy(&state.condemned),
         };
+        let Ok(mut gone) = condemned else { return };
         let (storage, index) = (&self.storage, &self.index);
         let absent = |name: FileName| match storage.remove(&name) {
             Ok(()) => true,

@@ -3,12 +3,14 @@
 use super::{Active, Engine};
 use crate::error::{Error, Result};
 use crate::fallible;
+use crate::format::file::names;
 use crate::format::hint;
 use crate::format::record::{Batch as BatchRole, Head, Kind};
 use crate::format::{KeyHash, Space};
 use crate::index::{Change, Index, IndexCell, Mixed, Publication};
 use crate::keydir::Place;
 use crate::options::{Ack, Condition, Expiry, WriteOptions};
+use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::storage::Storage;
 
@@ -133,6 +135,13 @@ struct Staged<'a> {
     old_expiry_ms: Option<u64>,
 }
 
+/// A delete that has something to write.
+struct Deletion<'a> {
+    tombstone: Staged<'a>,
+    /// Whether the key was there, as far as the clock says.
+    existed: bool,
+}
+
 impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// Stores a value. Returns the sequence number of this version.
     ///
@@ -153,7 +162,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         Ok(committed.last_seq)
     }
 
-    /// Deletes a key. Returns whether it existed; deleting an absent key writes nothing.
+    /// Deletes a key. Returns whether it existed. Deleting an absent key writes nothing, unless keys
+    /// have expired since the clock was last written down (at opening, rotation and close).
     pub fn delete(&mut self, key: &[u8]) -> Result<bool> {
         Ok(self.delete_with(key, &WriteOptions::default())?.is_some())
     }
@@ -165,16 +175,16 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         if let Some(condition) = how.condition {
             self.judge(&[(key, condition)], how.ack)?;
         }
-        let Some(staged) = self.stage_delete(Space::User, key)? else {
+        let Some(Deletion { tombstone, existed }) = self.stage_delete(Space::User, key)? else {
             self.settle_answer(how.ack)?;
             return Ok(None);
         };
-        let mut staged = [staged];
+        let mut staged = [tombstone];
         let mut done = self.commit_staged(&mut staged, how.ack);
         if matches!(done, Err(Error::Full { .. })) && self.spend_reserve() {
             done = self.commit_staged(&mut staged, how.ack);
         }
-        done.map(|committed| Some(committed.last_seq))
+        done.map(|committed| existed.then_some(committed.last_seq))
     }
 
     /// Takes all of a batch or nothing of it, at the store's acknowledgement level.
@@ -194,21 +204,23 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         self.judge(&batch.conditions, ack)?;
         let mut staged = Vec::new();
         fallible::reserve(&mut staged, batch.ops.len())?;
-        // A key that an earlier operation of the batch puts must be deleted by a later one.
-        let mut put_here = hashbrown::HashMap::<KeyHash, (), Mixed>::default();
+        // What an earlier operation of the batch puts is not in the index yet.
+        let mut put_here = hashbrown::HashMap::<KeyHash, &BatchOp, Mixed>::default();
         fallible::reserve_map(&mut put_here, batch.ops.len())?;
         for op in &batch.ops {
             match &op.deed {
                 Deed::Put { value, expiry } => {
                     let put = self.stage_put(op.space, &op.key, value, *expiry)?;
-                    fallible::insert(&mut put_here, put.hash, ())?;
+                    let earlier = fallible::insert(&mut put_here, put.hash, op)?;
+                    self.refuse_collision(earlier, op)?;
                     fallible::push(&mut staged, put)?;
                 }
                 Deed::Delete => {
-                    let put_here = put_here.contains_key(&self.hash(op.space, &op.key));
+                    let put_here = put_here.get(&self.hash(op.space, &op.key)).copied();
+                    self.refuse_collision(put_here, op)?;
                     match self.stage_delete(op.space, &op.key)? {
-                        Some(deletion) => fallible::push(&mut staged, deletion)?,
-                        None if put_here => {
+                        Some(deletion) => fallible::push(&mut staged, deletion.tombstone)?,
+                        None if put_here.is_some() => {
                             fallible::push(&mut staged, self.tombstone(op.space, &op.key, None))?;
                         }
                         None => {}
@@ -225,6 +237,18 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             });
         }
         self.commit_staged(&mut staged, ack)
+    }
+
+    /// Refuses to write a key over another one of the same batch that has its hash.
+    fn refuse_collision(&self, earlier: Option<&BatchOp>, op: &BatchOp) -> Result<()> {
+        if earlier.is_none_or(|earlier| (earlier.space, &earlier.key) == (op.space, &op.key)) {
+            return Ok(());
+        }
+        let active = &self.writer()?.active;
+        Err(Error::KeyCollision {
+            file: names::segment(active.id),
+            offset: active.end,
+        })
     }
 
     /// Removes every key in one step: a single manifest record. Returns how many there were.
@@ -272,10 +296,15 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         Ok(())
     }
 
-    /// Makes what an answer without a write was based on as durable as the answer claims.
+    /// Makes what an answer without a write was based on as safe as the answer claims: it may rest
+    /// on records that are still in the buffer, and on a store that a newer writer has taken over.
     fn settle_answer(&mut self, ack: Option<Ack>) -> Result<()> {
-        if ack.unwrap_or(self.options.ack) == Ack::Synced {
+        let ack = ack.unwrap_or(self.options.ack);
+        if ack == Ack::Synced {
             self.sync()?;
+        }
+        if ack >= Ack::Written {
+            self.flush()?;
         }
         Ok(())
     }
@@ -327,16 +356,31 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     }
 
     /// A tombstone for a key that exists (verified on disk), or `None`.
-    fn stage_delete<'a>(&self, space: Space, key: &'a [u8]) -> Result<Option<Staged<'a>>> {
+    ///
+    /// Absence may be the clock's word alone, and after a crash a clock that was set back would take
+    /// it back: where an expiry is not yet on record, a tombstone is written for an absent key too.
+    fn stage_delete<'a>(&self, space: Space, key: &'a [u8]) -> Result<Option<Deletion<'a>>> {
         if key.len() > self.options.key_bytes_max {
             return Ok(None);
         }
-        match self.version_of(space, key) {
-            Ok(found) => Ok(found.map(|(_, expiry_ms)| self.tombstone(space, key, expiry_ms))),
+        let (existed, expiry_ms) = match self.version_of(space, key) {
+            Ok(Some((_, expiry_ms))) => (true, expiry_ms),
+            Ok(None) => {
+                let hash = self.hash(space, key);
+                let by_clock = |index: &Index<S::File>| index.hides_by_clock(hash);
+                if !self.index.read(by_clock) {
+                    return Ok(None);
+                }
+                (false, None)
+            }
             // A damaged version may be deleted: that is how a person gets rid of it.
-            Err(Error::Corrupt { .. }) => Ok(Some(self.tombstone(space, key, None))),
-            Err(error) => Err(error),
-        }
+            Err(Error::Corrupt { .. }) => (true, None),
+            Err(error) => return Err(error),
+        };
+        Ok(Some(Deletion {
+            tombstone: self.tombstone(space, key, expiry_ms),
+            existed,
+        }))
     }
 
     fn tombstone<'a>(&self, space: Space, key: &'a [u8], old_expiry_ms: Option<u64>) -> Staged<'a> {
@@ -373,7 +417,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             writer.scratch = bytes;
         }
         done?;
-        if ack == Ack::Synced || self.sync_is_due() {
+        if (ack == Ack::Synced && !planted(Bug::AckBeforeSync)) || self.sync_is_due() {
             self.sync()?;
         } else if ack == Ack::Written {
             // Also under a kernel lock: a guest in a sandbox cannot see that lock.
@@ -420,33 +464,15 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             };
             fallible::push(&mut published, publication)?;
         }
-        match ack {
-            Ack::Buffered if bytes.len() <= self.options.buffer_bytes => {
-                self.append_buffered(bytes)?;
+        if let Err(refused) = self.hand_over(bytes, ack) {
+            if planted(Bug::PublishedUnappended) {
+                self.publish(&published, staged)?;
             }
-            Ack::Buffered | Ack::Written | Ack::Synced => {
-                self.flush_tail()?;
-                self.append_at_end(bytes)?;
-            }
+            return Err(refused);
         }
-        let published = self.index.write(|index| {
-            for (it, op) in published.iter().zip(staged) {
-                index.publish(it)?;
-                if let (Some(ordered), Space::User) = (&mut index.ordered, it.space) {
-                    match it.change {
-                        Change::Put { .. } => {
-                            fallible::insert_sorted(ordered, fallible::copy(op.key)?)?;
-                        }
-                        Change::Delete => {
-                            ordered.remove(op.key);
-                        }
-                    }
-                }
-            }
-            Ok::<_, Error>(published)
-        });
         // The records are in the log but not all in the index: only a new opening can tell.
-        let published = published.inspect_err(|_| self.poison())?;
+        let done = self.publish(&published, staged);
+        done.inspect_err(|_| self.poison())?;
         let active = &mut self.writer_mut()?.active;
         active.records += staged.len() as u64;
         active.records_end = active.end;
@@ -462,6 +488,38 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             });
         }
         Ok(())
+    }
+
+    /// Takes bytes into the log, or for a while into memory.
+    fn hand_over(&mut self, bytes: &[u8], ack: Ack) -> Result<()> {
+        match ack {
+            Ack::Buffered if bytes.len() <= self.options.buffer_bytes => {
+                self.append_buffered(bytes)
+            }
+            Ack::Buffered | Ack::Written | Ack::Synced => {
+                self.flush_tail()?;
+                self.append_at_end(bytes)
+            }
+        }
+    }
+
+    fn publish(&self, published: &[Publication], staged: &[Staged<'_>]) -> Result<()> {
+        self.index.write(|index| {
+            for (it, op) in published.iter().zip(staged) {
+                index.publish(it)?;
+                if let (Some(ordered), Space::User) = (&mut index.ordered, it.space) {
+                    match it.change {
+                        Change::Put { .. } => {
+                            fallible::insert_sorted(ordered, fallible::copy(op.key)?)?;
+                        }
+                        Change::Delete => {
+                            ordered.remove(op.key);
+                        }
+                    }
+                }
+            }
+            Ok(())
+        })
     }
 
     /// Takes bytes into the tail; flushes it when it is full.
@@ -534,6 +592,9 @@ fn shape<F>(staged: &mut [Staged<'_>], active: &Active<F>) -> u64 {
         return 0;
     };
     first.head.durable = (active.marked < active.durable).then_some(active.durable);
+    if planted(Bug::MarkedTooMuch) {
+        first.head.durable = Some(active.end);
+    }
     first.head.batch = if many {
         BatchRole::First {
             rest_bytes,

@@ -63,6 +63,23 @@ pub fn plain(bytes: &[u8]) -> u32 {
     crc.finalize()
 }
 
+/// The one bit of `bytes` whose flip explains that their CRC-32 is not `right`, counted from the
+/// lowest bit of the first byte; `None` if no single flip does. Costs a step per bit.
+pub fn flipped_bit(bytes: &[u8], right: u32) -> Option<usize> {
+    // A CRC is linear: the difference depends on the place of the flip alone, and is what a lone
+    // one becomes after as many steps as there are bits from the flip to the end.
+    const POLYNOMIAL: u32 = 0xedb8_8320;
+    let difference = plain(bytes) ^ right;
+    let mut lone = 1_u32;
+    for back in 0..bytes.len() * 8 {
+        lone = (lone >> 1) ^ (POLYNOMIAL & (lone & 1).wrapping_neg());
+        if lone == difference {
+            return Some(bytes.len() * 8 - 1 - back);
+        }
+    }
+    None
+}
+
 /// A body CRC over bytes that arrive piece by piece: the key first, then the value.
 #[derive(Clone, Debug, Default)]
 pub struct Running(Hasher);
@@ -102,6 +119,20 @@ mod tests {
             running.update(&[*byte]);
         }
         assert_eq!(running.finish(), 0xcbf4_3926);
+    }
+
+    #[test]
+    fn a_flipped_bit_is_found_by_the_difference_it_makes() {
+        let sound = *b"a few bytes";
+        let right = plain(&sound);
+        assert_eq!(flipped_bit(&sound, right), None);
+        for bit in 0..sound.len() * 8 {
+            let mut bytes = sound;
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(flipped_bit(&bytes, right), Some(bit));
+            bytes[(bit / 8 + 3) % sound.len()] ^= 0x11;
+            assert_eq!(flipped_bit(&bytes, right), None);
+        }
     }
 
     #[test]

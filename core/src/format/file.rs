@@ -27,7 +27,7 @@ pub const FENCE_BYTES: usize = 16;
 pub const REQUIRED_FLAGS_KNOWN: u32 = 0;
 
 const MAGIC: &[u8; 8] = b"PORTCASK";
-const FOOTER_MAGIC: &[u8; 8] = b"PCFOOTER";
+pub(crate) const FOOTER_MAGIC: &[u8; 8] = b"PCFOOTER";
 const _: () = assert!(FILE_HEADER_BYTES == 80 && FOOTER_BYTES == 132);
 
 /// What a file holds.
@@ -150,6 +150,20 @@ impl FileHeader {
             }),
             _ => Err(HeaderDamage::Damaged),
         }
+    }
+
+    /// The header that these bytes were before one of their bits flipped, if they were one that
+    /// this crate can use. Asked when they do not decode.
+    pub fn repair_one_bit(bytes: &[u8]) -> Option<Self> {
+        let mut bytes = *bytes.first_chunk::<FILE_HEADER_BYTES>()?;
+        for bit in 0..FILE_HEADER_BYTES * 8 {
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            if let Ok(header) = Self::decode(&bytes) {
+                return Some(header);
+            }
+            bytes[bit / 8] ^= 1 << (bit % 8);
+        }
+        None
     }
 }
 

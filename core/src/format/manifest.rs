@@ -92,6 +92,47 @@ pub fn decode_record(
     let Some(payload) = bytes.get(MANIFEST_HEAD_BYTES..end) else {
         return Err(RecordDamage::Short);
     };
+    Ok((decode_payload(&head, payload)?, end))
+}
+
+/// The manifest record that was at the front of `bytes` before one of their bits flipped, and how
+/// many bytes it takes. Asked when they do not decode.
+///
+/// Uses of a 32-bit check what it can: two records never differ in one bit, so at most one is found.
+pub fn repair_one_bit(
+    bytes: &[u8],
+    salt: u64,
+    offset: u64,
+) -> Result<(Vec<Edit>, usize), RecordDamage> {
+    let mut fixed = *bytes
+        .first_chunk::<MANIFEST_HEAD_BYTES>()
+        .ok_or(RecordDamage::Short)?;
+    let payload_of = |head: &RecordHead| {
+        let end = MANIFEST_HEAD_BYTES + head.payload_bytes;
+        let payload = bytes.get(MANIFEST_HEAD_BYTES..end);
+        payload
+            .map(|payload| (payload, end))
+            .ok_or(RecordDamage::Short)
+    };
+    if let Ok(head) = decode_head(&fixed, salt, offset) {
+        let (payload, end) = payload_of(&head)?;
+        let bit = check::flipped_bit(payload, head.payload_crc).ok_or(RecordDamage::Check)?;
+        let mut payload = fallible::copy(payload).map_err(|_| RecordDamage::OutOfMemory)?;
+        payload[bit / 8] ^= 1 << (bit % 8);
+        return Ok((decode_payload(&head, &payload)?, end));
+    }
+    for bit in 0..MANIFEST_HEAD_BYTES * 8 {
+        fixed[bit / 8] ^= 1 << (bit % 8);
+        if let Ok(head) = decode_head(&fixed, salt, offset) {
+            let (payload, end) = payload_of(&head)?;
+            return Ok((decode_payload(&head, payload)?, end));
+        }
+        fixed[bit / 8] ^= 1 << (bit % 8);
+    }
+    Err(RecordDamage::Check)
+}
+
+fn decode_payload(head: &RecordHead, payload: &[u8]) -> Result<Vec<Edit>, RecordDamage> {
     if check::plain(payload) != head.payload_crc {
         return Err(RecordDamage::Check);
     }
@@ -103,7 +144,7 @@ pub fn decode_record(
         fallible::push(&mut edits, edit).map_err(|_| RecordDamage::OutOfMemory)?;
     }
     match at == payload.len() {
-        true => Ok((edits, end)),
+        true => Ok(edits),
         false => Err(RecordDamage::Malformed),
     }
 }

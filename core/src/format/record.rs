@@ -16,6 +16,7 @@
 use super::check::{self, MASK_BYTES};
 use super::{FILE_BYTES_MAX, Space, u16_at, u32_at, varint};
 use crate::fallible::{self, OutOfMemory};
+use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use core::fmt;
 
@@ -382,7 +383,8 @@ pub fn decode(bytes: &[u8], site: Site, offset: u64) -> Result<Decoded, HeadDama
         body_crc: u32_at(fixed, 4),
         key_check: u16_at(fixed, 8),
     };
-    if masked_check(bytes, at, site.salt, offset) != u32_at(fixed, 0) {
+    let checks = masked_check(bytes, at, site.salt, offset) == u32_at(fixed, 0);
+    if !checks && !planted(Bug::LengthBelieved) {
         return Err(HeadDamage::Check);
     }
     if !head.is_well_formed(offset) {

@@ -89,7 +89,6 @@ fn specimens() -> Vec<Specimen> {
             remove: vec![1, 200],
             with: vec![entry],
         },
-        Edit::Unclean,
     ];
     vec![
         Specimen {

@@ -27,7 +27,9 @@ use crate::format::record::{Head, Kind, Site};
 use crate::format::{KeyHash, Space};
 use crate::index::{IndexCell, Segment};
 use crate::keydir::{Place, SizeClass, Slot};
+use crate::planted::{Bug, planted};
 use crate::prelude::*;
+use crate::recovery;
 use crate::segment::append::Appender;
 use crate::segment::walk::{Found, State, Step, Walker};
 use crate::storage::{File, Storage};
@@ -164,10 +166,14 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         progress: &mut impl FnMut(u64, u64),
     ) -> Result<MergeReport> {
         let mut sum = MergeReport::default();
+        // What was refused may have been the publishing of a merge that is committed already.
+        self.settle_merge()?;
         let mut facts = self.facts()?;
         facts.retain(|file| !file.active && !file.damaged && file.dead + file.tombstones > 0);
         facts.sort_unstable_by_key(|file| (file.live + file.tombstones, file.id));
         for i in 0..facts.len() {
+            // What refused may have come after the commit.
+            self.settle_merge()?;
             // The reserve is for this.
             self.spend_reserve();
             self.start_merge(&facts, i..i + 1)?;
@@ -296,7 +302,10 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         self.now_ms().map(|ms| ((ms / 3_600_000) % 24) as u8)
     }
 
+    /// Begins to merge a run of `facts`. No other merge may be in progress: see
+    /// [`Engine::settle_merge`].
     fn start_merge(&mut self, facts: &[Facts], run: core::ops::Range<usize>) -> Result<()> {
+        debug_assert!(self.writer()?.merge.is_none(), "a merge would be forgotten");
         let run = &facts[run];
         let oldest = self.state().segments.first().map(|entry| entry.id);
         let inputs = self.index.read(|index| {
@@ -417,6 +426,10 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                     let damage = walker.damage_of(&found);
                     return Err(self.damaged(slot, id, found.offset, damage));
                 }
+                // Nobody wrote it there: an output could not hold it behind a newer one.
+                _ if found.head.seq < job.newest_seq() => {
+                    return Err(self.damaged(slot, id, found.offset, Damage::Head));
+                }
                 Fate::Keep => self.keep(job, &mut walker, &found, hash, false)?,
                 Fate::Tombstone => {
                     self.keep(job, &mut walker, &found, hash, true)?;
@@ -460,7 +473,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             self.index
                 .write(|index| index.expire(hash, key, expiry, place));
         }
-        let hides_older = found.head.kind.is_tombstone() || expired;
+        let deleted = found.head.kind.is_tombstone() && !planted(Bug::TombstoneDropped);
+        let hides_older = deleted || (expired && !planted(Bug::ExpiredDropped));
         let newer_exists = slot.is_some() && !live;
         if !hides_older || from_oldest || newer_exists {
             Fate::Drop
@@ -525,7 +539,16 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 Ok(Some(created)) => break created,
                 Ok(None) => self.commit(&Edit::disown(id))?,
                 Err(error) => {
-                    let _ = self.commit(&Edit::disown(id));
+                    // Removed again, but that is certain only once the names are synced. Where not
+                    // even the creation came through, the name may be somebody else's.
+                    let ours = recovery::may_be_abandoned(&self.storage, self.store, id);
+                    let listed = match ours {
+                        Ok(true) => self.commit(&[Edit::Condemn(Vec::from([id]))]),
+                        _ => self.commit(&Edit::disown(id)),
+                    };
+                    if listed.is_ok() {
+                        self.remove_condemned();
+                    }
                     return Err(error);
                 }
             }
@@ -551,7 +574,9 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
 
     /// The commit, in the order that loses nothing.
     fn commit_merge(&mut self, job: &mut Job<S::File>) -> Result<bool> {
-        self.sync()?;
+        if !planted(Bug::MergedForUndurable) {
+            self.sync()?;
+        }
         let now = self.storage.now_ms().unwrap_or(0);
         let mut entries = Vec::new();
         for output in &mut job.outputs {
@@ -569,7 +594,9 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             let (file, name) = (&output.out.file, output.out.name);
             file.append(data_end, &footer.encode())
                 .during(Op::Append, name)?;
-            file.sync().during(Op::Sync, name)?;
+            if !planted(Bug::OutputsUnsynced) {
+                file.sync().during(Op::Sync, name)?;
+            }
             if let Some(hint) = output.hint.finish() {
                 hint.sync().during(Op::Sync, names::hint(output.id))?;
             }
@@ -586,8 +613,15 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         }
         crate::engine::sync_names(&self.storage)?;
         let floor = self.state().history_floor.max(job.dropped_seq);
+        self.observe_clock();
+        let clock_ms = self.index.read(|index| index.clock.floor_ms());
         let remove = fallible::collect(job.inputs.iter().map(|input| input.id))?;
         self.check_fence()?;
+        if planted(Bug::InputsRemovedEarly) {
+            for input in &job.inputs {
+                let _ = self.storage.remove(&names::segment(input.id));
+            }
+        }
         // Whatever can be refused comes before the commit: nothing may stop halfway behind it.
         let mut slots = Vec::new();
         let done = self.add_outputs(job, &mut slots).and_then(|()| {
@@ -597,6 +631,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                     with: entries,
                 },
                 Edit::HistoryFloor(floor),
+                // What was dropped because its time was up must not be expected at an earlier one.
+                Edit::Clock(clock_ms),
             ])
         });
         if let Err(refused) = done {
@@ -729,6 +765,11 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
 }
 
 impl<F> Job<F> {
+    /// The seq of the last record copied.
+    fn newest_seq(&self) -> u64 {
+        self.outputs.last().map_or(0, |output| output.last_seq)
+    }
+
     /// Everything is copied; the commit is next.
     fn is_copied(&self) -> bool {
         matches!(self.phase, Phase::Copy { input, .. } if input == self.inputs.len())

@@ -7,9 +7,8 @@
 //! ```
 //!
 //! The unsettled records may exist only in the system's cache, so a writer copies them to a new
-//! segment and syncs that before it trusts them. The old file is never truncated or appended again,
-//! but synced first: copies must not outlive their originals. A tail that cannot be read is neither
-//! cut nor copied; the store then opens degraded.
+//! segment and syncs that before it trusts them. The old file is never truncated or appended again.
+//! A tail that cannot be read is neither cut nor copied; the store then opens degraded.
 
 use super::replay::{Counted, Opened, Replay, is_own_footer};
 use crate::engine::{Active, HintLog, create_segment};
@@ -20,6 +19,7 @@ use crate::format::manifest::{Edit, SegmentEntry, SegmentState};
 use crate::format::record::{Batch, Kind};
 use crate::index::Segment;
 use crate::manifest_log::ManifestLog;
+use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::segment::append::Appender;
 use crate::segment::walk::{Found, Gap, State, Step, Walker};
@@ -120,7 +120,7 @@ impl<S: Storage> Replay<'_, S> {
         let counted = self.stretch(&opened, parts.settled, clean.then_some(&mut hint))?;
         self.mark_damaged(&opened, counted.damaged);
         self.bound(&opened, parts.settled, parts.settled);
-        if clean && !counted.damaged {
+        if (clean || planted(Bug::OldFileContinued)) && !counted.damaged {
             let end = parts.settled;
             let salt = opened.site.salt;
             return Ok(Outcome::Continue {
@@ -164,20 +164,13 @@ impl<S: Storage> Replay<'_, S> {
             ..
         } = outcome
         {
-            if tail_end > valid_bytes {
-                // A power cut that took the records and kept their copies would leave what looks
-                // like records of a lost state.
-                let old = names::segment(opened.id);
-                opened.file.sync().during(Op::Sync, old)?;
-            }
             let open = |from| opened.walk(from, *tail_end);
             let mut heads = open(*valid_bytes);
             while let Some(step) = heads.next_head()? {
-                let first = still_whole(step, opened.id)?;
+                let found = still_whole(step, opened.id)?;
                 // A marker repeats the number of a record that may lie before the cut.
-                if first.head.kind != Kind::Marker {
-                    base_seq = first.head.seq;
-                    break;
+                if found.head.kind != Kind::Marker {
+                    base_seq = base_seq.min(found.head.seq);
                 }
             }
             tail = Some((open(*valid_bytes), opened.id));
@@ -310,11 +303,12 @@ impl<S: Storage> Replay<'_, S> {
                 continue;
             }
             self.max_seq = self.max_seq.max(found.head.seq);
-            if let Some(durable) = found.head.durable.filter(|d| *d <= found.offset) {
+            let settles = |d: &u64| *d <= found.offset && !planted(Bug::MarkerIgnored);
+            if let Some(durable) = found.head.durable.filter(settles) {
                 settled = settled.max(durable);
             }
         }
-        let unseen = walker.unreadable();
+        let unread_head = walker.unreadable_from(settled);
         let mut walker = walk(settled);
         let mut tail_end = settled;
         let mut kept = 0;
@@ -322,25 +316,35 @@ impl<S: Storage> Replay<'_, S> {
             tail_end = walker.pos();
             kept += records;
         }
-        match unseen.or(walker.unreadable()) {
-            // Not torn: it may be read another time, so nothing is decided about it.
-            Some(gap) => {
-                let from = gap.from.max(tail_end).min(gap.to);
-                self.hidden(opened, &Gap { from, ..gap })?;
-            }
-            None => self.note_tail(opened, settled, tail_end, kept)?,
+        let unread_rest = self.note_tail(opened, settled, tail_end, kept)?;
+        // A write that was cut short can be read. What cannot be read may have been durable, and so
+        // may what a marker in it would have vouched for.
+        let unread = [unread_head, walker.unreadable_from(tail_end), unread_rest];
+        if let Some(from) = unread.into_iter().flatten().min() {
+            self.hidden(
+                opened,
+                &Gap {
+                    from,
+                    to: opened.file_bytes.max(from + 1),
+                    damage: Damage::Unreadable,
+                },
+            )?;
+        }
+        if planted(Bug::TailTrusted) {
+            settled = tail_end;
         }
         Ok(Parts { settled, tail_end })
     }
 
-    /// Counts what lies above the marker: kept but undecidable, and torn.
+    /// Counts what lies above the marker: kept but undecidable, and torn. Returns where bytes in the
+    /// torn part could not be read, if any.
     fn note_tail(
         &mut self,
         opened: &Opened<S::File>,
         settled: u64,
         tail_end: u64,
         kept: u64,
-    ) -> Result<()> {
+    ) -> Result<Option<u64>> {
         let end = opened.file_bytes;
         let name = names::segment(opened.id);
         self.report.undecidable_bytes = end.saturating_sub(settled);
@@ -349,11 +353,11 @@ impl<S: Storage> Replay<'_, S> {
         if tail_end >= end || is_own_footer(&mut rest, opened.site, tail_end) {
             let footer = end.saturating_sub(tail_end).min(FOOTER_BYTES as u64);
             self.report.undecidable_bytes -= footer.min(self.report.undecidable_bytes);
-            return Ok(());
+            return Ok(None);
         }
         if !self.writes_hints {
             // A reader sees a writer at work.
-            return Ok(());
+            return Ok(None);
         }
         self.report.torn_bytes = end - tail_end;
         while let Some(step) = rest.next()? {
@@ -366,11 +370,7 @@ impl<S: Storage> Replay<'_, S> {
                 self.max_seq = self.max_seq.max(found.head.seq);
             }
         }
-        // Numbers that could not be read would be issued again.
-        match rest.unreadable() {
-            Some(gap) => self.hidden(opened, &gap),
-            None => Ok(()),
-        }
+        Ok(rest.unreadable_from(tail_end))
     }
 
     /// Tells the index how far a segment's records are durable and how far they go.
@@ -399,6 +399,7 @@ fn whole_unit<F: File>(walker: &mut Walker<F>) -> Result<Option<u64>> {
             for _ in 0..rest_records {
                 match intact(walker)? {
                     Some(found) if found.head.batch == Batch::Member => {}
+                    _ if planted(Bug::HalfBatchCompleted) => return Ok(Some(1)),
                     _ => return Ok(None),
                 }
             }

@@ -16,6 +16,7 @@ mod salvaged;
 mod writer;
 
 pub(crate) use reader::load_reader;
+pub(crate) use writer::may_be_abandoned;
 
 use crate::engine::{Engine, HintLog};
 use crate::error::{Damage, Error, Result};
@@ -25,6 +26,7 @@ use crate::format::file::{FILE_HEADER_BYTES, FileHeader, FileKind, StoreId};
 use crate::format::manifest::{SegmentEntry, SegmentState, State};
 use crate::format::record::{Kind, Site};
 use crate::index::IndexCell;
+use crate::manifest_log::Places;
 use crate::options::{OpenAccess, OpenMode, Options};
 use crate::prelude::*;
 use crate::segment::walk::{State as Found, Step, Walker};
@@ -59,10 +61,21 @@ fn settle<S: Storage>(
     state: &State,
     names: &[FileName],
     suspect: bool,
+    manifests: Places,
 ) -> Result<()> {
     replay.report.namespace_sync = replay.storage.capabilities().namespace_sync;
     replay.report.clock_jump = replay.index.clock.jump(replay.storage.now_ms());
-    let lost_state = find_orphans(replay, state, names)?;
+    let lost_state = find_orphans(replay, state, names)? || manifests.lost;
+    if manifests.lost {
+        // Whatever the lost change said of any file.
+        replay.hide_all(state.segments.last().map_or(0, |segment| segment.id));
+    }
+    for damage in manifests.damages {
+        replay.report.note(damage)?;
+    }
+    for place in manifests.undecided {
+        replay.report.doubt(place)?;
+    }
     replay.report.clean &= !(suspect || lost_state);
     replay.report.stepped_back = lost_state;
     replay.report.degraded = replay.index.veil.is_some();

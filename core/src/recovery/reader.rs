@@ -9,7 +9,7 @@ use crate::error::{Context, Error, Op, Result};
 use crate::format::file::StoreId;
 use crate::format::manifest::State;
 use crate::index::{Index, IndexCell};
-use crate::manifest_log::{self, Loaded, Survey};
+use crate::manifest_log::{self, Loaded, Places, Survey};
 use crate::options::{OpenAccess, Options};
 use crate::prelude::*;
 use crate::report::RecoveryReport;
@@ -37,13 +37,15 @@ pub(crate) fn load_reader<S: Storage>(
         let names = storage.list().during_any(Op::List)?;
         let survey = manifest_log::survey(storage, &names, u64::MAX)?;
         let Survey {
-            newest, skipped, ..
+            newest,
+            skipped,
+            places,
         } = survey;
         let Some(loaded) = newest else {
             return Err(no_manifest(&names));
         };
         let before = (loaded.epoch, loaded.state.try_clone()?);
-        let parts = load_view(storage, options, &names, loaded, skipped);
+        let parts = load_view(storage, options, &names, loaded, (skipped, places));
         let unsettled = match &parts {
             Ok(parts) => !parts.report.damages.is_empty() || !parts.report.orphans.is_empty(),
             Err(_) => true,
@@ -69,7 +71,7 @@ fn load_view<S: Storage>(
     options: &Options,
     names: &[FileName],
     loaded: Loaded,
-    skipped: bool,
+    (skipped, manifests): (bool, Places),
 ) -> Result<ReaderParts<S::File>> {
     let clock = Clock::new(loaded.state.clock_ms, options.trust_clock);
     let index = Index::new(loaded.state.hash_key, clock, options.ordered_index);
@@ -81,7 +83,14 @@ fn load_view<S: Storage>(
     if let Some(entry) = active_entry(&loaded.state) {
         replay.active_in_place(entry, replay.report.clean)?;
     }
-    settle(&mut replay, options, &loaded.state, names, suspect)?;
+    settle(
+        &mut replay,
+        options,
+        &loaded.state,
+        names,
+        suspect,
+        manifests,
+    )?;
     let (index, report) = replay.finish(&loaded.state)?;
     Ok(ReaderParts {
         index,

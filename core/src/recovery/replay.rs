@@ -15,6 +15,7 @@ use crate::format::record::{HEAD_BYTES_MIN, Kind, Site};
 use crate::format::{FILE_BYTES_MAX, KeyHash};
 use crate::index::{Change, Index, Mixed, Publication, Segment, Veil};
 use crate::keydir::Place;
+use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::report::{DamageReport, RecoveryReport};
 use crate::segment::walk::{Found, Gap, State, Step, Walker};
@@ -94,8 +95,10 @@ impl<'a, S: Storage> Replay<'a, S> {
     /// Every sealed segment of a state, in order.
     pub(crate) fn sealed(&mut self, state: &Manifest) -> Result<()> {
         for (rank, entry) in (0..).zip(&state.segments) {
-            self.max_seq = self.max_seq.max(entry.last_seq);
-            if entry.state == SegmentState::Sealed
+            // Whatever was or will be written there has its base at least.
+            let seen = entry.last_seq.max(entry.base_seq.saturating_sub(1));
+            self.max_seq = self.max_seq.max(seen);
+            if entry.state.is_sealed()
                 && let Some(opened) = self.open_segment(entry, rank)?
             {
                 let counted = self.stretch(&opened, entry.valid_bytes, None)?;
@@ -271,12 +274,12 @@ impl<'a, S: Storage> Replay<'a, S> {
         };
         let mut header = [0; FILE_HEADER_BYTES];
         let got = file.pread(0, &mut header).unwrap_or(0);
-        let bound = FileHeader::decode(&header[..got]).is_ok_and(|header| {
-            header.kind == FileKind::Hint
-                && (header.id, header.salt, header.store)
-                    == (opened.id, opened.site.salt, self.store)
-        });
-        if !bound {
+        let Ok(header) = FileHeader::decode(&header[..got]) else {
+            return Ok(none);
+        };
+        let bound = header.kind == FileKind::Hint
+            && (header.id, header.salt, header.store) == (opened.id, opened.site.salt, self.store);
+        if !bound && !planted(Bug::StaleHintTrusted) {
             return Ok(none);
         }
         let mut buffer = Vec::new();
@@ -291,7 +294,7 @@ impl<'a, S: Storage> Replay<'a, S> {
                 buffer.truncate(got);
             }
             let bytes = &buffer[(at - loaded.start) as usize..];
-            let Ok((block, length)) = hint::decode_block(bytes, opened.site.salt, at) else {
+            let Ok((block, length)) = hint::decode_block(bytes, header.salt, at) else {
                 break;
             };
             if block.from != covered || block.to > to {
@@ -360,6 +363,18 @@ impl<'a, S: Storage> Replay<'a, S> {
             hash,
             expiry_ms: found.head.expiry_ms,
         };
+        if found.state != State::Intact
+            && kind.is_put()
+            && let (Some(newest), Some(hash)) = (&self.newest, hash)
+        {
+            // Salvage has no use for what it cannot hand out: a whole copy of it, or else an older
+            // version, is worth more.
+            let replaced = newest.get(&hash).is_some_and(|seq| *seq >= found.head.seq);
+            if let Some(damage) = noted.and_then(|at| self.report.damages.get_mut(at)) {
+                damage.live = !replaced;
+            }
+            return Ok(Some(entry));
+        }
         if let (Some(noted), Some(hash)) = (noted, hash) {
             let place = place_of(opened.slot, found.offset)?;
             fallible::push(&mut self.named, (noted, hash, place))?;

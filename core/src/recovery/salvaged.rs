@@ -9,6 +9,7 @@ use super::replay::Replay;
 use crate::clock::Clock;
 use crate::error::{Context, Damage, Error, Op, Result};
 use crate::fallible;
+use crate::format::FILE_BYTES_MAX;
 use crate::format::file::names;
 use crate::format::file::{FILE_HEADER_BYTES, FOOTER_BYTES, FileHeader, FileKind, Footer, StoreId};
 use crate::format::manifest::{SegmentEntry, SegmentState, State as Manifest};
@@ -30,28 +31,20 @@ pub(crate) fn load<S: Storage>(storage: &S, options: &Options) -> Result<ReaderP
         Err(Error::OutOfMemory) => return Err(Error::OutOfMemory),
         Err(_) => None,
     };
-    let known = newest.as_ref().map(|loaded| &loaded.state);
-    let mut listed = fallible::copy(known.map_or(&[][..], |state| &state.segments))?;
-    // Merged and cleared long ago; only their removal is still due. What they hold may since have
-    // been deleted by a tombstone that is gone.
-    let condemned = known.map_or(&[][..], |state| &state.condemned);
+    let none = Manifest::empty();
+    let known = newest.as_ref().map_or(&none, |loaded| &loaded.state);
+    let mut listed = fallible::copy(&known.segments)?;
     let mut damages = Vec::new();
     let mut store = newest.as_ref().map(|loaded| loaded.store);
-    for name in &names {
-        let Some((FileKind::Segment, id)) = names::parse(name) else {
-            continue;
-        };
-        if condemned.contains(&id) || listed.iter().any(|entry| entry.id == id) {
-            continue;
-        }
-        match identify(storage, name, id) {
+    for (name, identity) in unlisted(storage, &names, known)? {
+        match identity {
             Some((entry, found)) if store.is_none_or(|store| store == found) => {
                 store = Some(found);
                 fallible::push(&mut listed, entry)?;
             }
             _ => {
                 let foreign = DamageReport {
-                    file: *name,
+                    file: name,
                     offset: 0,
                     bytes: FILE_HEADER_BYTES as u64,
                     damage: Damage::Foreign,
@@ -119,6 +112,26 @@ pub(crate) fn load<S: Storage>(storage: &S, options: &Options) -> Result<ReaderP
     })
 }
 
+/// What a segment file says of itself.
+pub(super) type Identity = (SegmentEntry, StoreId);
+
+/// Every segment file that a state knows nothing of, with what the file says of itself.
+///
+/// Not those that were merged or cleared long ago and whose removal is still due: what they hold may
+/// since have been deleted by a tombstone that is gone.
+pub(super) fn unlisted<S: Storage>(
+    storage: &S,
+    names: &[FileName],
+    state: &Manifest,
+) -> Result<Vec<(FileName, Option<Identity>)>> {
+    let known = |id| state.condemned.contains(&id) || state.segment(id).is_some();
+    let found = names.iter().filter_map(|name| match names::parse(name) {
+        Some((FileKind::Segment, id)) if !known(id) => Some((*name, identify(storage, name, id))),
+        _ => None,
+    });
+    Ok(fallible::collect(found)?)
+}
+
 /// Where a segment's records end: before its footer if it has one.
 fn end_of_records<F: File>(file: &F, entry: &SegmentEntry, file_bytes: u64) -> u64 {
     let footer_at = file_bytes.saturating_sub(FOOTER_BYTES as u64);
@@ -131,9 +144,9 @@ fn end_of_records<F: File>(file: &F, entry: &SegmentEntry, file_bytes: u64) -> u
 }
 
 /// What a segment file says of itself, in its header or else in its footer.
-fn identify<S: Storage>(storage: &S, name: &FileName, id: u64) -> Option<(SegmentEntry, StoreId)> {
+fn identify<S: Storage>(storage: &S, name: &FileName, id: u64) -> Option<Identity> {
     let file = storage.open(name, Access::Read).ok()?;
-    let len = file.len().ok()?;
+    let len = file.len().ok()?.min(FILE_BYTES_MAX);
     let mut bytes = [0; FOOTER_BYTES];
     let got = file.pread(0, &mut bytes[..FILE_HEADER_BYTES]).ok()?;
     let header = match FileHeader::decode(&bytes[..got]) {
@@ -148,14 +161,15 @@ fn identify<S: Storage>(storage: &S, name: &FileName, id: u64) -> Option<(Segmen
         salt: header.salt,
         base_seq: header.base_seq,
     };
-    let entry = SegmentEntry {
+    let mut entry = SegmentEntry {
         id,
         salt: site.salt,
         base_seq: site.base_seq,
         last_seq: site.base_seq,
-        state: SegmentState::Sealed,
+        state: SegmentState::Cut,
         valid_bytes: FILE_HEADER_BYTES as u64,
         records: 0,
     };
+    entry.valid_bytes = end_of_records(&file, &entry, len).max(entry.valid_bytes);
     (header.kind == FileKind::Segment && header.id == id).then_some((entry, header.store))
 }

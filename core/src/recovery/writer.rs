@@ -2,7 +2,7 @@
 
 use super::reader::{self, ReaderParts};
 use super::replay::Replay;
-use super::{active, active_entry, highest_segment_id, no_manifest, settle};
+use super::{active, active_entry, highest_segment_id, no_manifest, salvaged, settle};
 use crate::clock::Clock;
 use crate::engine::{Active, Engine, Role, SEQ_BLOCK, WriterState, fresh_salt, sync_names};
 use crate::error::{Context, Damage, Error, Op, Result};
@@ -13,6 +13,7 @@ use crate::format::manifest::{Edit, EditDamage, State};
 use crate::index::{Index, IndexCell};
 use crate::manifest_log::{self, ManifestLog, Survey};
 use crate::options::Options;
+use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::report::RecoveryReport;
 use crate::storage::{Access, ErrorKind, File, FileName, Storage};
@@ -88,6 +89,7 @@ fn refuse_newer<S: Storage>(storage: &S, state: &State) -> Result<()> {
 /// Becomes the one who may write, and recovers.
 fn claim<S: Storage>(storage: &S, options: &Options) -> Result<Taken<S>> {
     let lock = match storage.lock() {
+        _ if planted(Bug::LockForgotten) => None,
         Ok(lock) => Some(lock),
         Err(error) if error.kind == ErrorKind::Unsupported => None,
         Err(error) => return Err(Error::storage(Op::Lock, None, error)),
@@ -135,7 +137,9 @@ fn take_over<S: Storage>(
     let names = storage.list().during_any(Op::List)?;
     let survey = manifest_log::survey(storage, &names, epoch)?;
     let Survey {
-        newest, skipped, ..
+        newest,
+        skipped,
+        places,
     } = survey;
     let created = newest.is_none();
     let (store, mut state, suspect, previous) = match newest {
@@ -151,6 +155,14 @@ fn take_over<S: Storage>(
             (StoreId(id), State::new(hash_key), false, 0)
         }
     };
+    if planted(Bug::OrphanAdopted) {
+        for (_, identity) in salvaged::unlisted(storage, &names, &state)? {
+            if let Some((entry, _)) = identity {
+                fallible::push(&mut state.segments, entry)?;
+            }
+        }
+        state.segments.sort_unstable_by_key(|entry| entry.base_seq);
+    }
     let host_ms = storage.now_ms();
     let mut clock = Clock::new(state.clock_ms, options.trust_clock);
     clock.observe(host_ms);
@@ -165,7 +177,7 @@ fn take_over<S: Storage>(
         Some(entry) => replay.active_for_writer(entry, replay.report.clean)?,
         None => active::Outcome::None,
     };
-    settle(&mut replay, options, &state, &names, suspect)?;
+    settle(&mut replay, options, &state, &names, suspect, places)?;
     if replay.report.degraded {
         replay.give_up_writing(&outcome)?;
         let (index, report) = replay.finish(&state)?;
@@ -181,10 +193,15 @@ fn take_over<S: Storage>(
     let seen = replay.max_seq;
     let seq = if replay.report.clean {
         state.last_seq.max(seen)
+    } else if planted(Bug::SeqReissued) {
+        seen
     } else {
-        state.seq_bound.max(seen)
+        state.seq_bound.max(state.last_seq).max(seen)
     };
     state.clean = false;
+    // A cut may keep the copy that is now made of the tail and lose the tail itself: its numbers
+    // must not look as if they were issued under a later state than this one.
+    state.last_seq = seq;
     state.clock_ms = replay.index.clock.floor_ms();
     state.next_id = state.next_id.max(highest_segment_id(&names) + 1);
     let invalid = |damage| match damage {
@@ -280,6 +297,7 @@ impl<S: Storage> Replay<'_, S> {
                 valid_bytes: *valid_bytes,
                 last_seq: fresh.entry.base_seq.saturating_sub(1),
                 records: *records,
+                footer: false,
             }),
             active::Outcome::Continue { .. } | active::Outcome::None => None,
         };
@@ -302,7 +320,7 @@ impl<S: Storage> Replay<'_, S> {
 }
 
 /// Whether the file of a pending id may be deleted: not if somebody else put one there.
-fn may_be_abandoned<S: Storage>(storage: &S, store: StoreId, id: u64) -> Result<bool> {
+pub(crate) fn may_be_abandoned<S: Storage>(storage: &S, store: StoreId, id: u64) -> Result<bool> {
     let name = names::segment(id);
     let file = match storage.open(&name, Access::Read) {
         Ok(file) => file,

@@ -104,6 +104,16 @@ impl<F: File> Walker<F> {
         &self.key
     }
 
+    /// The first bytes at or after `from` that the platform refused to read so far, as an offset.
+    pub(crate) fn unreadable_from(&self, from: u64) -> Option<u64> {
+        let sectors = self.window.unreadable.iter();
+        let starts = sectors.map(|sector| sector * SECTOR_BYTES as u64);
+        starts
+            .filter(|start| from < start + SECTOR_BYTES as u64)
+            .map(|start| start.max(from))
+            .min()
+    }
+
     /// The offset of the next step.
     pub(crate) fn pos(&self) -> u64 {
         self.pos

@@ -3,8 +3,11 @@
 //! It is told of every write before it is made and of every promise the store gives. After a
 //! crash the store must show the state after some *prefix* of the writes, in the order of the log,
 //! that holds at least every write promised to be durable. A batch is one write, so it is there
-//! whole or not at all. A write that was refused may show up only as the very last one: nothing
-//! that was taken later can rest on it.
+//! whole or not at all. A write that was refused may show up only as the very last one: of those that
+//! were refused since the last one that was taken, at most one, because nothing that was taken later
+//! can rest on it.
+
+pub mod damaged;
 
 use crate::prelude::*;
 use compat::collections::BTreeMap;
@@ -28,7 +31,14 @@ pub type Edit = (Vec<u8>, Option<(Vec<u8>, Option<u64>)>);
 /// The name under which [`Contents`] lists a key of the system's own space. No user key of a test
 /// starts like this.
 pub fn meta_key(key: &[u8]) -> Vec<u8> {
-    [b"\0meta:", key].concat()
+    [META, key].concat()
+}
+
+const META: &[u8] = b"\0meta:";
+
+/// The key of the system's own space that is listed under this name, if it is one.
+fn system_key(name: &[u8]) -> Option<&[u8]> {
+    name.strip_prefix(META)
 }
 
 #[derive(Clone, Debug)]
@@ -71,6 +81,11 @@ impl Oracle {
         }
     }
 
+    /// The last attempt was taken, and there was nothing to write: a delete of an absent key.
+    pub fn withdraw(&mut self) {
+        self.attempts.pop();
+    }
+
     /// From now on everything attempted so far must survive.
     pub fn promise(&mut self, now: usize) {
         self.promises.push((now, self.attempts.len()));
@@ -95,15 +110,16 @@ impl Oracle {
         let mut nearest = String::new();
         for count in 0..=known {
             if count >= durable {
-                // The refused one may have reached the log after all, with nothing behind it.
-                let last = self.attempts[..count].last().filter(|last| last.refused);
-                let with_last = last.map(|last| {
+                // A refused one may have reached the log after all, with nothing behind it.
+                let refused = self.attempts[..count].iter().rev();
+                let refused = refused.take_while(|attempt| attempt.refused);
+                let mut with_one = refused.map(|attempt| {
                     let mut contents = contents.clone();
-                    apply(&mut contents, &last.write);
+                    apply(&mut contents, &attempt.write);
                     contents
                 });
                 if alive(&contents, now_ms) == *found
-                    || with_last.is_some_and(|contents| alive(&contents, now_ms) == *found)
+                    || with_one.any(|contents| alive(&contents, now_ms) == *found)
                 {
                     return Ok(count);
                 }
@@ -134,7 +150,7 @@ impl Oracle {
     }
 }
 
-fn apply(contents: &mut Contents, write: &Write) {
+pub(super) fn apply(contents: &mut Contents, write: &Write) {
     match write {
         Write::Clear => contents.clear(),
         Write::Keys(edits) => {
@@ -226,6 +242,21 @@ mod tests {
         oracle.attempt(1, put("b", "2"));
         assert_eq!(oracle.judge(9, &contents(&[("b", "2")]), 0), Ok(2));
         let both = contents(&[("a", "1"), ("b", "2")]);
+        assert!(oracle.judge(9, &both, 0).is_err());
+    }
+
+    #[test]
+    fn of_several_refused_writes_one_may_be_the_last() {
+        let mut oracle = Oracle::new();
+        for key in ["a", "b"] {
+            oracle.attempt(0, put(key, "1"));
+            oracle.refuse();
+        }
+        oracle.promise(1);
+        for key in ["a", "b"] {
+            assert_eq!(oracle.judge(9, &contents(&[(key, "1")]), 0), Ok(2));
+        }
+        let both = contents(&[("a", "1"), ("b", "1")]);
         assert!(oracle.judge(9, &both, 0).is_err());
     }
 }

@@ -24,7 +24,7 @@ mod medium;
 
 pub use fault::{Call, Fault, Leaves};
 pub use file::SimFile;
-pub use luck::{AllKept, Dice, EveryChoice, Kept, Luck, NothingKept};
+pub use luck::{AllKept, Dice, EveryChoice, Kept, Luck, NothingKept, Torn};
 
 use crate::memory::{MemoryFile, MemoryStorage};
 use crate::prelude::*;
@@ -177,6 +177,17 @@ impl SimDisk {
         self.world.changes.borrow().len()
     }
 
+    /// The changes so far in words, one each: what a person reads beside a violation.
+    pub fn told(&self) -> Vec<String> {
+        let names = self.world.inodes.borrow();
+        let name = |inode| {
+            let found = names.iter().find(|(_, of)| **of == inode);
+            found.map_or_else(|| format!("file {inode}"), |(name, _)| format!("{name}"))
+        };
+        let changes = self.world.changes.borrow();
+        changes.iter().map(|change| change.told(&name)).collect()
+    }
+
     /// The disk after a power cut now. This one stays as it is, so many ends can be tried.
     pub fn crash(&self, luck: &mut dyn Luck) -> Self {
         self.crash_at(self.changes(), luck)
@@ -210,7 +221,7 @@ impl SimDisk {
         self.world.live.bytes(name)
     }
 
-    /// Makes `bytes` the durable content of a file: damage, or another's work.
+    /// Makes `bytes` the durable content of a file, under a durable name: damage, or another's work.
     pub fn set_bytes(&self, name: &FileName, bytes: &[u8]) {
         let known = self.world.inodes.borrow().get(name).copied();
         let inode = known.unwrap_or_else(|| self.world.enter_name(*name));
@@ -223,6 +234,7 @@ impl SimDisk {
             bytes,
         });
         self.world.note(Change::Sync(inode));
+        self.world.note(Change::SyncName(*name));
     }
 
     /// Flips bits of one byte of a file, durably. `false` if the file has no such byte.

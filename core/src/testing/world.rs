@@ -1,58 +1,24 @@
 //! One seed, one world: a store on a simulated disk, driven by operations, watched by the oracle.
 
 use super::oracle::{Contents, Oracle, Write, meta_key};
-use super::sim::{Dice, Laws, SimDisk};
+use super::sim::{Laws, SimDisk};
+pub use super::steps::{KEYS, Step, merging_step, name, random_step};
+use crate::format::file::{FileHeader, FileKind, names};
 use crate::prelude::*;
-use crate::{Ack, Batch, Engine, Error, Expiry, MergePolicy, Options, Result, Ttl, WriteOptions};
+use crate::storage::{Host, Storage};
+use crate::{
+    Ack, Batch, Engine, Error, Expiry, FileName, JUMP_MS, MergePolicy, Options, Result, Ttl,
+    WriteOptions,
+};
 
 /// The store that a world drives.
 pub type Store = Engine<SimDisk>;
 
-/// Worlds use the keys below this number.
-pub const KEYS: u8 = 12;
+/// What a stranger's file holds.
+const STRANGE: &[u8] = b"a stranger's bytes, perhaps under our name";
 
 /// The meta key that every batch of a world sets.
-const APPLIED: &[u8] = b"applied";
-
-/// One step of a world.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Stores a value of `bytes` bytes, made from the number of the step.
-    Put {
-        /// Which key.
-        key: u8,
-        /// How long the value is.
-        bytes: usize,
-        /// When it is acknowledged.
-        ack: Ack,
-        /// Life in milliseconds.
-        life_ms: Option<u64>,
-    },
-    /// Deletes a key.
-    Delete(u8),
-    /// Puts the first keys and deletes the others, together with a meta key.
-    Batch(Vec<u8>, Vec<u8>),
-    /// Makes everything durable.
-    Sync,
-    /// Hands the buffer over.
-    Flush,
-    /// Seals the active segment.
-    Rotate,
-    /// So many bytes of merging.
-    MergeStep(u64),
-    /// Merges everything.
-    MergeAll,
-    /// Background work.
-    Tick,
-    /// Removes every key.
-    Clear,
-    /// Closes and opens.
-    Reopen,
-    /// The process dies and the store is opened again: what the platform has stays.
-    Kill,
-    /// Time passes.
-    Wait(u64),
-}
+pub const APPLIED: &[u8] = b"applied";
 
 /// A store, its disk, and what it may answer.
 pub struct World {
@@ -68,6 +34,16 @@ pub struct World {
     pub made: u64,
     /// The greatest sequence number seen in any life.
     pub last_seq: u64,
+    /// A segment is sealed before it would get more records than this.
+    pub records_per_segment: Option<u64>,
+    /// The newest segment, and the records that this world put there.
+    filled: (Option<u64>, u64),
+    /// Files of strangers, which must be there for ever.
+    strangers: Vec<FileName>,
+    /// The time that the store trusted when it was last looked at.
+    trusted_ms: Option<u64>,
+    /// A promise that was broken outside what the oracle watches; the next judgement tells.
+    broken: Option<String>,
 }
 
 impl World {
@@ -85,20 +61,28 @@ impl World {
             options: Self::options(),
             made: 0,
             last_seq: 0,
+            records_per_segment: None,
+            filled: (None, 0),
+            strangers: Vec::new(),
+            trusted_ms: None,
+            broken: None,
         }
     }
 
-    /// Options under which short histories meet much: merge is due early and takes little.
+    /// Options under which short histories meet much: merge is due early and takes little, and as few
+    /// segments count as small, it often leaves older ones alone.
     pub fn options() -> Options {
         Options {
             merge: MergePolicy {
                 fragmentation_trigger_percent: 20,
                 fragmentation_threshold_percent: 10,
+                small_file_bytes: 120,
                 min_files: 2,
                 max_files: 3,
                 ..MergePolicy::default()
             },
             reserve_bytes: 0,
+            value_bytes_max: 1 << 20,
             // With a hash of 16 bits keys do meet; then every write looks before it replaces.
             verify_overwrite: cfg!(feature = "short-hash"),
             ..Options::default()
@@ -108,14 +92,20 @@ impl World {
     /// Opens the store if it is not open.
     pub fn open(&mut self) -> Result<()> {
         if self.store.is_none() {
-            self.store = Some(Engine::open(self.disk.clone(), self.options.clone())?);
+            let store = Engine::open(self.disk.clone(), self.options.clone())?;
+            if store.report().created {
+                self.trusted_ms = None;
+            }
+            self.store = Some(store);
         }
         Ok(())
     }
 
     /// Makes a step. An error is the store's refusal; the oracle knows of it.
     pub fn apply(&mut self, step: &Step) -> Result<()> {
-        match self.make(step) {
+        let done = self.make(step);
+        self.watch_clock();
+        match done {
             // Refused, and nothing of it taken: what a cut hash is for.
             Err(Error::KeyCollision { .. }) if cfg!(feature = "short-hash") => Ok(()),
             done => done,
@@ -171,8 +161,22 @@ impl World {
                 Ok(())
             }
             Step::Wait(ms) => {
-                let now = crate::storage::Host::now_ms(&self.disk);
+                let now = self.disk.now_ms();
                 self.disk.set_now_ms(now.map(|now| now + ms));
+                Ok(())
+            }
+            Step::Expire(key, life_ms) => self.expire(*key, *life_ms),
+            Step::SecondOpener => self.second_opener(),
+            Step::SetClock(now_ms) => {
+                self.disk.set_now_ms(Some(*now_ms));
+                Ok(())
+            }
+            Step::Fail(fault) => {
+                self.disk.inject(*fault);
+                Ok(())
+            }
+            Step::Heal => {
+                self.disk.heal();
                 Ok(())
             }
         }
@@ -217,21 +221,82 @@ impl World {
         })
     }
 
+    fn expire(&mut self, key: u8, life_ms: u64) -> Result<()> {
+        let key = name(key);
+        let Some(store) = &self.store else {
+            return Err(Error::ReadOnly);
+        };
+        let (now, held) = (store.now_ms(), store.get(&key)?);
+        let (Some(now), Some(value)) = (now, held) else {
+            return Ok(());
+        };
+        let edit = (key.clone(), Some((value, Some(now + life_ms))));
+        self.write(Write::Keys(vec![edit]), |store| {
+            store.expire(&key, Expiry::AfterMs(life_ms)).map(|_| None)
+        })
+    }
+
+    /// What the first opener answered is the second one's to keep, and the first one's next write
+    /// must be refused.
+    fn second_opener(&mut self) -> Result<()> {
+        // The second one cannot know what the first holds back.
+        self.with(Engine::flush)?;
+        match Engine::open(self.disk.clone(), self.options.clone()) {
+            Err(Error::Locked { .. }) if self.disk.capabilities().kernel_lock => Ok(()),
+            Err(error) => Err(error),
+            Ok(_) if self.disk.capabilities().kernel_lock => {
+                self.broken = Some(String::from("the lock let a second opener in"));
+                Ok(())
+            }
+            Ok(second) => {
+                let first = self.store.replace(second);
+                self.promise();
+                let began = self.disk.changes();
+                match first.map(|mut first| first.put(b"late", b"late")) {
+                    Some(Ok(_)) => {
+                        self.broken = Some(String::from("the fenced opener took a write"));
+                    }
+                    None | Some(Err(Error::Fenced { .. })) => {}
+                    // Calls fail: the second one may not have become a writer, and then the first
+                    // one's write is refused like any other.
+                    Some(Err(_)) => {
+                        let value = (b"late".to_vec(), None);
+                        let edit = (b"late".to_vec(), Some(value));
+                        self.oracle.attempt(began, Write::Keys(vec![edit]));
+                        self.oracle.refuse();
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
     /// Makes a write and tells the oracle how it went. Its sequence number must be a new one.
     fn write(
         &mut self,
         write: Write,
         deed: impl FnOnce(&mut Store) -> Result<Option<u64>>,
     ) -> Result<()> {
-        self.oracle.attempt(self.disk.changes(), write);
-        let done = match &mut self.store {
-            Some(store) => deed(store),
-            None => Err(Error::ReadOnly),
+        let records = match &write {
+            Write::Keys(edits) => edits.len() as u64,
+            Write::Clear => 0,
         };
-        match done {
+        self.make_room(records)?;
+        self.oracle.attempt(self.disk.changes(), write);
+        let Some(store) = &mut self.store else {
+            return Err(Error::ReadOnly);
+        };
+        let before = store.last_seq();
+        match deed(store) {
+            Ok(_) if store.last_seq() == before => {
+                self.oracle.withdraw();
+                Ok(())
+            }
             Ok(seq) => {
                 if let Some(seq) = seq {
-                    assert!(seq > self.last_seq, "seq {seq} was issued before");
+                    if seq <= self.last_seq {
+                        self.broken = Some(format!("seq {seq} was issued before"));
+                    }
                     self.last_seq = seq;
                 }
                 Ok(())
@@ -241,6 +306,36 @@ impl World {
                 Err(error)
             }
         }
+    }
+
+    /// Seals the segment that holds as many records as this world allows.
+    fn make_room(&mut self, records: u64) -> Result<()> {
+        let Some((most, store)) = self.records_per_segment.zip(self.store.as_mut()) else {
+            return Ok(());
+        };
+        let newest = |store: &Store| -> Result<_> {
+            Ok(store.stats()?.segments.last().map(|segment| segment.id))
+        };
+        if self.filled.0 != newest(store)? {
+            self.filled = (newest(store)?, 0);
+        }
+        if self.filled.1 + records > most {
+            store.rotate()?;
+            self.filled = (newest(store)?, 0);
+        }
+        self.filled.1 += records;
+        Ok(())
+    }
+
+    /// A host's clock that jumps must not be believed.
+    fn watch_clock(&mut self) {
+        let now = self.store().and_then(|store| store.now_ms());
+        if let (Some(before), Some(now)) = (self.trusted_ms, now)
+            && now > before + JUMP_MS
+        {
+            self.broken = Some(format!("a jump from {before} to {now} ms was believed"));
+        }
+        self.trusted_ms = now.or(self.trusted_ms);
     }
 
     fn with(&mut self, deed: impl FnOnce(&mut Store) -> Result<()>) -> Result<()> {
@@ -269,18 +364,39 @@ impl World {
     /// Opens the store after a power cut that followed change `at` of the disk before, and judges
     /// what it shows. On success that becomes the new floor.
     pub fn judge_opened(&mut self, at: usize) -> core::result::Result<(), String> {
+        let (found, now_ms) = self.find()?;
+        self.oracle.judge(at, &found, now_ms)?;
+        self.oracle.settle(found);
+        self.unbroken()
+    }
+
+    /// Opens the store if it is not open, and answers what it shows and the time by which it hides
+    /// keys. Whatever a crash did, there is no damage, and all that is there verifies.
+    pub fn find(&mut self) -> core::result::Result<(Contents, u64), String> {
         self.open()
             .map_err(|error| format!("cannot open: {error}"))?;
+        self.watch_clock();
         let store = self.store.as_ref().ok_or("not open")?;
-        let now = store.now_ms().unwrap_or(0);
         let found = contents(store)?;
-        self.oracle.judge(at, &found, now)?;
-        if !store.report().damages.is_empty() || store.report().degraded {
-            return Err(format!("a crash is not damage: {}", store.report()));
+        let report = store.report();
+        if !report.damages.is_empty() || report.degraded {
+            return Err(format!("a crash is not damage: {report}"));
         }
         audit(store)?;
-        self.oracle.settle(found);
-        Ok(())
+        self.judge_files(store)?;
+        let next_id = store.state().next_id;
+        let now_ms = store.now_ms().unwrap_or(0);
+        self.let_strangers_in(next_id);
+        Ok((found, now_ms))
+    }
+
+    /// As [`World::judge_running`], after calls had failed: not of a store that says it cannot go on.
+    pub fn judge_healed(&mut self) -> core::result::Result<(), String> {
+        let flushed = self.store.as_mut().map(Engine::flush);
+        match flushed {
+            Some(Ok(())) => self.judge_running(),
+            _ => Ok(()),
+        }
     }
 
     /// Whether the running store shows what it must.
@@ -293,12 +409,66 @@ impl World {
         if shown != found {
             return Err(format!("shows {found:?}, should show {shown:?}"));
         }
-        audit(store)
+        audit(store)?;
+        self.judge_files(store)?;
+        self.unbroken()
+    }
+
+    /// What is a stranger's is untouched, and what is ours is known to the manifest.
+    fn judge_files(&self, store: &Store) -> core::result::Result<(), String> {
+        for name in &self.strangers {
+            if self.disk.bytes(name).as_deref() != Some(STRANGE) {
+                return Err(format!("{name} was a stranger's"));
+            }
+        }
+        if !self.disk.capabilities().namespace_sync {
+            // Any name may come back at any time.
+            return Ok(());
+        }
+        let state = store.state();
+        let mut manifests = 0;
+        for (name, bytes) in self.disk.files() {
+            // Whose a file without a whole header is, nobody can tell.
+            let Ok(header) = FileHeader::decode(&bytes) else {
+                continue;
+            };
+            manifests += u32::from(header.kind == FileKind::Manifest);
+            let known = match header.kind {
+                FileKind::Manifest => manifests <= 2,
+                FileKind::Segment | FileKind::Hint => {
+                    state.segment(header.id).is_some()
+                        || state.pending.contains(&header.id)
+                        || state.condemned.contains(&header.id)
+                }
+            };
+            if !known {
+                return Err(format!("{name} is left over and nobody knows of it"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts files of somebody else beside a store that exists, one of them under a name that the
+    /// store comes to soon. (Before it exists, they would look like the rest of a lost one.)
+    fn let_strangers_in(&mut self, next_id: u64) {
+        if self.strangers.is_empty() {
+            self.strangers = [FileName::new("notes"), Some(names::segment(next_id + 1))]
+                .into_iter()
+                .flatten()
+                .collect();
+            for name in &self.strangers {
+                self.disk.set_bytes(name, STRANGE);
+            }
+        }
+    }
+
+    fn unbroken(&self) -> core::result::Result<(), String> {
+        self.broken.clone().map_or(Ok(()), Err)
     }
 }
 
 /// Everything a store shows, read twice: by iteration and key by key.
-pub fn contents(store: &Store) -> core::result::Result<Contents, String> {
+pub fn contents<S: Storage>(store: &Engine<S>) -> core::result::Result<Contents, String> {
     let mut contents = Contents::new();
     for entry in store.iter() {
         let entry = entry.map_err(|error| format!("iteration: {error}"))?;
@@ -315,7 +485,23 @@ pub fn contents(store: &Store) -> core::result::Result<Contents, String> {
             return Err(String::from("iteration shows a key twice"));
         }
     }
-    if store.len() != contents.len() as u64 {
+    let (mut cursor, mut scanned) = (0, 0);
+    loop {
+        let page = store
+            .scan(cursor, 3)
+            .map_err(|error| format!("scan: {error}"))?;
+        scanned += page.entries.len();
+        if page.entries.iter().any(|e| !contents.contains_key(&e.key)) || scanned > contents.len() {
+            return Err(String::from(
+                "a scan shows a key twice, or one that is not there",
+            ));
+        }
+        cursor = page.next;
+        if cursor == 0 {
+            break;
+        }
+    }
+    if store.len() != contents.len() as u64 || scanned != contents.len() {
         return Err(format!("len {} of {} keys", store.len(), contents.len()));
     }
     for key in (0..KEYS).map(name) {
@@ -333,13 +519,15 @@ pub fn contents(store: &Store) -> core::result::Result<Contents, String> {
             contents.insert(meta_key(APPLIED), (applied, None));
         }
         Ok(None) => {}
+        // As above.
+        Err(Error::KeyCollision { .. }) if cfg!(feature = "short-hash") => {}
         Err(error) => return Err(format!("meta: {error}")),
     }
     Ok(contents)
 }
 
 /// What must be true of any healthy store: nothing damaged, and the numbers add up.
-pub fn audit(store: &Store) -> core::result::Result<(), String> {
+pub fn audit<S: Storage>(store: &Engine<S>) -> core::result::Result<(), String> {
     let report = store
         .verify(|_, _| {})
         .map_err(|e| format!("verify: {e}"))?;
@@ -357,46 +545,4 @@ pub fn audit(store: &Store) -> core::result::Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// The key of a number.
-pub fn name(key: u8) -> Vec<u8> {
-    format!("key-{key}").into_bytes()
-}
-
-/// A random step.
-pub fn random_step(dice: &mut Dice) -> Step {
-    let key = |dice: &mut Dice| dice.below(KEYS.into()) as u8;
-    let keys = |dice: &mut Dice, most: u64| {
-        let count = dice.below(most);
-        (0..count).map(|_| key(dice)).collect()
-    };
-    match dice.below(100) {
-        0..38 => Step::Put {
-            key: key(dice),
-            bytes: match dice.below(12) {
-                0 => 0,
-                1 => 3_000,
-                _ => dice.below(40) as usize,
-            },
-            ack: match dice.below(6) {
-                0 => Ack::Buffered,
-                1 => Ack::Synced,
-                _ => Ack::Written,
-            },
-            life_ms: (dice.below(6) == 0).then(|| 1 + dice.below(50)),
-        },
-        38..52 => Step::Delete(key(dice)),
-        52..62 => Step::Batch(keys(dice, 4), keys(dice, 3)),
-        62..68 => Step::Sync,
-        68..71 => Step::Flush,
-        71..79 => Step::Rotate,
-        79..87 => Step::MergeStep(1 + dice.below(600)),
-        87 => Step::MergeAll,
-        88..91 => Step::Tick,
-        91 => Step::Clear,
-        92..94 => Step::Reopen,
-        94..96 => Step::Kill,
-        _ => Step::Wait(dice.below(15)),
-    }
 }

@@ -74,6 +74,7 @@ fn say_verify(
             "live_records": report.live_records,
             "bytes": report.bytes,
             "damages": damages_json(&report.damages),
+            "undecided": damages_json(&report.undecided),
             "recovery": recovery_json(recovery),
         }));
     }
@@ -180,6 +181,7 @@ pub fn recovery_json(report: &RecoveryReport) -> Value {
         "rewritten_records": report.rewritten_records,
         "damages": damages_json(&report.damages),
         "damages_omitted": report.damages_omitted,
+        "undecided": damages_json(&report.undecided),
         "orphans": report.orphans.iter().map(|name| name.as_str()).collect::<Vec<_>>(),
         "stepped_back": report.stepped_back,
         "degraded": report.degraded,

@@ -11,6 +11,7 @@ mod targets;
 pub use packages::Consent;
 pub use targets::{Target, WasmToolchain};
 
+use std::path::Path;
 use std::process::Command;
 
 use crate::hosts;
@@ -42,6 +43,10 @@ pub fn command(repo: &Repo, yes: bool) -> Result<()> {
         "wasmtime",
         hosts::Wasmtime::find(repo).map(|wasmtime| wasmtime.about()),
     );
+    match xfs_tools(consent) {
+        Ok(way) => println!("  ready    mkfs.xfs: {way}"),
+        Err(failure) => println!("  optional mkfs.xfs, for power cuts on XFS: {failure}"),
+    }
     if missing.is_empty() {
         return Ok(());
     }
@@ -89,6 +94,23 @@ pub fn node(consent: Consent) -> Result<String> {
         None => Err(Failure::new(format!(
             "node --version answers \"{version}\""
         ))),
+    }
+}
+
+/// Looks for the tools of XFS, which only `powercut` wants; answers how they came.
+fn xfs_tools(consent: Consent) -> Result<String> {
+    // Not on everybody's PATH, but only root needs it.
+    let there = || on_path("mkfs.xfs").is_some() || Path::new("/usr/sbin/mkfs.xfs").is_file();
+    if there() {
+        return Ok("already there".to_owned());
+    }
+    if !cfg!(target_os = "linux") {
+        return Err(Failure::new("power is cut on Linux only"));
+    }
+    packages::install(&["xfsprogs"], consent)?;
+    match there() {
+        true => Ok("from the package xfsprogs".to_owned()),
+        false => Err(Failure::new("the package xfsprogs has none")),
     }
 }
 

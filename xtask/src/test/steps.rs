@@ -6,7 +6,7 @@ use std::process::Command;
 
 use super::{Done, Step, World};
 use crate::shell::{self, Context, Failure, Result};
-use crate::{canary, demo, readme, setup, wasm};
+use crate::{canary, demo, proof, readme, setup, wasm};
 
 pub(super) const STEPS: &[Step] = &[
     Step {
@@ -34,10 +34,22 @@ pub(super) const STEPS: &[Step] = &[
         run: native_tests,
     },
     Step {
-        name: "colliding hashes",
+        name: "colliding hashes and planted bugs",
         part: "engine",
         needs: &[],
         run: colliding_hashes,
+    },
+    Step {
+        name: "crash images",
+        part: "proof",
+        needs: &[],
+        run: crash_images,
+    },
+    Step {
+        name: "reliability page",
+        part: "proof",
+        needs: &[],
+        run: reliability_page,
     },
     Step {
         name: "rustdoc",
@@ -153,11 +165,13 @@ fn native_tests(world: &World<'_>) -> Result<Done> {
     test_run(world, &[])
 }
 
-/// The engine once more with 16 bits of hash, where different keys meet all the time.
+/// The engine once more with 16 bits of hash, where different keys meet all the time. The same build
+/// can be given bugs, to see that the tests catch them.
 fn colliding_hashes(world: &World<'_>) -> Result<Done> {
+    let features = "short-hash,planted-bugs";
     test_run(
         world,
-        &["--package", "portcask-core", "--features", "short-hash"],
+        &["--package", "portcask-core", "--features", features],
     )
 }
 
@@ -182,6 +196,17 @@ fn test_run(world: &World<'_>, selection: &[&str]) -> Result<Done> {
     };
     shell::run(command.args(selection))?;
     Ok(Done::Noted(format!("with {runner}")))
+}
+
+/// A small share of `cargo xtask prove`.
+fn crash_images(world: &World<'_>) -> Result<Done> {
+    proof::run(world.repo, &["prove", "--images", "20000"])?;
+    Ok(Done::Noted("20,000 distinct ones".to_owned()))
+}
+
+fn reliability_page(world: &World<'_>) -> Result<Done> {
+    proof::run(world.repo, &["page", "--check"])?;
+    Ok(Done::Passed)
 }
 
 fn rustdoc(world: &World<'_>) -> Result<Done> {

@@ -11,8 +11,18 @@ use crate::prelude::*;
 pub enum SegmentState {
     /// It grows: only the newest may.
     Active = 1,
-    /// It never changes again.
+    /// It never changes again, and its footer follows its records.
     Sealed = 2,
+    /// It never changes again and has no footer: recovery cut it here, or it is the copy of one
+    /// that was growing.
+    Cut = 3,
+}
+
+impl SegmentState {
+    /// Whether its valid length is final.
+    pub fn is_sealed(self) -> bool {
+        self != Self::Active
+    }
 }
 
 /// What the manifest knows of one segment.
@@ -62,6 +72,8 @@ pub enum Edit {
         last_seq: u64,
         /// Its records, markers included.
         records: u64,
+        /// Whether a footer follows them; without one it was cut.
+        footer: bool,
     },
     /// An id under which a merge is writing: its files mean nothing yet.
     Pending(u64),
@@ -87,8 +99,6 @@ pub enum Edit {
         /// The active segment's records, markers included.
         records: u64,
     },
-    /// A writer is at work, so the active segment may be longer than its entry says.
-    Unclean,
     /// The files of these ids may be deleted. Pending ids among them no longer are; the id of a
     /// segment is refused.
     Condemn(Vec<u64>),
@@ -107,7 +117,7 @@ const REPLACE: u8 = 10;
 const FORGET: u8 = 11;
 const CLEAR: u8 = 12;
 const CLEAN_CLOSE: u8 = 13;
-const UNCLEAN: u8 = 14;
+const CUT: u8 = 14;
 const CONDEMN: u8 = 15;
 
 /// The shortest segment entry: six varints of one byte, the salt, less nothing.
@@ -143,7 +153,11 @@ impl Edit {
                 valid_bytes,
                 last_seq,
                 records,
-            } => tagged(out, SEAL, &[*id, *valid_bytes, *last_seq, *records]),
+                footer,
+            } => {
+                let tag = if *footer { SEAL } else { CUT };
+                tagged(out, tag, &[*id, *valid_bytes, *last_seq, *records])
+            }
             Self::Pending(id) => tagged(out, PENDING, &[*id]),
             Self::Replace { remove, with } => {
                 encode_ids(out, REPLACE, remove)?;
@@ -157,14 +171,14 @@ impl Edit {
                 last_seq,
                 records,
             } => tagged(out, CLEAN_CLOSE, &[*valid_bytes, *last_seq, *records]),
-            Self::Unclean => fallible::push(out, UNCLEAN),
             Self::Condemn(ids) => encode_ids(out, CONDEMN, ids),
         }
     }
 
     /// Reads the edit at `*at` and moves `*at` past it.
     pub(crate) fn decode(bytes: &[u8], at: &mut usize) -> Result<Self, RecordDamage> {
-        Ok(match byte(bytes, at)? {
+        let tag = byte(bytes, at)?;
+        Ok(match tag {
             HASH_KEY => Self::HashKey(array(take(bytes, at, 16)?, 0)),
             SEQ_BOUND => Self::SeqBound(number(bytes, at)?),
             LAST_SEQ => Self::LastSeq(number(bytes, at)?),
@@ -172,11 +186,12 @@ impl Edit {
             NEXT_ID => Self::NextId(number(bytes, at)?),
             CLOCK => Self::Clock(number(bytes, at)?),
             ADD => Self::Add(decode_entry(bytes, at)?),
-            SEAL => Self::Seal {
+            SEAL | CUT => Self::Seal {
                 id: number(bytes, at)?,
                 valid_bytes: number(bytes, at)?,
                 last_seq: number(bytes, at)?,
                 records: number(bytes, at)?,
+                footer: tag == SEAL,
             },
             PENDING => Self::Pending(number(bytes, at)?),
             REPLACE => Self::Replace {
@@ -190,7 +205,6 @@ impl Edit {
                 last_seq: number(bytes, at)?,
                 records: number(bytes, at)?,
             },
-            UNCLEAN => Self::Unclean,
             CONDEMN => Self::Condemn(decode_list(bytes, at, 1, number)?),
             _ => return Err(RecordDamage::Malformed),
         })
@@ -228,6 +242,7 @@ fn decode_entry(bytes: &[u8], at: &mut usize) -> Result<SegmentEntry, RecordDama
         state: match byte(bytes, at)? {
             1 => SegmentState::Active,
             2 => SegmentState::Sealed,
+            3 => SegmentState::Cut,
             _ => return Err(RecordDamage::Malformed),
         },
         valid_bytes: number(bytes, at)?,

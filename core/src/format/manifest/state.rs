@@ -19,7 +19,7 @@ pub struct State {
     pub hash_key: [u8; 16],
     /// No seq above this one was ever issued.
     pub seq_bound: u64,
-    /// The greatest seq known to have been issued, as of the last clean close.
+    /// The greatest seq known to have been issued, as of the last opening or clean close.
     pub last_seq: u64,
     /// Changes before this seq are no longer complete.
     pub history_floor: u64,
@@ -86,13 +86,17 @@ impl State {
                 valid_bytes,
                 last_seq,
                 records,
+                footer,
             } => {
                 let position = self.position(*id).ok_or(EditDamage::Unknown { id: *id })?;
                 let entry = &mut self.segments[position];
                 if entry.state != SegmentState::Active {
                     return Err(EditDamage::NotActive { id: *id });
                 }
-                entry.state = SegmentState::Sealed;
+                entry.state = match footer {
+                    true => SegmentState::Sealed,
+                    false => SegmentState::Cut,
+                };
                 entry.valid_bytes = *valid_bytes;
                 entry.last_seq = *last_seq;
                 entry.records = *records;
@@ -129,7 +133,6 @@ impl State {
                 self.last_seq = *last_seq;
                 self.clean = true;
             }
-            Edit::Unclean => self.clean = false,
             Edit::Condemn(ids) => {
                 let ids = sorted(ids)?;
                 let used = self.segments.iter().map(|entry| entry.id);

@@ -34,6 +34,7 @@ pub(super) fn every_edit() -> Vec<Edit> {
             valid_bytes: 300,
             last_seq: 95,
             records: 5,
+            footer: true,
         },
         Edit::Pending(5),
         Edit::Replace {
@@ -48,7 +49,13 @@ pub(super) fn every_edit() -> Vec<Edit> {
             last_seq: 95,
             records: 0,
         },
-        Edit::Unclean,
+        Edit::Seal {
+            id: 7,
+            valid_bytes: 80,
+            last_seq: 96,
+            records: 0,
+            footer: false,
+        },
     ]
 }
 
@@ -75,14 +82,14 @@ fn forged(payload: &[u8], edits: u32) -> Vec<u8> {
 
 #[test]
 fn a_forged_check_does_not_make_nonsense_a_record() {
-    const UNCLEAN: u8 = 14;
-    assert!(decode_record(&forged(&[UNCLEAN], 1), 9, 96).is_ok());
+    const CLEAR: u8 = 12;
+    assert!(decode_record(&forged(&[CLEAR], 1), 9, 96).is_ok());
     let nonsense: [(&[u8], u32); 14] = [
         (&[], 0),
-        (&[UNCLEAN], 0),
-        (&[UNCLEAN], 2),
-        (&[UNCLEAN], u32::MAX),
-        (&[UNCLEAN, UNCLEAN], 1),
+        (&[CLEAR], 0),
+        (&[CLEAR], 2),
+        (&[CLEAR], u32::MAX),
+        (&[CLEAR, CLEAR], 1),
         (&[0], 1),
         (&[16], 1),
         (&[255], 1),
@@ -99,7 +106,7 @@ fn a_forged_check_does_not_make_nonsense_a_record() {
         ),
         (&[10, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 80], 1),
         // A segment in a state that does not exist.
-        (&[7, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 3, 80, 0], 1),
+        (&[7, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 4, 80, 0], 1),
     ];
     for (payload, edits) in nonsense {
         let decoded = decode_record(&forged(payload, edits), 9, 96);

@@ -11,6 +11,8 @@ pub enum Kept {
     All,
     /// The length, but no data: zeros where the file had nothing.
     Zeros,
+    /// The length, and whatever those blocks held before: bytes once written to another file.
+    Stale,
     /// The first so many bytes, and no length beyond them.
     Prefix(usize),
     /// The bytes from here on; before them what was there, or zeros.
@@ -55,6 +57,20 @@ pub struct AllKept;
 impl Luck for AllKept {
     fn write(&mut self, _: usize) -> Kept {
         Kept::All
+    }
+
+    fn state(&mut self, states: usize) -> usize {
+        states - 1
+    }
+}
+
+/// Every unsynced write is torn after so many bytes; names and truncations happened.
+#[derive(Clone, Copy, Debug)]
+pub struct Torn(pub usize);
+
+impl Luck for Torn {
+    fn write(&mut self, bytes: usize) -> Kept {
+        Kept::Prefix(self.0.min(bytes))
     }
 
     fn state(&mut self, states: usize) -> usize {
@@ -116,7 +132,8 @@ impl Luck for Dice {
             _ => {}
         }
         let from = self.index(bytes);
-        match self.below(12) {
+        match self.below(13) {
+            12 => Kept::Stale,
             0..3 => Kept::Nothing,
             3..7 => Kept::All,
             7 => Kept::Zeros,
@@ -180,6 +197,12 @@ impl EveryChoice {
             }
         }
         false
+    }
+
+    /// How many changes were pending in this round: after the first round, what there is to
+    /// choose from.
+    pub fn pending(&self) -> usize {
+        self.at
     }
 
     fn choose(&mut self, limit: usize) -> usize {

@@ -28,6 +28,28 @@ pub(super) enum Change {
     SyncRefused(Inode),
     /// Every name is durable.
     SyncNames,
+    /// One name is durable.
+    SyncName(FileName),
+}
+
+impl Change {
+    /// In words, with files named by `name`.
+    pub fn told(&self, name: &dyn Fn(Inode) -> String) -> String {
+        match self {
+            Self::Entry(entry, Some(_)) => format!("{entry}: created"),
+            Self::Entry(entry, None) => format!("{entry}: removed"),
+            Self::Write {
+                inode,
+                offset,
+                bytes,
+            } => format!("{}: {} bytes at {offset}", name(*inode), bytes.len()),
+            Self::Cut { inode, len } => format!("{}: cut to {len}", name(*inode)),
+            Self::Sync(inode) => format!("{}: synced", name(*inode)),
+            Self::SyncRefused(inode) => format!("{}: sync failed", name(*inode)),
+            Self::SyncNames => String::from("names synced"),
+            Self::SyncName(name) => format!("{name}: name synced"),
+        }
+    }
 }
 
 /// What is durable.
@@ -51,14 +73,14 @@ impl Image {
     /// any file makes the earlier names durable, as journaling file systems do.
     pub fn after_power_cut(
         &self,
-        changes: &[Change],
+        changes_made: &[Change],
         syncs_commit_names: bool,
         luck: &mut dyn Luck,
     ) -> BTreeMap<FileName, Vec<u8>> {
         let mut durable = self.clone();
         let mut data: BTreeMap<Inode, Vec<(Certainty, &Change)>> = BTreeMap::new();
         let mut entries: BTreeMap<FileName, Vec<Option<Inode>>> = BTreeMap::new();
-        for change in changes {
+        for change in changes_made {
             match change {
                 Change::Entry(name, inode) => entries.entry(*name).or_default().push(*inode),
                 Change::Write { inode, .. } | Change::Cut { inode, .. } => {
@@ -80,6 +102,14 @@ impl Image {
                     settle(changes, Certainty::Doubtful);
                 }
                 Change::SyncNames => durable.fold_names(&mut entries),
+                Change::SyncName(name) => {
+                    let inode = entries
+                        .remove(name)
+                        .and_then(|states| states.last().copied());
+                    if let Some(inode) = inode {
+                        durable.enter(*name, inode);
+                    }
+                }
             }
         }
         for (inode, changes) in &data {
@@ -93,7 +123,17 @@ impl Image {
                             Certainty::Sure => Kept::All,
                             _ => luck.write(new.len()),
                         };
-                        write(bytes, *offset, new, kept);
+                        match kept {
+                            Kept::Stale => {
+                                write(
+                                    bytes,
+                                    *offset,
+                                    &stale(changes_made, *inode, new.len()),
+                                    kept,
+                                );
+                            }
+                            _ => write(bytes, *offset, new, kept),
+                        }
                     }
                     Change::Cut { len, .. }
                         if *certainty == Certainty::Sure || luck.state(2) == 1 =>
@@ -158,6 +198,21 @@ fn settle(changes: &mut [(Certainty, &Change)], to: Certainty) {
     }
 }
 
+/// What a disk may hand out as a fresh block: the last bytes that were written to another file, over
+/// and over. They may hold whole valid records, of that file.
+fn stale(changes: &[Change], inode: Inode, bytes: usize) -> Vec<u8> {
+    let other = changes.iter().rev().find_map(|change| match change {
+        Change::Write {
+            inode: written,
+            bytes,
+            ..
+        } if *written != inode && !bytes.is_empty() => Some(bytes.as_slice()),
+        _ => None,
+    });
+    let old = other.unwrap_or(b"stale");
+    old.iter().copied().cycle().take(bytes).collect()
+}
+
 /// What `kept` says of a write lands in `bytes`; a hole before it reads as zeros.
 fn write(bytes: &mut Vec<u8>, offset: u64, new: &[u8], kept: Kept) {
     let at = offset as usize;
@@ -177,7 +232,7 @@ fn write(bytes: &mut Vec<u8>, offset: u64, new: &[u8], kept: Kept) {
     };
     match kept {
         Kept::Nothing | Kept::Zeros => {}
-        Kept::All => land(0, new.len()),
+        Kept::All | Kept::Stale => land(0, new.len()),
         Kept::Prefix(count) => land(0, count),
         Kept::Suffix(from) => land(from, new.len()),
         Kept::Hole { from, to } => {

@@ -1,0 +1,220 @@
+//! What the manifests of a directory say, across damage.
+//!
+//! A record is synced before the next one is written, so a right record tells that all before it
+//! were durable: what is wrong there is damage for certain. What is wrong with nothing right behind
+//! it is damage, or was never finished; nobody can tell, and both are listed as such. Header and
+//! first record are synced together and so vouch for each other only once a second record follows.
+//!
+//! One flipped bit is put right in memory wherever it lies: a record that never was finished and is
+//! one bit away from whole may as well be taken, as it would be had that bit reached the medium.
+
+use super::STRAY_EPOCH;
+use crate::error::{Context, Damage, Error, Op, Result};
+use crate::fallible;
+use crate::format::file::{FILE_HEADER_BYTES, FileHeader, FileKind, HeaderDamage, StoreId, names};
+use crate::format::manifest::{
+    self, Edit, EditDamage, MANIFEST_RECORDS_OFFSET, RecordDamage, State,
+};
+use crate::prelude::*;
+use crate::report::DamageReport;
+use crate::storage::{Access, ErrorKind, File, FileName, Storage};
+
+/// Manifests larger than this were not written by us.
+const MANIFEST_BYTES_MAX: u64 = 1 << 30;
+
+/// A manifest as found on disk.
+pub(crate) struct Loaded {
+    pub epoch: u64,
+    pub store: StoreId,
+    pub state: State,
+    /// Bytes after the last valid record are neither zeros nor nothing.
+    pub trailing: bool,
+}
+
+/// What the manifests of a directory say.
+pub(crate) struct Survey {
+    /// The valid manifest of the highest epoch.
+    pub newest: Option<Loaded>,
+    /// A manifest of higher epoch than `newest` exists but has no valid state.
+    pub skipped: bool,
+    /// What is wrong with the manifests that were read.
+    pub places: Places,
+}
+
+/// Wrong places of manifests.
+#[derive(Default)]
+pub(crate) struct Places {
+    /// Damaged for certain.
+    pub damages: Vec<DamageReport>,
+    /// Damaged, or never finished.
+    pub undecided: Vec<DamageReport>,
+    /// A change that was durable cannot be read: the state is not the newest there was.
+    pub lost: bool,
+}
+
+/// Reads every manifest in `names`, newest first, until one holds a valid state.
+pub(crate) fn survey<S: Storage>(storage: &S, names: &[FileName], below: u64) -> Result<Survey> {
+    let found = names.iter().filter_map(|name| match names::parse(name) {
+        Some((FileKind::Manifest, epoch)) if epoch < below.min(STRAY_EPOCH) => Some(epoch),
+        _ => None,
+    });
+    let mut epochs = fallible::collect(found)?;
+    epochs.sort_unstable();
+    let mut survey = Survey {
+        newest: None,
+        skipped: false,
+        places: Places::default(),
+    };
+    for epoch in epochs.into_iter().rev() {
+        match inspect(storage, epoch, 0, &mut survey.places) {
+            Ok(Some(loaded)) => {
+                survey.newest = Some(loaded);
+                break;
+            }
+            Ok(None) => survey.skipped = true,
+            Err(error) if error.storage_kind() == Some(ErrorKind::NotFound) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(survey)
+}
+
+/// One manifest's state, or `None` if it holds no valid one. What is wrong with it is noted in
+/// `places`; of a manifest that the caller wrote itself, `durable` bytes are known to be durable.
+pub(crate) fn inspect<S: Storage>(
+    storage: &S,
+    epoch: u64,
+    durable: u64,
+    places: &mut Places,
+) -> Result<Option<Loaded>> {
+    let name = names::manifest(epoch);
+    let file = storage.open(&name, Access::Read).during(Op::Open, name)?;
+    let bytes = read_whole(&file, name)?;
+    if let Err(damage @ (HeaderDamage::NewerVersion { .. } | HeaderDamage::UnknownFlags { .. })) =
+        FileHeader::decode(&bytes)
+    {
+        return Err(Error::header(name, damage));
+    }
+    let place = |from: usize, to: usize| DamageReport {
+        file: name,
+        offset: from as u64,
+        bytes: (to - from) as u64,
+        damage: Damage::Manifest,
+        key: None,
+        live: false,
+    };
+    let Some((header, whole)) = header_of(&bytes).filter(|(header, _)| header.id == epoch) else {
+        if written(&bytes) > 0 {
+            fallible::push(&mut places.undecided, place(0, bytes.len()))?;
+        }
+        return Ok(None);
+    };
+    // Repaired stretches, each with the number of records up to and with it.
+    let mut repaired = Vec::new();
+    if !whole {
+        fallible::push(&mut repaired, (0, FILE_HEADER_BYTES, 1))?;
+    }
+    let mut at = MANIFEST_RECORDS_OFFSET as usize;
+    let mut state: Option<State> = None;
+    let mut records = 0;
+    while let Some((edits, length, whole)) = next_record(&bytes, header.salt, at)? {
+        let Some(next) = after(state.as_ref(), &edits)? else {
+            break;
+        };
+        records += 1;
+        if !whole {
+            fallible::push(&mut repaired, (at, at + length, records))?;
+        }
+        state = Some(next);
+        at += length;
+    }
+    let end = written(&bytes);
+    let known = usize::try_from(durable).unwrap_or(usize::MAX);
+    let lost = at < known || (at < end && right_record_behind(&bytes, header.salt, at)?);
+    for (from, to, record) in repaired {
+        let certain = records > record || lost || to <= known;
+        let list = match certain {
+            true => &mut places.damages,
+            false => &mut places.undecided,
+        };
+        fallible::push(list, place(from, to))?;
+    }
+    if lost {
+        places.lost = true;
+        fallible::push(&mut places.damages, place(at, end.max(known)))?;
+    } else if at < end {
+        fallible::push(&mut places.undecided, place(at, end))?;
+    }
+    Ok(state.map(|state| Loaded {
+        epoch,
+        store: header.store,
+        state,
+        trailing: at < end,
+    }))
+}
+
+/// The header of a manifest, and whether it is as it was written or one bit was put right.
+pub(super) fn header_of(bytes: &[u8]) -> Option<(FileHeader, bool)> {
+    let found = match FileHeader::decode(bytes) {
+        Ok(header) => (header, true),
+        Err(HeaderDamage::NewerVersion { .. } | HeaderDamage::UnknownFlags { .. }) => return None,
+        Err(_) => (FileHeader::repair_one_bit(bytes)?, false),
+    };
+    (found.0.kind == FileKind::Manifest).then_some(found)
+}
+
+/// The record at `at`, its bytes, and whether it is as it was written.
+fn next_record(bytes: &[u8], salt: u64, at: usize) -> Result<Option<(Vec<Edit>, usize, bool)>> {
+    let rest = bytes.get(at..).unwrap_or_default();
+    let found = manifest::decode_record(rest, salt, at as u64).map(|found| (found, true));
+    let found = found.or_else(|damage| match damage {
+        RecordDamage::OutOfMemory => Err(damage),
+        _ => manifest::repair_one_bit(rest, salt, at as u64).map(|found| (found, false)),
+    });
+    match found {
+        Ok(((edits, length), whole)) => Ok(Some((edits, length, whole))),
+        // Never a reason to step back to an older state.
+        Err(RecordDamage::OutOfMemory) => Err(Error::OutOfMemory),
+        Err(RecordDamage::Short | RecordDamage::Check | RecordDamage::Malformed) => Ok(None),
+    }
+}
+
+/// The state after these edits, or `None` if they make no sense.
+fn after(state: Option<&State>, edits: &[Edit]) -> Result<Option<State>> {
+    let mut next = match state {
+        Some(state) => state.try_clone()?,
+        None => State::empty(),
+    };
+    let applied = edits.iter().try_for_each(|edit| next.apply(edit));
+    match applied.and_then(|()| next.check_invariants()) {
+        Ok(()) => Ok(Some(next)),
+        Err(EditDamage::OutOfMemory) => Err(Error::OutOfMemory),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Whether any record behind `at` is right.
+fn right_record_behind(bytes: &[u8], salt: u64, at: usize) -> Result<bool> {
+    for offset in at + 1..bytes.len() {
+        match manifest::decode_record(&bytes[offset..], salt, offset as u64) {
+            Ok(_) => return Ok(true),
+            Err(RecordDamage::OutOfMemory) => return Err(Error::OutOfMemory),
+            Err(_) => {}
+        }
+    }
+    Ok(false)
+}
+
+/// Where the zeros at the end begin.
+fn written(bytes: &[u8]) -> usize {
+    let last = bytes.iter().rposition(|byte| *byte != 0);
+    last.map_or(0, |last| last + 1)
+}
+
+fn read_whole<F: File>(file: &F, name: FileName) -> Result<Vec<u8>> {
+    let len = file.len().during(Op::Read, name)?.min(MANIFEST_BYTES_MAX);
+    let mut bytes = fallible::zeroed(usize::try_from(len).map_err(|_| Error::TooLarge)?)?;
+    let got = file.pread(0, &mut bytes).during(Op::Read, name)?;
+    bytes.truncate(got);
+    Ok(bytes)
+}

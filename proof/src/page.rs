@@ -1,0 +1,302 @@
+//! `docs/RELIABILITY.md`, written from the ledger alone.
+//!
+//! The words are here, the numbers are not: each comes from a line that a campaign appended. A
+//! campaign that was never run says so.
+
+use crate::ledger::{self, Line, grouped};
+use clap::Args;
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Writes the page, or checks it.
+#[derive(Args, Debug)]
+pub struct Arguments {
+    /// Fail if the committed page is not what the ledger says, and write nothing
+    #[arg(long)]
+    check: bool,
+}
+
+/// Writes the page, or says how it differs from the ledger.
+pub fn run(arguments: &Arguments) -> Result<(), String> {
+    let lines = ledger::read().map_err(|error| format!("the ledger cannot be read: {error}"))?;
+    let page = render(&lines);
+    if !arguments.check {
+        return fs::write(path(), page).map_err(|error| format!("cannot write the page: {error}"));
+    }
+    let committed = fs::read_to_string(path()).unwrap_or_default();
+    if committed == page {
+        return Ok(());
+    }
+    let differs = committed
+        .lines()
+        .zip(page.lines())
+        .find(|(is, should)| is != should);
+    let (is, should) = differs.unwrap_or(("", "another length"));
+    Err(format!(
+        "docs/RELIABILITY.md is not what the ledger says; run `cargo xtask reliability`\n  is:     {is}\n  should: {should}"
+    ))
+}
+
+fn path() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/RELIABILITY.md")
+}
+
+/// How the runs of a campaign make one column of numbers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Runs {
+    /// Each run tries other things, so counts add up.
+    AddUp,
+    /// Each run tries the same again, so the newest one counts.
+    Newest,
+}
+
+struct Chapter {
+    campaign: &'static str,
+    title: &'static str,
+    runs: Runs,
+    text: &'static str,
+}
+
+const INTRODUCTION: &str = "\
+# What was tried to make Portcask lose a write
+
+Every number on this page was counted by a campaign, appended to
+[the ledger](../proof/ledger.jsonl) with its date, its commit and its command, and put here by
+`cargo xtask reliability`. None is typed by hand, and `cargo xtask test` fails if the page and the
+ledger differ. A commit with a `+` was tried with changes that were not committed yet.
+
+All campaigns drive one simulated disk, one world and one oracle
+([`core/src/testing`](../core/src/testing/mod.rs)). The oracle knows every write that was begun and
+every promise that was given. After a crash a store must show the state after some *prefix* of the
+writes that holds every write promised to be durable; a batch whole or not at all; nothing that was
+never written; the same when it is opened once more; and it must take new writes.
+";
+
+const CHAPTERS: &[Chapter] = &[
+    Chapter {
+        campaign: "prove",
+        title: "Crash images",
+        runs: Runs::Newest,
+        text: "\
+Every sequence of up to four operations out of thirteen (puts and a delete over two keys, batches, an
+expiry, sync, rotation, merge in steps and whole, close and reopen, a killed process, a second opener),
+with three records to a segment, is cut after **every** storage call, and every subset of what was then
+pending is tried where that is at most ten changes: the columns \"every subset\" and \"sampled\" say where
+it was. For sequences of up to two, recovery itself is cut after every call with every subset as well;
+for one image in 97 of the longer ones, with a few. Torn writes, lengths without data and stale blocks
+are sampled at every cut. Then come whole histories of four lives each, with failing calls, wrong clocks
+and cuts within recovery. An image is distinct by a hash of all its names and bytes, with salt, seed and
+clock fixed.",
+    },
+    Chapter {
+        campaign: "powercut",
+        title: "Real power cuts",
+        runs: Runs::AddUp,
+        text: "\
+Writers and merges run on a real file system on a loop device; at a random moment the file system is shut
+down by the ioctl that its own crash tests use, so nothing reaches the device any more. Then it is mounted
+again, the store recovers, and the same oracle judges it.",
+    },
+    Chapter {
+        campaign: "wasi-traps",
+        title: "A sandbox killed at every host call",
+        runs: Runs::Newest,
+        text: "\
+The command runs as a guest in an embedded wasmtime and is trapped at its k-th WASI call, for every k of a
+fixed workload: before the call, after it, and in the middle of a write. What it left is judged natively and
+on Node.",
+    },
+    Chapter {
+        campaign: "every-bit",
+        title: "Every bit",
+        runs: Runs::Newest,
+        text: "\
+Each bit of a store with several segments, hints, batches, expiries and tombstones is flipped, one at a time:
+every read must be right or a typed error, no other key may be harmed beyond what the format says, and
+`verify` must name every flip in live bytes.",
+    },
+    Chapter {
+        campaign: "fuzz",
+        title: "Fuzzing",
+        runs: Runs::AddUp,
+        text: "\
+libFuzzer searches with coverage; the bodies are plain functions whose corpus also runs in `cargo test`.",
+    },
+    Chapter {
+        campaign: "planted",
+        title: "Planted bugs",
+        runs: Runs::Newest,
+        text: "\
+A checker that catches nothing checks nothing. Each of these bugs is built into the engine behind a
+test-only feature, one at a time, and the harness must find it. The number is how many runs of the check
+that caught it were needed.",
+    },
+    Chapter {
+        campaign: "mutants",
+        title: "Mutation testing",
+        runs: Runs::AddUp,
+        text: "\
+`cargo mutants` changes the engine one expression at a time and runs its tests; each run takes an even
+share of all mutants.",
+    },
+    Chapter {
+        campaign: "coverage",
+        title: "Coverage",
+        runs: Runs::Newest,
+        text: "How much of the core its own tests reach, by `cargo llvm-cov`.",
+    },
+];
+
+fn render(lines: &[Line]) -> String {
+    let mut page = String::from(INTRODUCTION);
+    for chapter in CHAPTERS {
+        let runs: Vec<&Line> = lines
+            .iter()
+            .filter(|line| line.campaign == chapter.campaign)
+            .collect();
+        let _ = write!(page, "\n## {}\n\n{}\n\n", chapter.title, chapter.text);
+        let Some(newest) = runs.last() else {
+            page.push_str("Not run yet.\n");
+            continue;
+        };
+        let counted = match chapter.runs {
+            Runs::AddUp => runs.as_slice(),
+            Runs::Newest => &runs[runs.len() - 1..],
+        };
+        let rows = rows(counted);
+        table_of_worlds(&mut page, &rows);
+        plain_table(&mut page, &rows);
+        let seconds: u64 = counted.iter().map(|line| line.seconds).sum();
+        let when = match counted {
+            [first, .., last] => format!(
+                "{} runs from {} (`{}`) to {} (`{}`)",
+                counted.len(),
+                first.date,
+                first.commit,
+                last.date,
+                last.commit
+            ),
+            _ => format!("Run on {} (`{}`)", newest.date, newest.commit),
+        };
+        let _ = write!(
+            page,
+            "\n{when}, {} s. Again: `{}`\n",
+            grouped(seconds),
+            newest.command
+        );
+    }
+    page
+}
+
+/// What was counted, in the order of its first telling, added up over the runs.
+fn rows(runs: &[&Line]) -> Vec<(String, u64)> {
+    let mut rows: Vec<(String, u64)> = Vec::new();
+    for (what, count) in runs.iter().flat_map(|line| &line.counts) {
+        match rows.iter_mut().find(|(known, _)| known == what) {
+            Some((_, sum)) => *sum += count,
+            None => rows.push((what.clone(), *count)),
+        }
+    }
+    rows
+}
+
+/// Counts that are named "disk, length n: what" as one table, a line for each disk and length.
+fn table_of_worlds(page: &mut String, rows: &[(String, u64)]) {
+    let mut worlds: Vec<(&str, Vec<(&str, u64)>)> = Vec::new();
+    for (what, count) in rows {
+        let Some((world, what)) = world_of(what) else {
+            continue;
+        };
+        match worlds.last_mut().filter(|(known, _)| *known == world) {
+            Some((_, counts)) => counts.push((what, *count)),
+            None => worlds.push((world, vec![(what, *count)])),
+        }
+    }
+    let Some((_, columns)) = worlds.first() else {
+        return;
+    };
+    page.push_str("| world |");
+    columns.iter().for_each(|(what, _)| {
+        let _ = write!(page, " {what} |");
+    });
+    page.push_str("\n|---|");
+    columns.iter().for_each(|_| page.push_str("---:|"));
+    page.push('\n');
+    for (world, counts) in &worlds {
+        let _ = write!(page, "| {world} |");
+        for (_, count) in counts {
+            let _ = write!(page, " {} |", grouped(*count));
+        }
+        page.push('\n');
+    }
+    page.push('\n');
+}
+
+fn plain_table(page: &mut String, rows: &[(String, u64)]) {
+    page.push_str("| counted | |\n|---|---:|\n");
+    for (what, count) in rows.iter().filter(|(what, _)| world_of(what).is_none()) {
+        let _ = writeln!(page, "| {what} | {} |", grouped(*count));
+    }
+}
+
+fn world_of(what: &str) -> Option<(&str, &str)> {
+    let (world, what) = what.split_once(": ")?;
+    world.contains(", length ").then_some((world, what))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(campaign: &str, counts: &[(&str, u64)]) -> Line {
+        Line {
+            campaign: campaign.to_owned(),
+            date: "2026-11-21".to_owned(),
+            commit: "0123456789".to_owned(),
+            command: format!("cargo xtask {campaign}"),
+            seconds: 1_000,
+            counts: counts.iter().map(|(w, c)| ((*w).to_owned(), *c)).collect(),
+        }
+    }
+
+    #[test]
+    fn what_was_never_run_says_so() {
+        assert_eq!(render(&[]).matches("Not run yet.").count(), CHAPTERS.len());
+    }
+
+    #[test]
+    fn cuts_add_up_and_images_are_the_newest_run_s() {
+        let runs = [
+            line("powercut", &[("ext4: cuts", 200)]),
+            line("prove", &[("distinct crash images", 5)]),
+            line("powercut", &[("ext4: cuts", 50), ("XFS: cuts", 200)]),
+            line("prove", &[("distinct crash images", 1_234_567)]),
+        ];
+        let page = render(&runs);
+        assert!(
+            page.contains("| ext4: cuts | 250 |\n| XFS: cuts | 200 |\n"),
+            "{page}"
+        );
+        assert!(
+            page.contains("| distinct crash images | 1,234,567 |"),
+            "{page}"
+        );
+        assert!(page.contains("Again: `cargo xtask prove`"), "{page}");
+    }
+
+    #[test]
+    fn lengths_are_lines_of_one_table() {
+        let counts = [
+            ("local disk, length 1: sequences", 13),
+            ("local disk, length 1: images judged", 3_005),
+            ("local disk, length 2: sequences", 169),
+            ("local disk, length 2: images judged", 29_465),
+        ];
+        let page = render(&[line("prove", &counts)]);
+        let table = "| world | sequences | images judged |\n|---|---:|---:|\n\
+                     | local disk, length 1 | 13 | 3,005 |\n\
+                     | local disk, length 2 | 169 | 29,465 |\n";
+        assert!(page.contains(table), "{page}");
+    }
+}

@@ -1,0 +1,59 @@
+//! Whether the search can find: every deliberate bug of the engine, and what caught it.
+
+use crate::ledger::Tally;
+
+/// What a reader types to do the same again.
+const COMMAND: &str = "cargo xtask planted";
+
+/// Plants each of the engine's deliberate bugs and looks for it with the whole harness. Needs a build
+/// with `--features planted-bugs`.
+#[derive(clap::Args, Debug)]
+pub struct Arguments {
+    /// Append the count to the ledger
+    #[arg(long)]
+    record: bool,
+}
+
+/// Prints a line for each bug. An error if one of them gets away, or if the same search finds
+/// something where no bug was planted.
+pub fn run(arguments: &Arguments) -> Result<(), String> {
+    let mut tally = Tally::new("planted", COMMAND);
+    search(&mut tally)?;
+    if arguments.record {
+        tally.record().map_err(|error| format!("ledger: {error}"))?;
+    }
+    Ok(())
+}
+
+/// Counts for each bug how many runs of the check that caught it were needed.
+#[cfg(feature = "planted-bugs")]
+fn search(tally: &mut Tally) -> Result<(), String> {
+    use portcask_core::testing::planted::{Bug, catch, look};
+
+    if let Some(found) = look() {
+        let (check, runs) = (found.check, found.runs);
+        return Err(format!(
+            "no bug, but run {runs} of {check}: {}",
+            found.problem
+        ));
+    }
+    for bug in Bug::ALL {
+        let Some(caught) = catch(*bug) else {
+            return Err(format!("{bug:?} got away: {}", bug.deed()));
+        };
+        println!(
+            "{:<22} {:>4}  {}",
+            format!("{bug:?}"),
+            caught.runs,
+            caught.check
+        );
+        println!("{:29}{}", "", bug.deed());
+        tally.add(&format!("{}: {}", bug.deed(), caught.check), caught.runs);
+    }
+    Ok(())
+}
+
+#[cfg(not(feature = "planted-bugs"))]
+fn search(_: &mut Tally) -> Result<(), String> {
+    Err(format!("this build has no bugs to plant: {COMMAND}"))
+}

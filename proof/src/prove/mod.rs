@@ -1,0 +1,166 @@
+//! `prove`: crash images by the million, every one of them opened and judged.
+//!
+//! First the [small] worlds: every sequence of up to four letters, on a local disk and on a
+//! sandbox's directory. Then whole [histories](portcask_core::testing::history), at random and with
+//! failing calls, until there are as many distinct images as were asked for.
+
+mod image;
+mod lives;
+mod small;
+
+use crate::ledger::Tally;
+use crate::threads;
+use clap::Args;
+use image::Distinct;
+use indicatif::{ProgressBar, ProgressStyle};
+use lives::Lives;
+use portcask_core::testing::sim::Laws;
+use small::SmallWorlds;
+use std::collections::BTreeSet;
+
+/// From this many images on, nothing of the small worlds is left out.
+const EXHAUSTIVE_IMAGES: u64 = 1_000_000;
+/// About as many distinct images as all small worlds have.
+const SMALL_WORLDS_IMAGES: u64 = 5_000_000;
+/// The longest sequences of the small worlds.
+const LENGTH_MAX: usize = 4;
+/// What the disk may be, and what that is called.
+const DISKS: [(&str, Laws); 2] = [("local disk", Laws::DISK), ("sandbox", Laws::GUEST)];
+
+/// How much is tried, and what is done with the count.
+#[derive(Args, Debug)]
+pub struct Arguments {
+    /// Distinct crash images to judge at least. Below a million an even share of the small worlds
+    /// is taken instead of all of them
+    #[arg(long, default_value_t = EXHAUSTIVE_IMAGES)]
+    images: u64,
+    /// Seed of the first history
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Print the count as one line of JSON
+    #[arg(long)]
+    json: bool,
+    /// Append the count to the ledger
+    #[arg(long)]
+    record: bool,
+}
+
+/// Runs the campaign. An error is a broken promise, in words.
+pub fn run(arguments: &Arguments) -> Result<(), String> {
+    let mut tally = Tally::new(
+        "prove",
+        format!("cargo xtask prove --images {}", arguments.images),
+    );
+    let mut campaign = Campaign {
+        images: arguments.images,
+        seed: arguments.seed,
+        distinct: Distinct::new(),
+        reports: BTreeSet::new(),
+    };
+    for (disk, laws) in DISKS {
+        for length in 1..=LENGTH_MAX {
+            campaign.small_worlds(disk, laws, length, &mut tally)?;
+        }
+    }
+    campaign.histories(&mut tally)?;
+    tally.add("distinct crash images", campaign.distinct.count());
+    tally.add("kinds of recovery reports", campaign.reports.len() as u64);
+    tally.add("violations", 0);
+    if arguments.json {
+        println!("{}", tally.line());
+    } else {
+        println!("{tally}  the kinds of recovery reports:");
+        for report in &campaign.reports {
+            println!("    {report}");
+        }
+    }
+    if arguments.record {
+        tally.record().map_err(|error| format!("ledger: {error}"))?;
+    }
+    Ok(())
+}
+
+struct Campaign {
+    images: u64,
+    seed: u64,
+    distinct: Distinct,
+    reports: BTreeSet<String>,
+}
+
+impl Campaign {
+    /// Every sequence of one length on one kind of disk, or an even share of them.
+    fn small_worlds(
+        &mut self,
+        disk: &str,
+        laws: Laws,
+        length: usize,
+        tally: &mut Tally,
+    ) -> Result<(), String> {
+        let every = match self.images {
+            EXHAUSTIVE_IMAGES.. => 1,
+            // Odd, so that every letter gets its turn at every place.
+            fewer => (SMALL_WORLDS_IMAGES / fewer.max(1)) | 1,
+        };
+        let count = small::sequences(length).div_ceil(every);
+        let bar = bar(count, &format!("{disk}, sequences of {length}"));
+        let more = |turn| {
+            bar.inc(1);
+            turn < count
+        };
+        let worlds = || SmallWorlds::new(laws, length, every, &self.distinct);
+        let mut counts = small::Counts::default();
+        for (counted, reports) in broken(threads::share(more, worlds))? {
+            counts.add(&counted);
+            self.reports.extend(reports);
+        }
+        let mut add = |what: &str, count| {
+            tally.add(&format!("{disk}, length {length}: {what}"), count);
+        };
+        add("sequences", count);
+        add("sequences there are", small::sequences(length));
+        add("cuts with every subset", counts.whole);
+        add("cuts with sampled subsets", counts.sampled);
+        add("images judged", counts.images);
+        add("images of cut recoveries judged", counts.nested);
+        Ok(())
+    }
+
+    /// Histories until there are enough images, and a few in any case: they meet faults, which the
+    /// small worlds do not.
+    fn histories(&mut self, tally: &mut Tally) -> Result<(), String> {
+        let bar = bar(self.images, "distinct images, by whole histories");
+        let more = |turn| {
+            let distinct = self.distinct.count();
+            bar.set_position(distinct.min(self.images));
+            distinct < self.images || turn < self.images / 500
+        };
+        let lives = || Lives::new(self.seed, &self.distinct);
+        let mut counts = lives::Counts::default();
+        for (counted, reports) in broken(threads::share(more, lives))? {
+            counts.add(&counted);
+            self.reports.extend(reports);
+        }
+        tally.add("histories", counts.histories);
+        tally.add("histories: power cuts", counts.images);
+        tally.add(
+            "histories: steps refused because of a fault",
+            counts.refused,
+        );
+        for (class, count) in counts.faults {
+            tally.add(&format!("histories: faults: {class}"), count);
+        }
+        Ok(())
+    }
+}
+
+fn bar(count: u64, what: &str) -> ProgressBar {
+    let style =
+        ProgressStyle::with_template("{msg:38} {wide_bar} {human_pos}/{human_len} {eta:>5}");
+    let bar = ProgressBar::new(count).with_message(what.to_owned());
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+/// Whatever stops a worker is a broken promise.
+fn broken<T>(done: Result<T, String>) -> Result<T, String> {
+    done.map_err(|problem| format!("A PROMISE IS BROKEN: {problem}"))
+}

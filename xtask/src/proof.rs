@@ -1,0 +1,40 @@
+//! The campaigns of the package `proof`, built for speed and started from here.
+
+use std::process::{Command, ExitCode, Stdio};
+
+use crate::repo::Repo;
+use crate::shell::{self, Context, Result};
+
+/// Runs a campaign with the words that were typed behind its name; answers its exit code.
+pub fn campaign(repo: &Repo, name: &str, words: &[&str]) -> Result<ExitCode> {
+    campaign_with(repo, &[], name, words)
+}
+
+/// As [`campaign`], on a build with these features.
+pub fn campaign_with(
+    repo: &Repo,
+    features: &[&str],
+    name: &str,
+    words: &[&str],
+) -> Result<ExitCode> {
+    let mut cargo = cargo(repo, features);
+    cargo.arg(name).args(words).stdin(Stdio::null());
+    let status = cargo.status().doing("cannot start cargo")?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+/// Runs a campaign that has to succeed.
+pub fn run(repo: &Repo, words: &[&str]) -> Result<()> {
+    shell::run(cargo(repo, &[]).args(words))
+}
+
+fn cargo(repo: &Repo, features: &[&str]) -> Command {
+    let mut cargo = repo.cargo();
+    cargo.args(["run", "--quiet", "--release", "--package", "portcask-proof"]);
+    for feature in features {
+        cargo.args(["--features", feature]);
+    }
+    cargo.arg("--");
+    cargo
+}
