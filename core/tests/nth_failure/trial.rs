@@ -67,6 +67,7 @@ fn attempt(verb: &Verb, mode: Mode, nth: u64, right: &Right) -> Result<bool, Str
         Where::Other => scene.other.clone(),
     };
     let (struck, changes) = (disk.struck(), scene.world.disk.changes());
+    let opens = scene.world.store.is_none();
     let mut refusal = None;
     match mode {
         Mode::CallOnce => disk.inject(Fault::once(nth, ErrorKind::Io)),
@@ -104,8 +105,8 @@ fn attempt(verb: &Verb, mode: Mode, nth: u64, right: &Right) -> Result<bool, Str
     }
     let judged = match scene.world.disk.changes() == changes {
         // Nothing was written, so there is nothing new to open.
-        true => carry_on(&mut scene.world),
-        false => carry_on(&mut scene.world).and_then(|()| reopen(scene.world, nth)),
+        true => carry_on(&mut scene.world, opens),
+        false => carry_on(&mut scene.world, opens).and_then(|()| reopen(scene.world, nth)),
     };
     judged.map_err(|e| format!("after {answer:?}: {e}"))?;
     Ok(met)
@@ -152,17 +153,17 @@ fn typed(error: &Error, mode: Mode) -> Result<(), String> {
 }
 
 /// The medium is well again: the running store goes on, or says why not.
-fn carry_on(world: &mut World) -> Result<(), String> {
+fn carry_on(world: &mut World, opened_under_failure: bool) -> Result<(), String> {
     if world.store.is_none() {
         return Ok(());
     }
-    match world.apply(&put(10, Ack::Written)) {
-        Ok(()) => world
-            .judge_running()
-            .map_err(|e| format!("still running: {e}")),
+    let judged = match world.apply(&put(10, Ack::Written)) {
+        Ok(()) if opened_under_failure => world.judge_shown(),
+        Ok(()) => world.judge_running(),
         Err(Error::Poisoned | Error::Degraded { .. }) => Ok(()),
         Err(error) => Err(format!("neither goes on nor is poisoned: {error:?}")),
-    }
+    };
+    judged.map_err(|e| format!("still running: {e}"))
 }
 
 /// The process dies, or the power fails: the next opening finds what it must and goes on.
