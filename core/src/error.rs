@@ -104,9 +104,9 @@ pub enum Error {
     /// Damage hides a record that may have been a newer version of this key. Open with
     /// `accept_stale` to read the older one.
     MaybeStale {
-        /// The damaged file.
+        /// The damaged file, or one that the state does not know.
         file: FileName,
-        /// Where its damage starts.
+        /// Where its damage starts; `u64::MAX` for a file that the state does not know.
         offset: u64,
     },
     /// Two keys share one 96-bit hash (or a hint is wrong): the record found belongs to another
@@ -358,6 +358,13 @@ impl fmt::Display for Error {
                 offset,
                 damage,
             } => write!(f, "{file} at byte {offset}: {damage}"),
+            Self::MaybeStale {
+                file,
+                offset: u64::MAX,
+            } => write!(
+                f,
+                "{file}, which this state does not know, may hold a newer version of this key"
+            ),
             Self::MaybeStale { file, offset } => write!(
                 f,
                 "damage in {file} at byte {offset} may hide a newer version of this key"

@@ -51,7 +51,8 @@ pub struct Options {
     /// Believes a clock that moved by more than a day since the store last saw it. Otherwise
     /// such a jump expires nothing until `confirm_clock`.
     pub trust_clock: bool,
-    /// Bytes kept aside so that deletes, a manifest record and a merge still fit on a full disk.
+    /// Bytes kept aside so that deletes, manifest records and a merge of one segment at a time
+    /// still fit on a full disk, as long as what is live of that segment fits into them.
     pub reserve_bytes: u64,
     /// When merge is due and what it takes.
     pub merge: MergePolicy,

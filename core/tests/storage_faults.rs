@@ -330,6 +330,24 @@ fn s28_a_close_that_fails_leaves_the_store_as_after_a_crash() {
 
 // Crashes during recovery.
 
+/// What was begun and could not be taken back is not a stranger's file.
+#[test]
+fn s25_a_segment_that_could_be_neither_made_nor_removed_goes_with_the_next_chance() {
+    let mut world = Script::new();
+    world.check(
+        "put a 1; fail append 2; fail remove; rotate; heal",
+        "!Storage",
+    );
+    assert_eq!(world.newest_segment().as_str(), "segment-0000000002");
+    world.check("rotate; put b 2; close; open; scan", "a=1 b=2");
+    assert!(
+        world
+            .disk
+            .bytes(&common::file("segment-0000000002"))
+            .is_none()
+    );
+}
+
 /// A write that fails leaves an empty segment behind, whose hint has nothing to cover.
 #[test]
 fn s28_the_hint_of_an_empty_segment_cannot_be_damaged() {

@@ -40,7 +40,7 @@ pub struct Arguments {
 /// Runs the campaign. The error is the first violation, with the bit that shows it.
 pub fn run(arguments: &Arguments) -> Result<(), String> {
     let command = format!(
-        "cargo run --release -p portcask-proof -- every-bit --kib {} --stride {} --lives {}",
+        "cargo xtask every-bit --kib {} --stride {} --lives {}",
         arguments.kib, arguments.stride, arguments.lives
     );
     let mut tally = Tally::new("every-bit", command);
@@ -49,7 +49,7 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
     }
     match arguments.json {
         true => println!("{}", tally.line()),
-        false => println!("{:#}", tally.line()),
+        false => println!("{tally}"),
     }
     if arguments.record {
         tally

@@ -41,6 +41,7 @@ The commands of this repository: cargo xtask COMMAND
                       judge a million distinct crash images, or N of them
   powercut [--cuts N] [--fs ext4|xfs|all] [--kill] [--json] [--record]
                       cut the power of real file systems under running writers (root, Linux)
+  traps [...]         stop the command at every call to WASI; what is left is judged
   every-bit [--json] [--record]
                       flip each bit of a store: is every answer right or an error?
   planted [--record]  plant each deliberate bug of the engine: does the harness find it?
@@ -88,6 +89,7 @@ fn dispatch(words: &[&str]) -> Result<ExitCode> {
         "prove" | "powercut" | "every-bit" | "fuzz" | "mutants" | "coverage" => {
             proof::campaign(&Repo::find()?, command, rest)
         }
+        "traps" => proof::traps(&Repo::find()?, rest),
         "planted" => proof::campaign_with(&Repo::find()?, &["planted-bugs"], command, rest),
         "reliability" => proof::campaign(&Repo::find()?, "page", rest),
         "dist" => {

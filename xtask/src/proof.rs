@@ -3,7 +3,9 @@
 use std::process::{Command, ExitCode, Stdio};
 
 use crate::repo::Repo;
+use crate::setup::{Consent, Target, WasmToolchain};
 use crate::shell::{self, Context, Result};
+use crate::wasm;
 
 /// Runs a campaign with the words that were typed behind its name; answers its exit code.
 pub fn campaign(repo: &Repo, name: &str, words: &[&str]) -> Result<ExitCode> {
@@ -19,9 +21,18 @@ pub fn campaign_with(
 ) -> Result<ExitCode> {
     let mut cargo = cargo(repo, features);
     cargo.arg(name).args(words).stdin(Stdio::null());
-    let status = cargo.status().doing("cannot start cargo")?;
-    let code = status.code().and_then(|code| u8::try_from(code).ok());
-    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+    exit_code(&mut cargo)
+}
+
+/// Builds portcask.wasm and stops it at every call to its host.
+pub fn traps(repo: &Repo, words: &[&str]) -> Result<ExitCode> {
+    let toolchain = WasmToolchain::ready(repo, Target::Wasip1, Consent::new(false))?;
+    let module = wasm::build(repo, &toolchain)?;
+    let mut cargo = repo.cargo();
+    cargo.args(["run", "--quiet", "--release", "--package", "portcask-hosts"]);
+    cargo.args(["--bin", "portcask-traps", "--"]).args(words);
+    cargo.env("PORTCASK_WASM", module);
+    exit_code(cargo.stdin(Stdio::null()))
 }
 
 /// Runs a campaign that has to succeed.
@@ -37,4 +48,10 @@ fn cargo(repo: &Repo, features: &[&str]) -> Command {
     }
     cargo.arg("--");
     cargo
+}
+
+fn exit_code(cargo: &mut Command) -> Result<ExitCode> {
+    let status = cargo.status().doing("cannot start cargo")?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }

@@ -13,6 +13,7 @@ use crate::manifest_log::ManifestLog;
 use crate::merge::Job;
 use crate::planted::{Bug, planted};
 use crate::prelude::*;
+use crate::recovery::may_be_abandoned;
 use crate::storage::{ErrorKind, File, Storage, StorageError};
 
 /// Sequence numbers are reserved in the manifest in blocks of this many (design: 2^24).
@@ -260,6 +261,15 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         self.check_fence()
     }
 
+    /// Gives up a pending id under whose name something lies: what is ours may then be deleted, a
+    /// stranger's file stays.
+    pub(crate) fn give_up_id(&mut self, id: u64) -> Result<()> {
+        match may_be_abandoned(&self.storage, self.store, id) {
+            Ok(true) => self.commit(&[Edit::Condemn(Vec::from([id]))]),
+            _ => self.commit(&Edit::disown(id)),
+        }
+    }
+
     /// Creates the next active segment and commits it together with `edits`. `Ok` says that the
     /// commit is done; whether a newer writer came in between is for the caller to check, after
     /// its own part of the change.
@@ -274,9 +284,9 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             let created = create_segment(&self.storage, store, id, base_seq, now);
             match created.inspect_err(|error| self.poison_if_unsynced(error))? {
                 Some(created) => break created,
-                // Somebody else's file or directory: leave it alone.
+                // Somebody else's file or directory, or what an earlier try could not remove.
                 None => {
-                    self.commit(&Edit::disown(id))?;
+                    self.give_up_id(id)?;
                     self.writer_mut()?.reserved = self.reserve_id()?;
                 }
             }

@@ -29,7 +29,6 @@ use crate::index::{IndexCell, Segment};
 use crate::keydir::{Place, SizeClass, Slot};
 use crate::planted::{Bug, planted};
 use crate::prelude::*;
-use crate::recovery;
 use crate::segment::append::Appender;
 use crate::segment::walk::{Found, State, Step, Walker};
 use crate::storage::{File, Storage};
@@ -537,16 +536,11 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             let id = self.reserve_id()?;
             match create_segment(&self.storage, self.store, id, base_seq, now) {
                 Ok(Some(created)) => break created,
-                Ok(None) => self.commit(&Edit::disown(id))?,
+                Ok(None) => self.give_up_id(id)?,
                 Err(error) => {
                     // Removed again, but that is certain only once the names are synced. Where not
                     // even the creation came through, the name may be somebody else's.
-                    let ours = recovery::may_be_abandoned(&self.storage, self.store, id);
-                    let listed = match ours {
-                        Ok(true) => self.commit(&[Edit::Condemn(Vec::from([id]))]),
-                        _ => self.commit(&Edit::disown(id)),
-                    };
-                    if listed.is_ok() {
+                    if self.give_up_id(id).is_ok() {
                         self.remove_condemned();
                     }
                     return Err(error);

@@ -8,7 +8,7 @@ use portcask_hosts::traps::{Share, Traps};
 use portcask_proof::ledger::Tally;
 use std::process::ExitCode;
 
-const COMMAND: &str = "cargo run --release -p portcask-hosts --bin portcask-traps";
+const COMMAND: &str = "cargo xtask traps";
 
 /// Crash at every host call of the WASI guest
 #[derive(Parser)]
@@ -42,8 +42,7 @@ fn main() -> ExitCode {
         .skip(1)
         .map(|word| " ".to_owned() + &word)
         .collect();
-    let separator = if given.is_empty() { "" } else { " --" };
-    let command = format!("{COMMAND}{separator}{given}");
+    let command = format!("{COMMAND}{given}");
     let mut tally = Tally::new("wasi-traps", command);
     let traps = match Traps::load() {
         Ok(traps) => traps,

@@ -46,6 +46,12 @@ pub(super) const STEPS: &[Step] = &[
         run: crash_images,
     },
     Step {
+        name: "power cuts",
+        part: "proof",
+        needs: &[],
+        run: power_cuts,
+    },
+    Step {
         name: "reliability page",
         part: "proof",
         needs: &[],
@@ -202,6 +208,12 @@ fn test_run(world: &World<'_>, selection: &[&str]) -> Result<Done> {
 fn crash_images(world: &World<'_>) -> Result<Done> {
     proof::run(world.repo, &["prove", "--images", "20000"])?;
     Ok(Done::Noted("20,000 distinct ones".to_owned()))
+}
+
+/// A few real ones; the campaign says itself where it cannot cut.
+fn power_cuts(world: &World<'_>) -> Result<Done> {
+    proof::run(world.repo, &["powercut", "--cuts", "10"])?;
+    Ok(Done::Passed)
 }
 
 fn reliability_page(world: &World<'_>) -> Result<Done> {
