@@ -72,7 +72,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     }
 
     fn plan_backup(&self) -> Result<BackupPlan<S::File>> {
-        let mut state = self.state().clone();
+        let mut state = self.state().try_clone()?;
         let last_seq = self.last_seq();
         let mut files = Vec::new();
         for entry in &mut state.segments {
@@ -98,22 +98,24 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                     0
                 }
             };
-            files.push(Source {
+            let segment = Source {
                 name: names::segment(entry.id),
                 file,
                 bytes: end + footer,
                 is_cache: false,
-            });
+            };
+            fallible::push(&mut files, segment)?;
             let hint = names::hint(entry.id);
             if let Ok(file) = self.storage.open(&hint, Access::Read)
                 && let Ok(bytes) = file.len()
             {
-                files.push(Source {
+                let hint = Source {
                     name: hint,
                     file,
                     bytes,
                     is_cache: true,
-                });
+                };
+                fallible::push(&mut files, hint)?;
             }
         }
         state.last_seq = state.last_seq.max(last_seq);
@@ -146,7 +148,7 @@ impl<F: File> BackupPlan<F> {
         let claimed = manifest_log::claim(to, &[])?;
         let (epoch, salt) = (claimed.0, fresh_salt(to)?);
         let now = to.now_ms().unwrap_or(0);
-        ManifestLog::start(claimed, self.store, salt, now, self.state.clone())?;
+        ManifestLog::start(claimed, self.store, salt, now, self.state.try_clone()?)?;
         sync_names(to)?;
         let name = names::manifest(epoch);
         let file = to.open(&name, Access::Read).during(Op::Open, name)?;

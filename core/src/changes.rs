@@ -107,31 +107,29 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     }
 
     fn stretches(&self) -> Result<Vec<Stretch<S::File>>> {
-        let state = self.state();
+        let mut stretches = Vec::new();
         self.index.read(|index| {
-            state
-                .segments
-                .iter()
-                .map(|entry| {
-                    let slot = index.slot_of(entry.id);
-                    let found = slot.and_then(|slot| Some((slot, index.segment(slot)?)));
-                    let (slot, segment) = found.ok_or(Error::Corrupt {
-                        file: names::segment(entry.id),
-                        offset: 0,
-                        damage: Damage::Missing,
-                    })?;
-                    let buffered = match index.tail.segment == slot {
-                        true => index.tail.bytes.len() as u64,
-                        false => 0,
-                    };
-                    Ok(Stretch {
-                        entry: entry.clone(),
-                        slot,
-                        file: segment.file.clone(),
-                        end: segment.end - buffered,
-                    })
-                })
-                .collect()
+            for entry in &self.state().segments {
+                let slot = index.slot_of(entry.id);
+                let found = slot.and_then(|slot| Some((slot, index.segment(slot)?)));
+                let (slot, segment) = found.ok_or(Error::Corrupt {
+                    file: names::segment(entry.id),
+                    offset: 0,
+                    damage: Damage::Missing,
+                })?;
+                let buffered = match index.tail.segment == slot {
+                    true => index.tail.bytes.len() as u64,
+                    false => 0,
+                };
+                let stretch = Stretch {
+                    entry: *entry,
+                    slot,
+                    file: segment.file.clone(),
+                    end: segment.end - buffered,
+                };
+                fallible::push(&mut stretches, stretch)?;
+            }
+            Ok(stretches)
         })
     }
 }
@@ -202,14 +200,15 @@ impl<F: File + Clone> LogView<F> {
                     segment: stretch.slot,
                     offset: found.offset as u32,
                 };
-                versions.push(Version {
+                let version = Version {
                     seq: found.head.seq,
                     value: is_put.then(|| stretch.value(&found)).transpose()?,
                     expiry_ms: found.head.expiry_ms,
                     file: names::segment(stretch.entry.id),
                     offset: found.offset,
                     live: live.is_some_and(|slot| slot.place == here),
-                });
+                };
+                fallible::push(&mut versions, version)?;
             }
         }
         Ok(versions)
@@ -240,12 +239,13 @@ impl<F: File + Clone> Stretch<F> {
         match walker.next()? {
             None => Ok(None),
             Some(Step::Record(found)) if found.state == State::Intact => Ok(Some(found)),
-            Some(Step::Record(found)) => Err(corrupt(found.offset, Damage::Body)),
+            Some(Step::Record(found)) => Err(corrupt(found.offset, walker.damage_of(&found))),
             Some(Step::Gap(gap)) => Err(corrupt(gap.from, gap.damage)),
         }
     }
 
-    /// The next intact record, passing over damage: for looking back, what is left is welcome.
+    /// The next intact record, passing over damage: for looking back, what is left is welcome. What
+    /// cannot be read now is not passed over, because it may be there the next time.
     fn next_or_damage(&self, walker: &mut Walker<F>) -> Result<Option<Found>> {
         loop {
             match walker.next()? {
@@ -254,6 +254,13 @@ impl<F: File + Clone> Stretch<F> {
                     return Ok(Some(found));
                 }
                 Some(_) => {}
+            }
+            if let Some(gap) = walker.unreadable() {
+                return Err(Error::Corrupt {
+                    file: names::segment(self.entry.id),
+                    offset: gap.from,
+                    damage: gap.damage,
+                });
             }
         }
     }

@@ -22,7 +22,7 @@ mod manifest;
 mod segment;
 mod window;
 
-use crate::fallible::OutOfMemory;
+use crate::fallible::{self, OutOfMemory};
 use crate::format::file::{FILE_HEADER_BYTES, FileHeader, FileKind, Footer, HeaderDamage};
 use crate::format::{check, u16_at, u32_at, u64_at};
 use crate::prelude::*;
@@ -94,12 +94,12 @@ pub fn dump_bytes(bytes: &[u8]) -> String {
     };
     let mut text = String::new();
     let out = |line: &str| {
-        text.push_str(line);
-        text.push('\n');
-        Ok::<_, fmt::Error>(())
+        fallible::push_str(&mut text, line)?;
+        fallible::push_str(&mut text, "\n")
     };
     if let Err(error) = dump(read, out) {
-        text.push_str(&format!("{error}\n"));
+        // Of constant size, and all that is left to say.
+        let _ = fmt::Write::write_fmt(&mut text, format_args!("{error}\n"));
     }
     text
 }

@@ -83,6 +83,8 @@ pub struct Index<F> {
     /// (expiry in ms, hash.hi) of each live key with an expiry.
     ttl: BTreeSet<(u64, u64)>,
     segments: Vec<Option<Segment<F>>>,
+    /// The slot of each open segment, by its id.
+    slots: hashbrown::HashMap<u64, u16, Mixed>,
     live_keys: u64,
     live_meta: u64,
 }
@@ -177,6 +179,7 @@ impl<F: Clone> Index<F> {
             unread: Vec::new(),
             ttl: BTreeSet::new(),
             segments: Vec::new(),
+            slots: hashbrown::HashMap::default(),
             live_keys: 0,
             live_meta: 0,
         }
@@ -244,11 +247,11 @@ impl<F: Clone> Index<F> {
                     size: SizeClass::of(it.record_bytes),
                     has_ttl: expiry_ms.is_some(),
                 };
+                if let Some(expiry) = expiry_ms {
+                    fallible::insert_sorted(&mut self.ttl, (expiry, it.hash.hi))?;
+                }
                 let old = self.keydir.insert(it.hash, slot)?;
                 self.count_in(it.space, slot);
-                if let Some(expiry) = expiry_ms {
-                    self.ttl.insert((expiry, it.hash.hi));
-                }
                 old
             }
             Change::Delete => {
@@ -300,9 +303,9 @@ impl<F: Clone> Index<F> {
     }
 
     /// The keys whose time was up at `now_ms`, at most `limit`: (expiry, hash.hi).
-    pub(crate) fn due(&self, now_ms: u64, limit: usize) -> Vec<(u64, u64)> {
+    pub(crate) fn due(&self, now_ms: u64, limit: usize) -> Result<Vec<(u64, u64)>, OutOfMemory> {
         let until = (Bound::Unbounded, Bound::Included((now_ms, u64::MAX)));
-        self.ttl.range(until).take(limit).copied().collect()
+        fallible::collect(self.ttl.range(until).take(limit).copied())
     }
 
     /// Takes back a note of an expiry that turned out to be another version's.
@@ -335,6 +338,7 @@ impl<F: Clone> Index<F> {
 
     /// Opens a slot for a segment.
     pub(crate) fn add_segment(&mut self, segment: Segment<F>) -> Result<u16> {
+        fallible::reserve_map(&mut self.slots, 1)?;
         let free = self.segments.iter().position(Option::is_none);
         let slot = match free {
             Some(slot) => slot,
@@ -344,13 +348,17 @@ impl<F: Clone> Index<F> {
             }
             None => return Err(Error::TooManySegments),
         };
+        let number = u16::try_from(slot).map_err(|_| Error::TooManySegments)?;
+        fallible::insert(&mut self.slots, segment.id, number)?;
         self.segments[slot] = Some(segment);
-        u16::try_from(slot).map_err(|_| Error::TooManySegments)
+        Ok(number)
     }
 
     /// Closes a slot: its file is no longer part of the store.
     pub(crate) fn remove_segment(&mut self, slot: u16) -> Option<Segment<F>> {
-        self.segments.get_mut(usize::from(slot))?.take()
+        let segment = self.segments.get_mut(usize::from(slot))?.take()?;
+        self.slots.remove(&segment.id);
+        Some(segment)
     }
 
     pub(crate) fn segment(&self, slot: u16) -> Option<&Segment<F>> {
@@ -361,46 +369,50 @@ impl<F: Clone> Index<F> {
         self.segments.get_mut(usize::from(slot))?.as_mut()
     }
 
-    /// The open segments with their slots.
-    pub(crate) fn segments(&self) -> impl Iterator<Item = (u16, &Segment<F>)> {
-        self.segments
-            .iter()
-            .enumerate()
-            .filter_map(|(slot, segment)| Some((slot as u16, segment.as_ref()?)))
-    }
-
     /// The slot of a segment id.
     pub(crate) fn slot_of(&self, id: u64) -> Option<u16> {
-        self.segments()
-            .find(|(_, segment)| segment.id == id)
-            .map(|(slot, _)| slot)
+        self.slots.get(&id).copied()
     }
 
-    /// Renumbers the order after the set of segments changed.
+    /// Renumbers the order after the set of segments changed. Needs no memory, because that change
+    /// is made already.
     pub(crate) fn rank(&mut self, ids_oldest_first: impl Iterator<Item = u64>) {
-        let ranks: hashbrown::HashMap<u64, u32, Mixed> = ids_oldest_first.zip(0..).collect();
-        if let Some(veil) = &mut self.veil
-            && let Some(rank) = ranks.get(&veil.segment)
-        {
-            veil.rank = *rank;
-        }
-        for segment in self.segments.iter_mut().flatten() {
-            if let Some(rank) = ranks.get(&segment.id) {
-                segment.rank = *rank;
+        for (id, rank) in ids_oldest_first.zip(0..) {
+            if let Some(veil) = self.veil.as_mut().filter(|veil| veil.segment == id) {
+                veil.rank = rank;
+            }
+            let slot = self.slot_of(id);
+            if let Some(segment) = slot.and_then(|slot| self.segment_mut(slot)) {
+                segment.rank = rank;
             }
         }
     }
 
-    /// Forgets every key and every segment but `kept`, as `clear` does. Returns what is left
-    /// over: dropping it closes files and frees much memory, which is for outside of the cell.
-    pub(crate) fn clear_but(&mut self, kept: u16) -> Self {
+    /// An empty index with room for what [`Index::clear_but`] keeps, also if one segment is added
+    /// in between.
+    pub(crate) fn successor(&self) -> Result<Self, OutOfMemory> {
         let mut fresh = Self::new([0; 16], self.clock, self.ordered.is_some());
+        for _ in 0..=self.segments.len() {
+            fallible::push(&mut fresh.segments, None)?;
+        }
+        fallible::reserve_map(&mut fresh.slots, 1)?;
+        Ok(fresh)
+    }
+
+    /// Forgets every key and every segment but `kept`, as `clear` does, and goes on as `fresh`,
+    /// its [`Index::successor`]. Needs no memory. Returns what is left over: dropping it closes
+    /// files and frees much memory, which is for outside of the cell.
+    pub(crate) fn clear_but(&mut self, kept: u16, mut fresh: Self) -> Self {
+        fresh.clock = self.clock;
         fresh.hash_key = self.hash_key;
         fresh.veil = self.veil;
         fresh.poisoned = self.poisoned;
-        let kept = usize::from(kept);
-        fresh.segments.resize_with(kept + 1, || None);
-        fresh.segments[kept] = self.segments.get_mut(kept).and_then(Option::take);
+        let segment = self.remove_segment(kept);
+        if let (Some(place), Some(segment)) = (fresh.segments.get_mut(usize::from(kept)), segment) {
+            let entered = fallible::insert(&mut fresh.slots, segment.id, kept);
+            debug_assert!(entered.is_ok(), "its room was reserved");
+            *place = Some(segment);
+        }
         core::mem::replace(self, fresh)
     }
 

@@ -48,7 +48,7 @@ pub(crate) fn claim<S: Storage>(
             && epoch < STRAY_EPOCH
             && may_be_ours(storage, *name, epoch)?
         {
-            older.push(epoch);
+            fallible::push(&mut older, epoch)?;
         }
     }
     let mut epoch = older.iter().copied().max().unwrap_or(0);
@@ -154,7 +154,7 @@ impl<F: File> ManifestLog<F> {
         fallible::extend(&mut bytes, &header.encode())?;
         // The fence stays as it is: a newer opener may already have written it.
         file.append(0, &bytes).during(Op::Append, name)?;
-        let record = manifest::encode_record(&state.snapshot(), salt, MANIFEST_RECORDS_OFFSET);
+        let record = manifest::encode_record(&state.snapshot()?, salt, MANIFEST_RECORDS_OFFSET)?;
         file.append(MANIFEST_RECORDS_OFFSET, &record)
             .during(Op::Append, name)?;
         file.sync().during(Op::Sync, name)?;
@@ -173,7 +173,7 @@ impl<F: File> ManifestLog<F> {
     /// An error leaves the old state in force. [`Error::Poisoned`] means that not even that is
     /// certain, and nothing more may be written.
     pub(crate) fn commit(&mut self, edits: &[Edit]) -> Result<()> {
-        let mut next = self.state.clone();
+        let mut next = self.state.try_clone()?;
         for edit in edits {
             next.apply(edit)
                 .map_err(|damage| edit_error(damage, self.name, self.end))?;
@@ -181,7 +181,7 @@ impl<F: File> ManifestLog<F> {
         // What the next opener would not believe must never be committed.
         next.check_invariants()
             .map_err(|damage| edit_error(damage, self.name, self.end))?;
-        let record = manifest::encode_record(edits, self.salt, self.end);
+        let record = manifest::encode_record(edits, self.salt, self.end)?;
         if let Err(error) = self.file.append(self.end, &record) {
             let refused = Error::storage(Op::Append, Some(self.name), error);
             return Err(self.take_back().map_or(Error::Poisoned, |()| refused));

@@ -9,6 +9,7 @@
 //! Invariants: a page is never longer than 64 KiB; no page holds bytes past the length;
 //! `used` is the sum of what every named file is charged for.
 
+use crate::fallible;
 use crate::prelude::*;
 use crate::storage::{
     Access, Capabilities, ErrorKind, File, FileName, Host, Storage, StorageError,
@@ -127,7 +128,11 @@ impl MemoryStorage {
     }
 
     /// Another directory with a copy of every byte, the same clock and the same next entropy, and
-    /// nobody holding its lock. Costs one copy of everything.
+    /// nobody holding its lock. Costs one copy of everything, for which there must be memory.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "for tests, which may abort where memory ends"
+    )]
     pub fn deep_clone(&self) -> Self {
         let files = self.dir.files.borrow();
         let copies = files
@@ -151,13 +156,17 @@ impl MemoryStorage {
     pub fn bytes(&self, name: &FileName) -> Option<Vec<u8>> {
         let content = self.content(name).ok()?;
         let content = content.borrow();
-        let mut bytes = crate::fallible::zeroed(usize::try_from(content.len).ok()?).ok()?;
+        let mut bytes = fallible::zeroed(usize::try_from(content.len).ok()?).ok()?;
         content.read(0, &mut bytes);
         Some(bytes)
     }
 
     /// Makes `bytes` the whole content of the file, creating it if absent. Open handles see it.
     /// Not held back by the capacity.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "for tests, which may abort where memory ends"
+    )]
     pub fn set_bytes(&self, name: &FileName, bytes: &[u8]) {
         let content = Rc::clone(self.dir.files.borrow_mut().entry(*name).or_default());
         let mut content = content.borrow_mut();
@@ -199,7 +208,8 @@ impl Storage for MemoryStorage {
             return Err(StorageError::with_detail(ErrorKind::Exists, name.as_str()));
         }
         let content = Content::default();
-        files.insert(*name, Rc::clone(&content));
+        let entered = fallible::insert_in_tree(&mut files, *name, Rc::clone(&content));
+        entered.map_err(|_| full())?;
         Ok(self.handle(content, Access::Write))
     }
 
@@ -212,14 +222,19 @@ impl Storage for MemoryStorage {
     }
 
     fn list(&self) -> Result<Vec<FileName>, StorageError> {
-        Ok(self.dir.files.borrow().keys().copied().collect())
+        let files = self.dir.files.borrow();
+        fallible::collect(files.keys().copied()).map_err(|_| full())
     }
 
     fn rename(&self, from: &FileName, to: &FileName) -> Result<(), StorageError> {
         let mut files = self.dir.files.borrow_mut();
-        let content = files.remove(from).ok_or_else(|| not_found(from))?;
-        if let Some(replaced) = files.insert(*to, content) {
-            self.dir.forget(&replaced);
+        let content = files.get(from).cloned().ok_or_else(|| not_found(from))?;
+        let replaced = fallible::insert_in_tree(&mut files, *to, content).map_err(|_| full())?;
+        if from != to {
+            files.remove(from);
+            if let Some(replaced) = replaced {
+                self.dir.forget(&replaced);
+            }
         }
         Ok(())
     }
@@ -409,15 +424,16 @@ impl Bytes {
     fn put(&mut self, at: u64, piece: &[u8]) -> Result<(), StorageError> {
         let (page, start) = place(at);
         let end = start + piece.len();
-        let page = self.pages.entry(page).or_default();
+        let page = fallible::entry_in_tree(&mut self.pages, page).map_err(|_| full())?;
         if page.len() < end {
             if page.capacity() < end {
                 // Doubling inside a page keeps many small appends linear; a page is at most 64 KiB.
                 let more = end.max(page.capacity() * 2).min(PAGE_BYTES) - page.len();
-                page.try_reserve_exact(more).map_err(|_| full())?;
+                fallible::reserve(page, more).map_err(|_| full())?;
             }
-            self.stored += (end - page.len()) as u64;
-            page.resize(end, 0);
+            let held = page.len();
+            fallible::resize(page, end).map_err(|_| full())?;
+            self.stored += (end - held) as u64;
         }
         page[start..end].copy_from_slice(piece);
         self.len = self.len.max(at + piece.len() as u64);
@@ -448,7 +464,7 @@ impl Bytes {
             return;
         }
         let (page, keep) = place(len);
-        drop(self.pages.split_off(&(page + 1)));
+        self.pages.retain(|at, _| *at <= page);
         if let Some(last) = self.pages.get_mut(&page) {
             last.truncate(keep);
         }
@@ -463,9 +479,9 @@ impl Bytes {
         while at < len {
             let (page, _) = place(at);
             let wanted = (len - at).min(PAGE_BYTES as u64) as usize;
-            let page = self.pages.entry(page).or_default();
+            let page = fallible::entry_in_tree(&mut self.pages, page).map_err(|_| full())?;
             let more = wanted.saturating_sub(page.len());
-            page.try_reserve_exact(more).map_err(|_| full())?;
+            fallible::reserve(page, more).map_err(|_| full())?;
             at += PAGE_BYTES as u64;
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! What opening, verifying and salvaging found out, as data and as one line for a person.
 
 use crate::error::Damage;
+use crate::fallible::{self, OutOfMemory};
 use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::storage::FileName;
@@ -22,6 +23,16 @@ pub struct DamageReport {
     /// Whether a key of the store depends on these bytes: `false` for records that were
     /// superseded, and for caches that are rebuilt.
     pub live: bool,
+}
+
+impl DamageReport {
+    /// A copy, unless memory is refused.
+    pub(crate) fn try_clone(&self) -> Result<Self, OutOfMemory> {
+        Ok(Self {
+            key: self.key.as_deref().map(fallible::copy).transpose()?,
+            ..*self
+        })
+    }
 }
 
 impl fmt::Display for DamageReport {
@@ -87,23 +98,41 @@ pub struct RecoveryReport {
 
 impl RecoveryReport {
     /// Keeps a damaged place, or counts it. Returns its position in `damages`.
-    pub(crate) fn note(&mut self, damage: DamageReport) -> Option<usize> {
+    pub(crate) fn note(&mut self, damage: DamageReport) -> Result<Option<usize>, OutOfMemory> {
         if planted(Bug::DamageHidden) {
-            return None;
+            return Ok(None);
         }
         if self.damages.len() >= DAMAGES_KEPT {
             self.damages_omitted += 1;
-            return None;
+            return Ok(None);
         }
-        self.damages.push(damage);
-        Some(self.damages.len() - 1)
+        fallible::push(&mut self.damages, damage)?;
+        Ok(Some(self.damages.len() - 1))
+    }
+
+    /// A copy, unless memory is refused.
+    pub(crate) fn try_clone(&self) -> Result<Self, OutOfMemory> {
+        let places = |list: &[DamageReport]| {
+            let mut copies = Vec::new();
+            for place in list {
+                fallible::push(&mut copies, place.try_clone()?)?;
+            }
+            Ok(copies)
+        };
+        Ok(Self {
+            damages: places(&self.damages)?,
+            undecided: places(&self.undecided)?,
+            orphans: fallible::copy(&self.orphans)?,
+            ..*self
+        })
     }
 
     /// Keeps a place that may be damaged.
-    pub(crate) fn doubt(&mut self, place: DamageReport) {
+    pub(crate) fn doubt(&mut self, place: DamageReport) -> Result<(), OutOfMemory> {
         if self.undecided.len() < DAMAGES_KEPT {
-            self.undecided.push(place);
+            fallible::push(&mut self.undecided, place)?;
         }
+        Ok(())
     }
 
     /// Whether nothing was cut, lost, damaged or left in doubt.

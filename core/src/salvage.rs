@@ -41,7 +41,7 @@ pub fn salvage<S: Storage>(
     let mut report = SalvageReport {
         records: found.scanned_records,
         lost_bytes: found.damages.iter().map(|damage| damage.bytes).sum(),
-        damages: found.damages.clone(),
+        damages: found.try_clone()?.damages,
         damages_omitted: found.damages_omitted,
         ..SalvageReport::default()
     };

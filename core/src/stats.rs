@@ -1,6 +1,8 @@
 //! Numbers about a store: what is live, what is dead, and where.
 
 use crate::engine::Engine;
+use crate::error::Result;
+use crate::fallible;
 use crate::format::manifest::SegmentState;
 use crate::index::IndexCell;
 use crate::prelude::*;
@@ -56,32 +58,30 @@ pub struct SegmentStats {
 
 impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// The store in numbers. Costs a look at the index, no I/O but for keys whose time is up.
-    pub fn stats(&self) -> Stats {
+    /// Errors only with [`Error::OutOfMemory`](crate::Error::OutOfMemory).
+    pub fn stats(&self) -> Result<Stats> {
         let keys = self.len();
         let state = self.state();
         let (segments, memory_bytes) = self.index.read(|index| {
-            let segments: Vec<SegmentStats> = state
-                .segments
-                .iter()
-                .filter_map(|entry| {
-                    let segment = index.segment(index.slot_of(entry.id)?)?;
-                    Some(SegmentStats {
-                        id: entry.id,
-                        size_bytes: segment.end,
-                        live_bytes: segment.live_bytes,
-                        dead_bytes: segment.dead_bytes(),
-                        tombstone_bytes: segment.tombstone_bytes,
-                        live_keys: segment.live_keys,
-                        active: entry.state == SegmentState::Active,
-                        damaged: segment.damaged,
-                    })
+            let segments = fallible::collect(state.segments.iter().filter_map(|entry| {
+                let segment = index.segment(index.slot_of(entry.id)?)?;
+                Some(SegmentStats {
+                    id: entry.id,
+                    size_bytes: segment.end,
+                    live_bytes: segment.live_bytes,
+                    dead_bytes: segment.dead_bytes(),
+                    tombstone_bytes: segment.tombstone_bytes,
+                    live_keys: segment.live_keys,
+                    active: entry.state == SegmentState::Active,
+                    damaged: segment.damaged,
                 })
-                .collect();
+            }));
             (segments, index.memory_bytes())
         });
+        let segments = segments?;
         let sum = |of: fn(&SegmentStats) -> u64| segments.iter().map(of).sum::<u64>();
         let (total_bytes, dead_bytes) = (sum(|s| s.size_bytes), sum(|s| s.dead_bytes));
-        Stats {
+        Ok(Stats {
             keys,
             live_bytes: sum(|s| s.live_bytes),
             dead_bytes,
@@ -93,7 +93,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             oldest_change_seq: state.history_floor.saturating_add(1),
             epoch: self.epoch(),
             segments,
-        }
+        })
     }
 
     /// The last sequence number issued; for a reader, the last that the manifest tells.

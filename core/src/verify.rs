@@ -70,19 +70,15 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         self.sweep_expired();
         let mut report = VerifyReport::default();
         let state = self.state();
-        let ends: Vec<(&SegmentEntry, u64)> = state
-            .segments
-            .iter()
-            .map(|entry| {
-                let end = self.index.read(|index| {
-                    let segment = index.segment(index.slot_of(entry.id)?)?;
-                    let buffered = index.tail.bytes.len() as u64;
-                    let active = entry.state == SegmentState::Active;
-                    Some(segment.end - if active { buffered } else { 0 })
-                });
-                (entry, end.unwrap_or(entry.valid_bytes))
-            })
-            .collect();
+        let ends = fallible::collect(state.segments.iter().map(|entry| {
+            let end = self.index.read(|index| {
+                let segment = index.segment(index.slot_of(entry.id)?)?;
+                let buffered = index.tail.bytes.len() as u64;
+                let active = entry.state == SegmentState::Active;
+                Some(segment.end - if active { buffered } else { 0 })
+            });
+            (entry, end.unwrap_or(entry.valid_bytes))
+        }))?;
         let total: u64 = ends.iter().map(|(_, end)| *end).sum();
         for (entry, end) in ends {
             let before = report.bytes;
@@ -93,7 +89,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             progress(report.bytes, total);
         }
         self.verify_manifests(&mut report)?;
-        self.verify_places(&mut report);
+        self.verify_places(&mut report)?;
         Ok(report)
     }
 
@@ -118,7 +114,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             Ok(file) => file,
             Err(error) if error.kind == ErrorKind::NotFound => {
                 let gone = damage(0, end, Damage::Missing, None, true);
-                report.damages.push(gone);
+                fallible::push(&mut report.damages, gone)?;
                 return Ok(());
             }
             Err(error) => return Err(Error::storage(Op::Open, Some(name), error)),
@@ -130,9 +126,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         });
         if !sound {
             let bytes = FILE_HEADER_BYTES as u64;
-            report
-                .damages
-                .push(damage(0, bytes, Damage::FileHeader, None, false));
+            let header = damage(0, bytes, Damage::FileHeader, None, false);
+            fallible::push(&mut report.damages, header)?;
         }
         let site = Site {
             salt: entry.salt,
@@ -148,9 +143,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 Step::Gap(gap) => {
                     whole = false;
                     let bytes = gap.to - gap.from;
-                    report
-                        .damages
-                        .push(damage(gap.from, bytes, gap.damage, None, true));
+                    let gap = damage(gap.from, bytes, gap.damage, None, true);
+                    fallible::push(&mut report.damages, gap)?;
                 }
                 Step::Record(found) => {
                     report.records += 1;
@@ -168,17 +162,13 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                     });
                     report.live_records += u64::from(live);
                     if found.state != State::Intact {
-                        let what = match found.state {
-                            State::HeadRepaired => Damage::Head,
-                            _ => Damage::Body,
-                        };
+                        let what = walker.damage_of(&found);
                         let certain = found.state != State::KeyRotten;
-                        let key = certain.then(|| walker.key().to_vec());
+                        let key = certain.then(|| fallible::copy(walker.key())).transpose()?;
                         // A tombstone or an unnamed key may still be needed.
                         let live = live || !certain || kind.is_tombstone();
-                        report
-                            .damages
-                            .push(damage(found.offset, found.bytes, what, key, live));
+                        let rotten = damage(found.offset, found.bytes, what, key, live);
+                        fallible::push(&mut report.damages, rotten)?;
                     }
                     // A hint knows the key that was; a rotten one proves nothing against it.
                     whole &= found.state != State::KeyRotten;
@@ -207,26 +197,24 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             };
             if !footer.is_ok_and(same) {
                 let bytes = FOOTER_BYTES as u64;
-                report
-                    .damages
-                    .push(damage(end, bytes, Damage::Footer, None, false));
+                let footer = damage(end, bytes, Damage::Footer, None, false);
+                fallible::push(&mut report.damages, footer)?;
             }
         }
         let active = entry.state == SegmentState::Active;
         if active && matches!(self.role, Role::Reader(_)) {
             doubt_tail(&file, site, (name, end), report)?;
         }
-        self.verify_hint(entry, site, (end, &entries), report);
-        Ok(())
+        self.verify_hint(entry, site, (end, &entries), report)
     }
 
     /// Every place in the index must hold its own key's record.
-    fn verify_places(&self, report: &mut VerifyReport) {
+    fn verify_places(&self, report: &mut VerifyReport) -> Result<()> {
         let mut from = Some(0);
         while let Some(cursor) = from {
-            let page: Vec<_> = self
+            let page = self
                 .index
-                .read(|index| index.keydir.scan(cursor).take(PLACES_CHECKED).collect());
+                .read(|index| fallible::collect(index.keydir.scan(cursor).take(PLACES_CHECKED)))?;
             from = page.last().and_then(|(hash, _)| hash.hi.checked_add(1));
             for (hash, slot) in page {
                 let located = self.index.read(|index| index.locate_slot(slot));
@@ -258,20 +246,19 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                     && still_there()
                     && !report.damages.iter().any(known)
                 {
-                    report.damages.push(DamageReport {
+                    let misplaced = DamageReport {
                         file: spot.name(),
                         offset: spot.offset,
                         bytes: spot.bytes,
                         damage,
                         key: None,
                         live: true,
-                    });
+                    };
+                    fallible::push(&mut report.damages, misplaced)?;
                 }
             }
-            if from.is_none() {
-                return;
-            }
         }
+        Ok(())
     }
 }
 
@@ -293,14 +280,15 @@ fn doubt_tail<F: File>(
     let closed = footer.is_ok_and(|f| f.data_end == end && f.header.salt == site.salt);
     if !closed && ahead.iter().any(|byte| *byte != 0) {
         let len = file.len().during(Op::Read, name)?;
-        report.undecided.push(DamageReport {
+        let tail = DamageReport {
             file: name,
             offset: end,
             bytes: len.saturating_sub(end),
             damage: Damage::Head,
             key: None,
             live: false,
-        });
+        };
+        fallible::push(&mut report.undecided, tail)?;
     }
     Ok(())
 }

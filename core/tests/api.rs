@@ -221,9 +221,9 @@ fn merging_reclaims_expired_keys() {
         world.run(&format!("put k{n} x*100 ttl=10"));
     }
     world.run("put a 1; rotate; wait 20");
-    let before = world.store().unwrap().stats().total_bytes;
+    let before = world.store().unwrap().stats().unwrap().total_bytes;
     world.run("merge");
-    let stats = world.store().unwrap().stats();
+    let stats = world.store().unwrap().stats().unwrap();
     assert!(stats.total_bytes * 10 < before);
     assert_eq!(
         (stats.keys, stats.dead_bytes, stats.tombstone_bytes),

@@ -60,7 +60,7 @@ fn a_crash_in_the_middle_of_a_rotation_leaves_no_file_for_ever() {
         assert_eq!(store.get(b"k").unwrap().as_deref(), Some(&b"v"[..]));
         assert_eq!(
             files(&disk, FileKind::Segment).len(),
-            store.stats().segments.len(),
+            store.stats().unwrap().segments.len(),
             "{begun:?}"
         );
     }
@@ -274,7 +274,7 @@ fn salvage_tells_of_a_segment_that_is_cut_between_two_records() {
     let disk = MemoryStorage::new();
     let mut store = open(&disk);
     store.put(b"a", b"1").unwrap();
-    let first = store.stats().segments[0].size_bytes;
+    let first = store.stats().unwrap().segments[0].size_bytes;
     store.put(b"b", b"2").unwrap();
     store.close().unwrap();
     let segment = newest(&disk, FileKind::Segment);
@@ -344,7 +344,7 @@ fn failing_on_a_full_disk_again_and_again_leaves_nothing_behind() {
     assert!(store.contains_key(b"big").unwrap());
     assert_eq!(
         files(&disk, FileKind::Segment).len(),
-        store.stats().segments.len()
+        store.stats().unwrap().segments.len()
     );
 }
 
@@ -374,7 +374,7 @@ fn s27_what_cannot_be_read_behind_the_last_marker_is_not_a_torn_tail() {
     store.sync().unwrap();
     store.rotate().unwrap();
     store.put_with(b"k", b"2", &SYNCED).unwrap();
-    let active = names::segment(store.stats().segments.last().unwrap().id);
+    let active = names::segment(store.stats().unwrap().segments.last().unwrap().id);
     drop(store);
     disk.make_unreadable(&active, 80..200);
     for access in [OpenAccess::ReadOnly, OpenAccess::ReadWrite] {
@@ -452,7 +452,7 @@ fn a_record_that_is_older_than_those_before_it_is_damage_to_a_merge() {
     }
     store.put(b"a", b"2").unwrap();
     store.rotate().unwrap();
-    let written = store.stats().segments[0].id;
+    let written = store.stats().unwrap().segments[0].id;
     store.close().unwrap();
 
     // The third record says that it was the first, behind a right check.
@@ -473,7 +473,7 @@ fn a_record_that_is_older_than_those_before_it_is_damage_to_a_merge() {
     let (at, mut head) = puts[2];
     head.seq = puts[0].1.seq;
     let mut lie = Vec::new();
-    head.encode(&mut lie, site, at as u64);
+    head.encode(&mut lie, site, at as u64).unwrap();
     bytes[at..at + lie.len()].copy_from_slice(&lie);
     disk.set_bytes(&name, &bytes);
 
@@ -518,7 +518,7 @@ fn no_seq_is_issued_again_under_a_bound_that_was_lost() {
     for n in 0..20 {
         store.put(b"k", &[n]).unwrap();
     }
-    let last = store.stats().last_seq;
+    let last = store.stats().unwrap().last_seq;
     store.close().unwrap();
     // An unclean state that knows the last seq and no bound: nobody writes one.
     let name = newest(&disk, FileKind::Manifest);
@@ -530,7 +530,7 @@ fn no_seq_is_issued_again_under_a_bound_that_was_lost() {
     let mut edits: Vec<Edit> = edits.into_iter().filter(kept).collect();
     edits.extend([Edit::NextId(100), Edit::LastSeq(last)]);
     bytes.truncate(at as usize);
-    bytes.extend(encode_record(&edits, salt, at));
+    bytes.extend(encode_record(&edits, salt, at).unwrap());
     disk.set_bytes(&name, &bytes);
 
     let mut store = open(&disk);
@@ -560,7 +560,7 @@ fn a_segment_is_only_continued_above_its_base() {
     state.segments.last_mut().unwrap().base_seq += 1_000;
     let at = MANIFEST_RECORDS_OFFSET;
     bytes.truncate(at as usize);
-    bytes.extend(encode_record(&state.snapshot(), salt, at));
+    bytes.extend(encode_record(&state.snapshot().unwrap(), salt, at).unwrap());
     disk.set_bytes(&name, &bytes);
 
     let mut store = open(&disk);

@@ -306,7 +306,7 @@ fn the_numbers_add_up_through_everything_that_changes_them() {
         world.run(step);
         let store = world.store().unwrap();
         audit(store).unwrap_or_else(|problem| panic!("after {step}: {problem}"));
-        let stats = store.stats();
+        let stats = store.stats().unwrap();
         let entries = store.iter().count() as u64;
         assert_eq!(
             (stats.keys, store.len()),

@@ -65,7 +65,7 @@ fn a_lost_name_is_told_and_never_passed_over_in_silence() {
             world.apply(&step).unwrap();
         }
         let at = world.disk.changes();
-        let stats = world.store.take().unwrap().stats();
+        let stats = world.store.take().unwrap().stats().unwrap();
         let newest = [
             names::manifest(stats.epoch),
             names::segment(stats.segments.last().unwrap().id),
@@ -331,6 +331,39 @@ fn a_write_refused_beside_an_opener_that_failed_may_show_up_like_any_refused_one
         };
         if let Err(violation) = history.run(&mut ()) {
             panic!("read {nth}: {}", history.minimal(violation));
+        }
+    }
+}
+
+/// What only the system's cache has is copied by the next opening. If the power then takes the
+/// original and leaves the copy, that must not look like records of a state that was lost.
+#[test]
+fn a_power_cut_while_the_store_of_a_killed_process_opens_is_no_damage() {
+    let mut world = World::new(1, Laws::DISK);
+    let put = |key, ack| Step::Put {
+        key,
+        bytes: 12,
+        ack,
+        life_ms: None,
+    };
+    for step in [
+        put(1, Synced),
+        put(2, Written),
+        Step::Batch(vec![3, 4], vec![1]),
+    ] {
+        world.apply(&step).unwrap();
+    }
+    world.store = None;
+    let killed = world.disk.changes();
+    world.open().unwrap();
+    for at in killed..=world.disk.changes() {
+        let lucks: [&mut dyn Luck; 3] = [&mut NothingKept, &mut AllKept, &mut Dice::new(at as u64)];
+        for luck in lucks {
+            let mut heir = World::on(world.disk.crash_at(at, luck));
+            heir.oracle = world.oracle.clone();
+            heir.last_seq = world.last_seq;
+            heir.judge_opened(at)
+                .unwrap_or_else(|problem| panic!("change {at}: {problem}"));
         }
     }
 }

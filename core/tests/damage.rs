@@ -146,7 +146,7 @@ fn s8_lengths_that_lie_are_refused_before_anything_is_allocated() {
     ];
     for lie in lies {
         let mut bytes = bytes.clone();
-        lie.encode(&mut bytes, site, offset);
+        lie.encode(&mut bytes, site, offset).unwrap();
         bytes.extend_from_slice(b"keyvalue");
         let mut world = copy_of(&world);
         world.disk.set_bytes(&segment, &bytes);

@@ -70,7 +70,7 @@ fn after_a_rotation_every_key_of_the_sealed_segment_is_readable() {
             .put(&n.to_be_bytes(), &vec![n as u8; 100_000])
             .unwrap();
     }
-    assert!(store.stats().segments.len() > 3);
+    assert!(store.stats().unwrap().segments.len() > 3);
     for n in 0..40_u32 {
         let value = store.get(&n.to_be_bytes()).unwrap().unwrap();
         assert_eq!(value, vec![n as u8; 100_000]);
@@ -177,7 +177,7 @@ fn put_merge_delete_merge_reopen_leaves_nothing() {
         "put a 1; put b 2; merge; del a; del b; merge; kill; scan; len",
         " 0",
     );
-    let stats = world.store().unwrap().stats();
+    let stats = world.store().unwrap().stats().unwrap();
     assert_eq!(stats.segments.len(), 1);
     assert_eq!((stats.dead_bytes, stats.tombstone_bytes), (0, 0));
 }
@@ -192,7 +192,7 @@ fn a_partial_merge_does_not_drop_a_tombstone_that_hides_an_older_file() {
     world.options.merge.fragmentation_trigger_percent = 30;
     world.options.merge.small_file_bytes = 1;
     world.run("kill");
-    let plan = world.store().unwrap().merge_plan();
+    let plan = world.store().unwrap().merge_plan().unwrap();
     let chosen: Vec<bool> = plan.files.iter().map(|file| file.chosen).collect();
     assert_eq!(chosen[..2], [false, true], "{plan:?}");
     world.check(

@@ -1,11 +1,13 @@
-//! Calls that fail: once or from then on, each call of a workload in turn. Nothing panics, what was
-//! acknowledged stays, and once the medium is well again the store opens and takes writes.
+//! Calls that fail, and allocations that are refused, in the middle of a workload that goes on: once
+//! or from then on, each in turn. Nothing panics, what was acknowledged stays, and once the medium is
+//! well again the store opens and takes writes. (`nth_failure` does the same verb by verb.)
 
 use portcask_core::Ack::{Buffered, Synced, Written};
+use portcask_core::fallible::refusal::Refusal;
 use portcask_core::storage::ErrorKind;
 use portcask_core::testing::history::{Cut, History, Life, Witness};
-use portcask_core::testing::sim::{Call, Fault, Laws, Leaves};
-use portcask_core::testing::world::Step;
+use portcask_core::testing::sim::{AllKept, Call, Dice, Fault, Laws, Leaves, Luck, NothingKept};
+use portcask_core::testing::world::{Step, World};
 use portcask_core::{Ack, Error};
 
 fn put(key: u8, ack: Ack) -> Step {
@@ -104,6 +106,59 @@ fn endure_everywhere(fault: impl Fn(u64) -> Fault) {
             }
         }
     }
+}
+
+/// As [`endure`], with memory that is refused. It lasts until the workload or the process ends.
+fn endure_refused(refusal: Refusal, seed: u64, steps: Vec<Step>) -> Result<bool, String> {
+    let mut world = World::new(seed, Laws::DISK);
+    for step in steps {
+        if let Err(Error::Locked { .. }) = world.apply(&step) {
+            return Err(format!("{step:?} left the lock behind"));
+        }
+        if step == Step::Reopen && refusal.refused() > 0 {
+            // What was refused may show up now.
+            world.store = None;
+            break;
+        }
+    }
+    let met = refusal.refused() > 0;
+    drop(refusal);
+    world.judge_healed()?;
+    world.store = None;
+    let at = world.disk.changes();
+    let luck: &mut dyn Luck = match seed % 3 {
+        0 => &mut NothingKept,
+        1 => &mut AllKept,
+        _ => &mut Dice::new(seed),
+    };
+    world.disk = world.disk.crash(luck);
+    world.judge_opened(at)?;
+    world
+        .apply(&put(9, Synced))
+        .map_err(|error| format!("then it takes no write: {error}"))?;
+    world.judge_running()?;
+    Ok(met)
+}
+
+/// Refuses every allocation of each workload in turn.
+fn refuse_everywhere(refusal: impl Fn(u64) -> Refusal) {
+    for steps in [changing(), merging()] {
+        let met = |nth: &u64| {
+            endure_refused(refusal(*nth), *nth, steps.clone())
+                .unwrap_or_else(|problem| panic!("allocation {nth}: {problem}"))
+        };
+        assert!((1..).take_while(met).count() > 100);
+    }
+}
+
+#[test]
+fn s39_any_allocation_may_be_refused_once() {
+    refuse_everywhere(Refusal::once);
+}
+
+#[test]
+fn s39_any_allocation_may_be_refused_from_then_on() {
+    refuse_everywhere(Refusal::from);
 }
 
 #[test]

@@ -68,9 +68,9 @@ fn forge_hint(world: &Script, entries: &[Entry]) {
     bytes.truncate(FILE_HEADER_BYTES);
     let mut block = BlockBuilder::new(FILE_HEADER_BYTES as u64);
     for entry in entries {
-        block.push(entry);
+        block.push(entry).unwrap();
     }
-    bytes.extend(block.encode(salt, FILE_HEADER_BYTES as u64));
+    bytes.extend(block.encode(salt, FILE_HEADER_BYTES as u64).unwrap());
     world.disk.set_bytes(&name, &bytes);
 }
 
@@ -171,12 +171,9 @@ fn with_state(world: &Script, change: impl FnOnce(&mut State)) {
     change(&mut state);
     let mut forged = header.encode().to_vec();
     forged.extend(encode_fence(0));
-    let edits = state.snapshot();
-    forged.extend(manifest::encode_record(
-        &edits,
-        header.salt,
-        MANIFEST_RECORDS_OFFSET,
-    ));
+    let edits = state.snapshot().unwrap();
+    let record = manifest::encode_record(&edits, header.salt, MANIFEST_RECORDS_OFFSET);
+    forged.extend(record.unwrap());
     world.disk.set_bytes(&name, &forged);
 }
 

@@ -21,7 +21,7 @@ fn plan(script: &str, policy: MergePolicy) -> MergePlan {
     world.options.merge = policy;
     world.run(script);
     assert!(world.said.is_empty(), "{:?}", world.said);
-    world.store().unwrap().merge_plan()
+    world.store().unwrap().merge_plan().unwrap()
 }
 
 /// Chosen or not, and why, for every segment; the last one is the active one.
@@ -234,7 +234,7 @@ fn a_damaged_segment_is_left_and_the_others_are_not() {
     let mut world = Script::new();
     world.run("put a 1; put b 2; rotate; put c 3; rotate; put d 4; close");
     world.run("lose hint-0000000001; flip segment-0000000001 95");
-    let files = world.store().unwrap().merge_plan().files;
+    let files = world.store().unwrap().merge_plan().unwrap().files;
     assert_eq!(
         (files[0].chosen, files[0].why),
         (false, MergeReason::Damaged)
@@ -247,7 +247,7 @@ fn a_merge_that_was_asked_for_takes_everything_that_is_sound() {
     let mut world = Script::new();
     world.options.merge = policy();
     world.run(&format!("{ALIVE}; put d 1; rotate; put e 1"));
-    assert!(!world.store().unwrap().merge_plan().due);
+    assert!(!world.store().unwrap().merge_plan().unwrap().due);
     let report = world.store().unwrap().merge_all(|_, _| {}).unwrap();
     assert_eq!((report.inputs, report.outputs), (3, 1));
     assert_eq!((report.records_kept, report.records_dropped), (4, 0));
@@ -294,7 +294,7 @@ fn merging_ends_whatever_the_policy() {
     let mut steps = 0;
     while store.merge_step(1 << 20).unwrap() != portcask_core::MergeProgress::Idle {
         steps += 1;
-        assert!(steps < 200, "{:?}", store.merge_plan());
+        assert!(steps < 200, "{:?}", store.merge_plan().unwrap());
     }
     world.check("scan; kill; scan; verify", "a=9 b=9 a=9 b=9 sound");
 }

@@ -270,7 +270,7 @@ fn a_full_segment_is_sealed_by_the_write_that_would_not_fit() {
         batch.put([n, 0], vec![n; 20_000]).put([n, 1], vec![n; 100]);
         store.write(&batch).unwrap();
     }
-    let stats = store.stats();
+    let stats = store.stats().unwrap();
     assert!(stats.segments.len() > 5, "{}", stats.segments.len());
     assert!(stats.segments.iter().all(|s| s.size_bytes <= 1 << 20));
     drop(store);
@@ -296,7 +296,7 @@ fn a_merge_in_small_steps_ends_and_frees_the_dead_bytes() {
         }
         world.store().rotate().unwrap();
     }
-    let before = world.store().stats();
+    let before = world.store().stats().unwrap();
     let mut done = false;
     for _ in 0..10_000 {
         match world.store().merge_step(100).unwrap() {
@@ -310,7 +310,7 @@ fn a_merge_in_small_steps_ends_and_frees_the_dead_bytes() {
         }
     }
     assert!(done);
-    let after = world.store().stats();
+    let after = world.store().stats().unwrap();
     assert_eq!(after.dead_bytes, 0);
     assert!(after.total_bytes * 3 < before.total_bytes);
     world.check();

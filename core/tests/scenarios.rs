@@ -37,7 +37,7 @@ fn s47_an_expired_record_hides_older_versions_like_a_tombstone() {
         world.options.merge.small_file_bytes = 1;
         world.run("kill");
         // Only the segment with the expired version is merged; the older one stays.
-        let plan = world.store().unwrap().merge_plan();
+        let plan = world.store().unwrap().merge_plan().unwrap();
         let chosen: Vec<bool> = plan.files.iter().map(|file| file.chosen).collect();
         assert_eq!(chosen, [false, true, false, false], "{plan:?}");
         world.run("step 9999; step 9999; step 9999");

@@ -9,7 +9,7 @@ use portcask_core::testing::sim::{
     AllKept, Call, Dice, Fault, Kept, Laws, Leaves, Luck, NothingKept, SimDisk,
 };
 use portcask_core::testing::world::{Store, World};
-use portcask_core::{Ack, Engine, Error, FileName, Options, WriteOptions};
+use portcask_core::{Ack, Damage, Engine, Error, FileName, Options, WriteOptions};
 use std::collections::BTreeMap;
 
 // Files that do not go away, or come back.
@@ -257,6 +257,61 @@ fn s27_an_unreadable_sector_costs_its_keys_and_is_never_an_absence() {
         .disk
         .make_unreadable(&file("segment-0000000001"), 0..bytes);
     world.check("get a; get nothing; get d", "!MaybeStale !MaybeStale d=4");
+}
+
+/// Nobody may take what cannot be read now for a torn tail: it is synced, and comes back.
+#[test]
+fn s27_what_cannot_be_read_while_a_store_opens_is_there_when_it_can_be_read_again() {
+    let past =
+        "put a 1; batch b=2 c=3; rotate; del a; put d 4; sync; put b 5 synced; put e 6 synced";
+    let mut whole = Script::new();
+    whole.run(past);
+    for (name, bytes) in whole.disk.files() {
+        for from in [0, 80, bytes.len() as u64 / 2] {
+            let mut world = Script::new();
+            world.run(past).run("kill");
+            world.disk.make_unreadable(&name, from..bytes.len() as u64);
+            world.run("put f 7 synced");
+            let taken = world.said.is_empty();
+            world.said.clear();
+            let expected = match taken {
+                true => "b=5 c=3 d=4 e=6 f=7",
+                false => "b=5 c=3 d=4 e=6",
+            };
+            world.check(
+                "kill; heal; scan; kill; scan",
+                &format!("{expected} {expected}"),
+            );
+        }
+    }
+}
+
+#[test]
+fn s27_a_history_leaves_out_no_version_that_cannot_be_read_now() {
+    let mut world = Script::new();
+    world.run("put a 1; rotate; put a 2");
+    world
+        .disk
+        .make_unreadable(&file("segment-0000000001"), 0..4096);
+    let refused = world.store().unwrap().history(b"a");
+    let unreadable = Damage::Unreadable;
+    assert!(matches!(refused, Err(Error::Corrupt { damage, .. }) if damage == unreadable));
+    world.disk.heal();
+    assert_eq!(world.store().unwrap().history(b"a").unwrap().len(), 2);
+}
+
+#[test]
+fn s27_an_expired_key_that_cannot_be_read_is_swept_another_time() {
+    let mut world = Script::new();
+    world.run("put a 1 ttl=5; put b 2; wait 10");
+    world
+        .disk
+        .inject(Fault::once(1, ErrorKind::Io).on(Call::Read));
+    let store = world.store().unwrap();
+    // It could not be looked at, so it still counts; it is hidden all the same.
+    assert_eq!(store.len(), 2);
+    assert_eq!(store.get(b"a"), Ok(None));
+    assert_eq!(store.len(), 1);
 }
 
 #[test]

@@ -159,7 +159,7 @@ impl Store {
 
     /// How many entries to hold in memory at once, values included.
     pub fn page_entries(&mut self) -> Result<usize, Failure> {
-        let stats = self.read(|engine| Ok(engine.stats()))?;
+        let stats = self.read(|engine| engine.stats())?;
         let average = stats.live_bytes / stats.keys.max(1) + 1;
         Ok(((4 << 20) / average).clamp(1, 1024) as usize)
     }

@@ -12,7 +12,7 @@ use std::sync::PoisonError;
 impl<S: SharedStorage> Db<S> {
     /// What merge would do now, and why.
     pub fn merge_plan(&self) -> Result<MergePlan> {
-        self.core().writer.with(|engine| engine.merge_plan())
+        self.core().writer.with(|engine| engine.merge_plan())?
     }
 
     /// Does about `budget_bytes` of merging: continues the merge in progress, or starts one if one
@@ -67,7 +67,7 @@ impl<S: SharedStorage> Db<S> {
     pub fn stats(&self) -> Result<Stats> {
         // Reads what is due outside the lock, so that under it there is nothing left to read.
         self.core().view.len();
-        self.core().writer.with(|engine| engine.stats())
+        self.core().writer.with(|engine| engine.stats())?
     }
 
     /// Reads and checks every file of the store, while reads and writes go on. Tells `progress`
@@ -79,7 +79,7 @@ impl<S: SharedStorage> Db<S> {
             engine.view()
         })?;
         let _release = Release(core);
-        view.verify(progress)
+        view?.verify(progress)
     }
 
     /// Copies the store to an empty `to`, while reads and writes go on, telling `progress` the

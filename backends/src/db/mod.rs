@@ -188,7 +188,7 @@ impl<S: SharedStorage> Db<S> {
         let mut engine: Held<S> = Engine::open_shared(Steady(storage), engine_options)?;
         // A degraded store opens read-only whatever was asked for.
         let writes = engine.flush().is_ok();
-        let view = engine.view();
+        let view = engine.view()?;
         let core = Arc::new(Core {
             commits: Commits::new(engine.last_seq()),
             writer: Writer::new(engine),

@@ -11,7 +11,7 @@ const WHOLE_BYTES_MAX: u64 = 64;
 /// Bytes of a text shown before it is cut.
 const TEXT_BYTES_MAX: usize = 40;
 
-/// Builds lines in one reused buffer and hands them on.
+/// Builds lines in one reused buffer and hands them on. What a line shows is bounded by constants.
 pub(super) struct Lines<F> {
     out: F,
     line: String,
@@ -75,7 +75,7 @@ impl fmt::Display for Spaced<'_> {
         for byte in self.0 {
             write!(text, "{byte:02x} ")?;
         }
-        text.push_str(self.1);
+        text.write_str(self.1)?;
         f.pad(text.trim_end())
     }
 }

@@ -99,7 +99,7 @@ where
         if piece.is_empty() {
             return Ok(Err(RecordDamage::Short));
         }
-        payload.extend_from_slice(piece);
+        fallible::extend(payload, piece)?;
     }
     Ok(match check::plain(payload) == head.payload_crc {
         true => Ok(head.edits),
@@ -132,6 +132,7 @@ where
         let offset = at + (MANIFEST_HEAD_BYTES + from) as u64;
         let edit = match Edit::decode(payload, &mut to) {
             Ok(edit) => edit,
+            Err(RecordDamage::OutOfMemory) => return Err(DumpError::OutOfMemory),
             Err(damage) => {
                 return lines.text(format_args!("damage at {offset}: {damage}"));
             }

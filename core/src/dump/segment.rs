@@ -161,8 +161,8 @@ where
     if let Some(decoded) = record::repair_one_bit(bytes, site, at)
         && decoded.record_bytes() <= rest
     {
-        let mut repaired = Vec::with_capacity(HEAD_BYTES_MAX);
-        decoded.head.encode(&mut repaired, site, at);
+        let mut repaired = Vec::new();
+        decoded.head.encode(&mut repaired, site, at)?;
         let flipped = bytes
             .iter()
             .zip(&repaired)

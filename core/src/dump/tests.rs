@@ -49,7 +49,7 @@ impl Segment {
             base_seq: header.base_seq,
         };
         let offset = self.end();
-        head.encode(&mut self.bytes, site, offset);
+        head.encode(&mut self.bytes, site, offset).unwrap();
         self.bytes.extend_from_slice(key);
         self.bytes.extend_from_slice(value);
         self.records += 1;
@@ -110,9 +110,9 @@ fn hint() -> Vec<u8> {
         ],
     ] {
         builder.reset(from);
-        block.iter().for_each(|entry| builder.push(entry));
+        block.iter().for_each(|entry| builder.push(entry).unwrap());
         let at = bytes.len() as u64;
-        bytes.extend_from_slice(&builder.encode(header(FileKind::Hint).salt, at));
+        bytes.extend_from_slice(&builder.encode(header(FileKind::Hint).salt, at).unwrap());
         from = builder.to();
     }
     bytes
@@ -143,7 +143,7 @@ fn manifest() -> Vec<u8> {
         Edit::HistoryFloor(7),
         Edit::NextId(10),
         Edit::Clock(CREATED_MS),
-        Edit::Add(sealed.clone()),
+        Edit::Add(sealed),
         Edit::Add(active),
         Edit::Pending(5),
         Edit::Condemn(vec![1, 2]),
@@ -172,7 +172,9 @@ fn manifest() -> Vec<u8> {
     bytes.extend_from_slice(&encode_fence(0));
     for edits in [complete, merged, vec![Edit::Clear]] {
         let at = bytes.len() as u64;
-        bytes.extend_from_slice(&encode_record(&edits, header(FileKind::Manifest).salt, at));
+        bytes.extend_from_slice(
+            &encode_record(&edits, header(FileKind::Manifest).salt, at).unwrap(),
+        );
     }
     bytes
 }

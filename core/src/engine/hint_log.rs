@@ -59,8 +59,9 @@ impl<F: File> HintLog<F> {
         if self.file.is_none() {
             return;
         }
-        self.block.push(entry);
-        if self.block.is_full() {
+        if self.block.push(entry).is_err() {
+            self.file = None;
+        } else if self.block.is_full() {
             self.write_block();
         }
     }
@@ -80,11 +81,13 @@ impl<F: File> HintLog<F> {
 
     fn write_block(&mut self) {
         let Some(file) = &self.file else { return };
-        let bytes = self.block.encode(self.salt, self.end);
-        if !write_or_cut(file, self.end, &bytes) {
-            self.file = None;
-            return;
-        }
+        let bytes = match self.block.encode(self.salt, self.end) {
+            Ok(bytes) if write_or_cut(file, self.end, &bytes) => bytes,
+            _ => {
+                self.file = None;
+                return;
+            }
+        };
         self.end += bytes.len() as u64;
         let covered = self.block.to();
         self.block.reset(covered);

@@ -162,7 +162,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let mut head = Head::new(Kind::Marker, seq.max(active.site.base_seq), b"", &wall);
         head.durable = Some(active.durable);
         let mut bytes = Vec::new();
-        head.encode(&mut bytes, active.site, offset);
+        head.encode(&mut bytes, active.site, offset)?;
         fallible::extend(&mut bytes, &wall)?;
         self.flush_tail()?;
         self.append_at_end(&bytes)?;
@@ -278,6 +278,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let (seq, store) = (self.writer()?.seq, self.store);
         let base_seq = seq.checked_add(1).ok_or(Error::SeqExhausted)?;
         let now = self.storage.now_ms().unwrap_or(0);
+        // Nothing is created before there is room to say so.
+        fallible::reserve(&mut edits, 4)?;
         let created = loop {
             let id = self.writer()?.reserved;
             let created = create_segment(&self.storage, store, id, base_seq, now);
@@ -291,24 +293,28 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             }
         };
         let next_id = self.state().next_id;
-        edits.push(Edit::NextId(
-            next_id.checked_add(1).ok_or(Error::SeqExhausted)?,
-        ));
-        if !planted(Bug::ReservedForgotten) {
-            edits.push(Edit::Pending(next_id));
-        }
-        edits.push(Edit::Add(SegmentEntry {
-            id: created.id,
-            salt: created.site.salt,
-            base_seq,
-            last_seq: seq,
-            state: SegmentState::Active,
-            valid_bytes: FILE_HEADER_BYTES as u64,
-            records: 0,
-        }));
         self.observe_clock();
         let clock_ms = self.index.read(|index| index.clock.floor_ms());
-        edits.push(Edit::Clock(clock_ms));
+        let reserved = !planted(Bug::ReservedForgotten);
+        let more = [
+            Some(Edit::NextId(
+                next_id.checked_add(1).ok_or(Error::SeqExhausted)?,
+            )),
+            reserved.then_some(Edit::Pending(next_id)),
+            Some(Edit::Add(SegmentEntry {
+                id: created.id,
+                salt: created.site.salt,
+                base_seq,
+                last_seq: seq,
+                state: SegmentState::Active,
+                valid_bytes: FILE_HEADER_BYTES as u64,
+                records: 0,
+            })),
+            Some(Edit::Clock(clock_ms)),
+        ];
+        for edit in more.into_iter().flatten() {
+            fallible::push(&mut edits, edit)?;
+        }
         // Whatever can be refused comes before the commit: nothing may stop halfway behind it.
         let id = created.id;
         let segment = Segment {

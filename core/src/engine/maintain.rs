@@ -128,22 +128,21 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         if writer.pins > 0 || self.check_fence().is_err() {
             return;
         }
-        let mut condemned = self.state().condemned.clone();
-        if planted(Bug::UnnamedDeleted) {
-            condemned = (1..self.state().next_id).collect();
-        }
+        let state = self.state();
+        let condemned = match planted(Bug::UnnamedDeleted) {
+            true => fallible::collect(1..state.next_id),
+            false => fallible::copy(&state.condemned),
+        };
+        let Ok(mut gone) = condemned else { return };
         let (storage, index) = (&self.storage, &self.index);
-        let mut gone: Vec<u64> = condemned
-            .into_iter()
-            .filter(|id| index.read(|index| index.slot_of(*id).is_none()))
-            .filter(|id| {
-                let absent = |name: FileName| match storage.remove(&name) {
-                    Ok(()) => true,
-                    Err(error) => error.kind == ErrorKind::NotFound,
-                };
-                absent(names::hint(*id)) & absent(names::segment(*id))
-            })
-            .collect();
+        let absent = |name: FileName| match storage.remove(&name) {
+            Ok(()) => true,
+            Err(error) => error.kind == ErrorKind::NotFound,
+        };
+        gone.retain(|id| {
+            index.read(|index| index.slot_of(*id).is_none())
+                && absent(names::hint(*id)) & absent(names::segment(*id))
+        });
         if gone.is_empty() {
             return;
         }

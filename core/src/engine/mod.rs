@@ -86,14 +86,16 @@ impl<S: Storage> Engine<S> {
 impl<S: Storage + Clone, C: IndexCell<S::File> + Clone> Engine<S, C> {
     /// A read-only handle that shares this one's index, for a front end that reads from other
     /// threads. What it reads by key is always the present; what it says of files is as of now.
-    pub fn view(&self) -> Self {
-        let mut state = self.state().clone();
+    ///
+    /// Errors only with [`Error::OutOfMemory`].
+    pub fn view(&self) -> Result<Self> {
+        let mut state = self.state().try_clone()?;
         state.last_seq = self.last_seq();
-        Self {
+        Ok(Self {
             storage: self.storage.clone(),
             options: self.options.clone(),
             index: self.index.clone(),
-            report: self.report.clone(),
+            report: self.report.try_clone()?,
             store: self.store,
             role: Role::Reader(Box::new(ReaderState {
                 state,
@@ -101,7 +103,7 @@ impl<S: Storage + Clone, C: IndexCell<S::File> + Clone> Engine<S, C> {
                 refusal: Error::ReadOnly,
                 shares_index: true,
             })),
-        }
+        })
     }
 }
 
@@ -137,7 +139,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         self.store
     }
 
-    /// Live user keys. Keys whose time is up and that were not swept yet are counted out first.
+    /// Live user keys. Keys whose time is up and that were not swept yet are counted out first, but for
+    /// those that cannot be read now.
     pub fn len(&self) -> u64 {
         self.sweep_expired();
         self.index.read(|index| index.len())

@@ -179,7 +179,12 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
 
     /// The values of several keys, in the order asked.
     pub fn get_many(&self, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>> {
-        keys.iter().map(|key| self.get(key)).collect()
+        let mut values = Vec::new();
+        fallible::reserve(&mut values, keys.len())?;
+        for key in keys {
+            fallible::push(&mut values, self.get(key)?)?;
+        }
+        Ok(values)
     }
 
     /// Whether a key exists. Reads its record, so that a hash alone never answers.

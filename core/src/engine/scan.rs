@@ -7,7 +7,7 @@
 use super::read::{entry_of, read_located};
 use super::{Engine, Entry};
 use crate::error::{Error, Result};
-use crate::fallible;
+use crate::fallible::{self, OutOfMemory};
 use crate::format::KeyHash;
 use crate::format::record::Kind;
 use crate::index::IndexCell;
@@ -54,8 +54,9 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// As [`Engine::scan`], for keys alone; the values are read (to prove the keys) and dropped.
     pub fn scan_keys(&self, cursor: u64, limit: usize) -> Result<KeyPage> {
         let page = self.scan(cursor, limit)?;
+        let keys = page.entries.into_iter().map(|entry| entry.key);
         Ok(KeyPage {
-            keys: page.entries.into_iter().map(|entry| entry.key).collect(),
+            keys: fallible::collect(keys)?,
             next: page.next,
         })
     }
@@ -83,15 +84,18 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         &'a self,
         prefix: &[u8],
     ) -> Box<dyn Iterator<Item = Result<Entry>> + 'a> {
-        if self.options.ordered_index {
-            let from = Bound::Included(prefix.to_vec());
-            let to = prefix_end(prefix).map_or(Bound::Unbounded, Bound::Excluded);
-            return Box::new(self.sorted(from, to));
+        let bounds = fallible::copy(prefix).and_then(|prefix| Ok((prefix_end(&prefix)?, prefix)));
+        match bounds {
+            Ok((end, prefix)) if self.options.ordered_index => {
+                let to = end.map_or(Bound::Unbounded, Bound::Excluded);
+                Box::new(self.sorted(Bound::Included(prefix), to))
+            }
+            Ok((_, prefix)) => Box::new(Entries {
+                prefix,
+                ..self.iter()
+            }),
+            Err(refused) => Box::new(core::iter::once(Err(refused.into()))),
         }
-        Box::new(Entries {
-            prefix: prefix.to_vec(),
-            ..self.iter()
-        })
     }
 
     /// The live entries of a range of keys, sorted. Needs the ordered index to be cheap: without
@@ -100,7 +104,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         &'a self,
         range: impl RangeBounds<Vec<u8>>,
     ) -> Result<Box<dyn Iterator<Item = Result<Entry>> + 'a>> {
-        let (from, to) = (range.start_bound().cloned(), range.end_bound().cloned());
+        let (from, to) = (copy(range.start_bound())?, copy(range.end_bound())?);
         if self.options.ordered_index {
             return Ok(Box::new(self.sorted(from, to)));
         }
@@ -126,12 +130,15 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         from: Bound<Vec<u8>>,
         to: Bound<Vec<u8>>,
     ) -> impl Iterator<Item = Result<Entry>> + '_ {
-        let unread = self.index.read(|index| index.unread.clone());
+        let unread = self.index.read(|index| fallible::copy(&index.unread));
+        let (unread, hidden) = match unread {
+            Ok(unread) => (unread, self.shows_all().err().map(Err)),
+            Err(refused) => (Vec::new(), Some(Err(refused.into()))),
+        };
         let damaged = unread
             .into_iter()
             .filter_map(|(hash, slot)| self.user_entry(hash, slot).err().map(Err));
-        let hidden = self.shows_all().err().map(Err);
-        let ended = hidden.is_some();
+        let mut ended = hidden.is_some();
         let mut from = from;
         let sound = core::iter::from_fn(move || {
             if ended {
@@ -142,12 +149,24 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 if is_empty_range(&from, &to) {
                     return None;
                 }
-                let key = self.index.read(|index| {
-                    let ordered = index.ordered.as_ref()?;
-                    let key = ordered.range((from.clone(), to.clone())).next()?;
-                    Some(key.clone())
+                let next = self.index.read(|index| {
+                    let range = (
+                        from.as_ref().map(Vec::as_slice),
+                        to.as_ref().map(Vec::as_slice),
+                    );
+                    let key = index.ordered.as_ref()?.range::<[u8], _>(range).next()?;
+                    Some(fallible::copy(key).and_then(|copy| Ok((copy, fallible::copy(key)?))))
                 })?;
-                from = Bound::Excluded(key.clone());
+                let key = match next {
+                    Ok((key, last)) => {
+                        from = Bound::Excluded(last);
+                        key
+                    }
+                    Err(refused) => {
+                        ended = true;
+                        return Some(Err(refused.into()));
+                    }
+                };
                 if let Some(found) = self.get_entry(&key).transpose() {
                     return Some(found);
                 }
@@ -332,15 +351,21 @@ impl<S: Storage, C: IndexCell<S::File>> Iterator for Keys<'_, S, C> {
 }
 
 /// The first key after all keys with this prefix, if there is one.
-fn prefix_end(prefix: &[u8]) -> Option<Vec<u8>> {
-    let mut end = prefix.to_vec();
-    while let Some(last) = end.pop() {
-        if last < u8::MAX {
-            end.push(last + 1);
-            return Some(end);
-        }
-    }
-    None
+fn prefix_end(prefix: &[u8]) -> Result<Option<Vec<u8>>, OutOfMemory> {
+    let Some(at) = prefix.iter().rposition(|byte| *byte < u8::MAX) else {
+        return Ok(None);
+    };
+    let mut end = fallible::copy(&prefix[..=at])?;
+    end[at] += 1;
+    Ok(Some(end))
+}
+
+fn copy(bound: Bound<&Vec<u8>>) -> Result<Bound<Vec<u8>>, OutOfMemory> {
+    Ok(match bound {
+        Bound::Included(key) => Bound::Included(fallible::copy(key)?),
+        Bound::Excluded(key) => Bound::Excluded(fallible::copy(key)?),
+        Bound::Unbounded => Bound::Unbounded,
+    })
 }
 
 fn is_empty_range(from: &Bound<Vec<u8>>, to: &Bound<Vec<u8>>) -> bool {

@@ -3,6 +3,7 @@
 use super::Engine;
 use super::read::read_located;
 use crate::error::{Error, Result};
+use crate::fallible;
 use crate::format::Space;
 use crate::index::{Index, IndexCell};
 use crate::options::{Expiry, WriteOptions};
@@ -93,12 +94,15 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let Some(now) = self.observe_clock() else {
             return false;
         };
-        let due = self.index.read(|index| index.due(now, keys));
-        let more = !due.is_empty() && due.len() == keys;
-        for due in due {
-            self.sweep_one(due);
+        // What cannot be swept now is hidden from reads all the same.
+        let Ok(due) = self.index.read(|index| index.due(now, keys)) else {
+            return false;
+        };
+        let mut swept = 0;
+        for due in &due {
+            swept += usize::from(self.sweep_one(*due).is_ok());
         }
-        more
+        swept > 0 && due.len() == keys
     }
 
     /// Takes every key whose time is up out of the index.
@@ -107,36 +111,43 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     }
 
     /// An entry of the expiry table names a hash; the record says whether it still is the one.
-    fn sweep_one(&self, due: (u64, u64)) {
+    /// Where that cannot be known now, the entry stays for another sweep.
+    fn sweep_one(&self, due: (u64, u64)) -> Result<()> {
         let (expiry_ms, hi) = due;
-        let look = |index: &Index<S::File>| -> Vec<_> {
+        let look = |index: &Index<S::File>| {
             let found = index.keydir.find_hi(hi);
-            found.filter(|(_, slot)| slot.has_ttl).collect()
+            fallible::collect(found.filter(|(_, slot)| slot.has_ttl))
         };
-        let candidates = self.index.read(look);
+        let candidates = self.index.read(look)?;
         let mut expired = Vec::new();
         let mut buffer = Vec::new();
         for (hash, slot) in &candidates {
-            let Ok(located) = self.index.read(|index| index.locate_slot(*slot)) else {
-                continue;
-            };
-            if let Ok(Some((_, checked))) = read_located(located, &mut buffer)
-                && checked.head.expiry_ms == Some(expiry_ms)
-                && self.hash(checked.head.kind.space(), &buffer[checked.key()]) == *hash
-            {
-                expired.push((*hash, slot.place, buffer[checked.key()].to_vec()));
+            let located = self.index.read(|index| index.locate_slot(*slot))?;
+            match read_located(located, &mut buffer) {
+                Ok(Some((_, checked)))
+                    if checked.head.expiry_ms == Some(expiry_ms)
+                        && self.hash(checked.head.kind.space(), &buffer[checked.key()])
+                            == *hash =>
+                {
+                    let key = fallible::copy(&buffer[checked.key()])?;
+                    fallible::push(&mut expired, (*hash, slot.place, key))?;
+                }
+                // Damage does not go away by looking again.
+                Ok(_) | Err(Error::Corrupt { .. }) => {}
+                Err(error) => return Err(error),
             }
         }
         self.index.write(|index| {
             // A writer was here meanwhile: the next sweep looks again.
-            if look(index) != candidates {
-                return;
+            if look(index)? != candidates {
+                return Ok(());
             }
             for (hash, place, key) in &expired {
                 index.expire(*hash, key, expiry_ms, *place);
             }
             index.forget_due(due);
-        });
+            Ok(())
+        })
     }
 
     /// Puts the same value again under another expiry.

@@ -19,11 +19,15 @@ const RECORD_OFFSET_MAX: u64 = u32::MAX as u64;
 
 /// Writes that are taken together or not at all, also across a crash.
 ///
-/// Operations apply in the order they were added; conditions are judged before any of them.
+/// Operations apply in the order they were added; conditions are judged before any of them. A batch
+/// that there was no memory to add to is refused as a whole, with [`Error::OutOfMemory`], when it
+/// is written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
     pub(crate) ops: Vec<BatchOp>,
     pub(crate) conditions: Vec<(Vec<u8>, Condition)>,
+    /// Something that was added is not in it.
+    incomplete: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +87,8 @@ impl Batch {
 
     /// Adds a precondition on a user key; it is judged before any operation of the batch.
     pub fn require(&mut self, key: impl Into<Vec<u8>>, condition: Condition) -> &mut Self {
-        self.conditions.push((key.into(), condition));
+        let condition = (key.into(), condition);
+        self.incomplete |= fallible::push(&mut self.conditions, condition).is_err();
         self
     }
 
@@ -101,10 +106,12 @@ impl Batch {
     pub fn clear(&mut self) {
         self.ops.clear();
         self.conditions.clear();
+        self.incomplete = false;
     }
 
     fn add(&mut self, space: Space, key: Vec<u8>, deed: Deed) -> &mut Self {
-        self.ops.push(BatchOp { space, key, deed });
+        let op = BatchOp { space, key, deed };
+        self.incomplete |= fallible::push(&mut self.ops, op).is_err();
         self
     }
 }
@@ -191,28 +198,30 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// precondition does not hold, with [`Error::BatchTooLarge`] if no file could hold it.
     pub fn write_with(&mut self, batch: &Batch, ack: Option<Ack>) -> Result<Committed> {
         self.writable()?;
+        if batch.incomplete {
+            return Err(Error::OutOfMemory);
+        }
         self.judge(&batch.conditions, ack)?;
         let mut staged = Vec::new();
         fallible::reserve(&mut staged, batch.ops.len())?;
         // What an earlier operation of the batch puts is not in the index yet.
         let mut put_here = hashbrown::HashMap::<KeyHash, &BatchOp, Mixed>::default();
-        put_here
-            .try_reserve(batch.ops.len())
-            .map_err(|_| Error::OutOfMemory)?;
+        fallible::reserve_map(&mut put_here, batch.ops.len())?;
         for op in &batch.ops {
             match &op.deed {
                 Deed::Put { value, expiry } => {
                     let put = self.stage_put(op.space, &op.key, value, *expiry)?;
-                    self.refuse_collision(put_here.insert(put.hash, op), op)?;
-                    staged.push(put);
+                    let earlier = fallible::insert(&mut put_here, put.hash, op)?;
+                    self.refuse_collision(earlier, op)?;
+                    fallible::push(&mut staged, put)?;
                 }
                 Deed::Delete => {
                     let put_here = put_here.get(&self.hash(op.space, &op.key)).copied();
                     self.refuse_collision(put_here, op)?;
                     match self.stage_delete(op.space, &op.key)? {
-                        Some(deletion) => staged.push(deletion.tombstone),
+                        Some(deletion) => fallible::push(&mut staged, deletion.tombstone)?,
                         None if put_here.is_some() => {
-                            staged.push(self.tombstone(op.space, &op.key, None));
+                            fallible::push(&mut staged, self.tombstone(op.space, &op.key, None))?;
                         }
                         None => {}
                     }
@@ -250,12 +259,13 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         self.flush_tail()?;
         // A number of its own: a follower that had seen everything before must meet a gap.
         let floor = self.issue_seqs(1)?;
+        let fresh = self.index.read(Index::successor)?;
         self.start_segment(Vec::from([
             crate::format::manifest::Edit::Clear,
             crate::format::manifest::Edit::HistoryFloor(floor),
         ]))?;
         let active = self.writer()?.active.slot;
-        let old = self.index.write(|index| index.clear_but(active));
+        let old = self.index.write(|index| index.clear_but(active, fresh));
         let removed = old.len();
         drop(old);
         self.check_fence()?;
@@ -431,11 +441,11 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         fallible::reserve(&mut published, staged.len())?;
         for op in staged {
             let offset = start + bytes.len() as u64;
-            op.head.encode(bytes, site, offset);
+            op.head.encode(bytes, site, offset)?;
             fallible::extend(bytes, op.key)?;
             fallible::extend(bytes, op.value)?;
             let record_bytes = start + bytes.len() as u64 - offset;
-            published.push(Publication {
+            let publication = Publication {
                 hash: op.hash,
                 space: op.space,
                 place: Place {
@@ -451,7 +461,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                     }
                 },
                 old_expiry_ms: op.old_expiry_ms,
-            });
+            };
+            fallible::push(&mut published, publication)?;
         }
         if let Err(refused) = self.hand_over(bytes, ack) {
             if planted(Bug::PublishedUnappended) {
@@ -499,7 +510,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 if let (Some(ordered), Space::User) = (&mut index.ordered, it.space) {
                     match it.change {
                         Change::Put { .. } => {
-                            ordered.insert(fallible::copy(op.key)?);
+                            fallible::insert_sorted(ordered, fallible::copy(op.key)?)?;
                         }
                         Change::Delete => {
                             ordered.remove(op.key);

@@ -16,6 +16,7 @@
 
 use super::record::{HEAD_BYTES_MAX, HEAD_BYTES_MIN, KEY_BYTES_MAX, Kind, VALUE_BYTES_MAX};
 use super::{FILE_BYTES_MAX, KeyHash, check, u32_at, u64_at, varint};
+use crate::fallible::{self, OutOfMemory};
 use crate::prelude::*;
 use core::fmt;
 
@@ -89,7 +90,9 @@ impl BlockBuilder {
     }
 
     /// Adds the record that begins at [`BlockBuilder::to`]. The block must not be full.
-    pub fn push(&mut self, entry: &Entry) {
+    ///
+    /// Where memory ends nothing was added.
+    pub fn push(&mut self, entry: &Entry) -> Result<(), OutOfMemory> {
         debug_assert!(entry.is_well_formed(), "{entry:?}");
         debug_assert!(!self.is_full());
         let mut buffer = [0; ENTRY_BYTES_MAX];
@@ -104,9 +107,10 @@ impl BlockBuilder {
             buffer[0] |= TAG_EXPIRY;
             at = varint::put(&mut buffer, at, expiry_ms);
         }
-        self.payload.extend_from_slice(&buffer[..at]);
+        fallible::extend(&mut self.payload, &buffer[..at])?;
         self.to += entry.record_bytes;
         self.entries += 1;
+        Ok(())
     }
 
     /// Whether the block should be written before anything more is pushed.
@@ -135,18 +139,19 @@ impl BlockBuilder {
     }
 
     /// The block's bytes, for this offset of the hint of the segment with this salt.
-    pub fn encode(&self, salt: u64, block_offset: u64) -> Vec<u8> {
+    pub fn encode(&self, salt: u64, block_offset: u64) -> Result<Vec<u8>, OutOfMemory> {
         debug_assert!(!self.is_empty());
-        let mut bytes = Vec::with_capacity(BLOCK_HEAD_BYTES + self.payload.len());
-        bytes.extend_from_slice(&[0; 4]);
-        bytes.extend_from_slice(&(self.payload.len() as u32).to_le_bytes());
-        bytes.extend_from_slice(&self.from.to_le_bytes());
-        bytes.extend_from_slice(&self.to.to_le_bytes());
-        bytes.extend_from_slice(&self.entries.to_le_bytes());
-        bytes.extend_from_slice(&self.payload);
+        let mut bytes = Vec::new();
+        fallible::reserve(&mut bytes, BLOCK_HEAD_BYTES + self.payload.len())?;
+        fallible::extend(&mut bytes, &[0; 4])?;
+        fallible::extend(&mut bytes, &(self.payload.len() as u32).to_le_bytes())?;
+        fallible::extend(&mut bytes, &self.from.to_le_bytes())?;
+        fallible::extend(&mut bytes, &self.to.to_le_bytes())?;
+        fallible::extend(&mut bytes, &self.entries.to_le_bytes())?;
+        fallible::extend(&mut bytes, &self.payload)?;
         let masked = check::masked(salt, block_offset, &bytes[4..]);
         bytes[..4].copy_from_slice(&masked.to_le_bytes());
-        bytes
+        Ok(bytes)
     }
 
     /// Empties the block, keeping its memory; the next record begins at `from`.

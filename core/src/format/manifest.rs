@@ -19,7 +19,7 @@ pub use state::{EditDamage, SEGMENTS_MAX, State};
 
 use super::file::{FENCE_BYTES, FILE_HEADER_BYTES};
 use super::{check, u32_at};
-use crate::fallible;
+use crate::fallible::{self, OutOfMemory};
 use crate::prelude::*;
 use core::fmt;
 
@@ -44,10 +44,10 @@ pub struct RecordHead {
 
 /// The bytes of the change that these edits make, for this offset of the manifest with this salt.
 /// There is at least one edit.
-pub fn encode_record(edits: &[Edit], salt: u64, offset: u64) -> Vec<u8> {
+pub fn encode_record(edits: &[Edit], salt: u64, offset: u64) -> Result<Vec<u8>, OutOfMemory> {
     debug_assert!(!edits.is_empty());
-    let mut bytes = vec![0; MANIFEST_HEAD_BYTES];
-    edits.iter().for_each(|edit| edit.encode(&mut bytes));
+    let mut bytes = fallible::zeroed(MANIFEST_HEAD_BYTES)?;
+    edits.iter().try_for_each(|edit| edit.encode(&mut bytes))?;
     let payload_bytes = bytes.len() - MANIFEST_HEAD_BYTES;
     debug_assert!(payload_bytes <= MANIFEST_PAYLOAD_BYTES_MAX);
     let payload_crc = check::plain(&bytes[MANIFEST_HEAD_BYTES..]);
@@ -56,7 +56,7 @@ pub fn encode_record(edits: &[Edit], salt: u64, offset: u64) -> Vec<u8> {
     bytes[12..16].copy_from_slice(&(edits.len() as u32).to_le_bytes());
     let masked = check::masked(salt, offset, &bytes[4..MANIFEST_HEAD_BYTES]);
     bytes[..4].copy_from_slice(&masked.to_le_bytes());
-    bytes
+    Ok(bytes)
 }
 
 /// Reads the head of the manifest record at `offset`: enough to know how many bytes to read.
@@ -140,7 +140,8 @@ fn decode_payload(head: &RecordHead, payload: &[u8]) -> Result<Vec<Edit>, Record
     fallible::reserve(&mut edits, head.edits as usize).map_err(|_| RecordDamage::OutOfMemory)?;
     let mut at = 0;
     for _ in 0..head.edits {
-        edits.push(Edit::decode(payload, &mut at)?);
+        let edit = Edit::decode(payload, &mut at)?;
+        fallible::push(&mut edits, edit).map_err(|_| RecordDamage::OutOfMemory)?;
     }
     match at == payload.len() {
         true => Ok(edits),

@@ -15,6 +15,7 @@
 
 use super::check::{self, MASK_BYTES};
 use super::{FILE_BYTES_MAX, Space, u16_at, u32_at, varint};
+use crate::fallible::{self, OutOfMemory};
 use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use core::fmt;
@@ -214,7 +215,7 @@ impl Head {
     /// Appends the head of a record that will lie at `offset`; the caller then appends the key
     /// and the value.
     #[inline]
-    pub fn encode(&self, out: &mut Vec<u8>, site: Site, offset: u64) {
+    pub fn encode(&self, out: &mut Vec<u8>, site: Site, offset: u64) -> Result<(), OutOfMemory> {
         debug_assert!(
             self.seq >= site.base_seq,
             "a segment's base is at most every seq"
@@ -255,7 +256,7 @@ impl Head {
         buffer[HEAD + 10] = tag;
         let masked = check::plain(&buffer[..at]);
         buffer[HEAD..HEAD + CHECK_BYTES].copy_from_slice(&masked.to_le_bytes());
-        out.extend_from_slice(&buffer[HEAD..at]);
+        fallible::extend(out, &buffer[HEAD..at])
     }
 
     /// Whether these are the key and value the record was written with.

@@ -60,15 +60,18 @@ fn specimens() -> Vec<Specimen> {
         durable: Some(300),
         ..Head::new(Kind::Put, 7, b"cat", b"meow")
     }
-    .encode(&mut head, site, OFFSET);
+    .encode(&mut head, site, OFFSET)
+    .unwrap();
     let mut block = BlockBuilder::new(80);
     for record_bytes in [21, 400, 70_000] {
-        block.push(&Entry {
-            kind: Kind::Put,
-            record_bytes,
-            hash: Some(KeyHash { hi: 5, lo: 6 }),
-            expiry_ms: Some(9),
-        });
+        block
+            .push(&Entry {
+                kind: Kind::Put,
+                record_bytes,
+                hash: Some(KeyHash { hi: 5, lo: 6 }),
+                expiry_ms: Some(9),
+            })
+            .unwrap();
     }
     let entry = SegmentEntry {
         id: 3,
@@ -81,7 +84,7 @@ fn specimens() -> Vec<Specimen> {
     };
     let edits = [
         Edit::HashKey([9; 16]),
-        Edit::Add(entry.clone()),
+        Edit::Add(entry),
         Edit::Replace {
             remove: vec![1, 200],
             with: vec![entry],
@@ -111,13 +114,13 @@ fn specimens() -> Vec<Specimen> {
         },
         Specimen {
             name: "hint block",
-            bytes: block.encode(SALT, OFFSET),
+            bytes: block.encode(SALT, OFFSET).unwrap(),
             decodes: |bytes, salt, offset| hint::decode_block(bytes, salt, offset).is_ok(),
             masked: true,
         },
         Specimen {
             name: "manifest record",
-            bytes: manifest::encode_record(&edits, SALT, OFFSET),
+            bytes: manifest::encode_record(&edits, SALT, OFFSET).unwrap(),
             decodes: |bytes, salt, offset| manifest::decode_record(bytes, salt, offset).is_ok(),
             masked: true,
         },

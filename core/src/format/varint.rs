@@ -3,6 +3,7 @@
 //! Only the shortest form of a number is a varint, so every value has one encoding and equal
 //! records are equal bytes.
 
+use crate::fallible::{self, OutOfMemory};
 use crate::prelude::*;
 
 /// The longest varint: ten bytes carry 64 bits.
@@ -19,10 +20,10 @@ pub enum VarintDamage {
 
 /// Appends `v`.
 #[inline]
-pub fn write(out: &mut Vec<u8>, v: u64) {
+pub fn write(out: &mut Vec<u8>, v: u64) -> Result<(), OutOfMemory> {
     let mut buffer = [0; BYTES_MAX];
     let bytes = put(&mut buffer, 0, v);
-    out.extend_from_slice(&buffer[..bytes]);
+    fallible::extend(out, &buffer[..bytes])
 }
 
 /// Writes `v` at `at` of a buffer with room for it, and returns where it ends.
@@ -95,7 +96,7 @@ mod tests {
     fn every_number_reads_back_and_takes_the_bytes_it_says() {
         for v in edges() {
             let mut bytes = Vec::new();
-            write(&mut bytes, v);
+            write(&mut bytes, v).unwrap();
             assert_eq!(bytes.len(), bytes_of(v), "{v}");
             let mut at = 0;
             assert_eq!(read(&bytes, &mut at), Some(v));
@@ -107,7 +108,7 @@ mod tests {
     fn a_cut_varint_is_short_and_moves_nothing() {
         for v in edges() {
             let mut bytes = Vec::new();
-            write(&mut bytes, v);
+            write(&mut bytes, v).unwrap();
             for cut in 0..bytes.len() {
                 let mut at = 0;
                 assert_eq!(take(&bytes[..cut], &mut at), Err(VarintDamage::Short));

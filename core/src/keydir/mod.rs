@@ -174,7 +174,7 @@ impl Keydir {
     fn first_shard(&mut self) -> Result<(), OutOfMemory> {
         if self.shards.is_empty() {
             fallible::reserve(&mut self.shards, 1)?;
-            self.shards.push(Shard::new(0, 0));
+            fallible::push(&mut self.shards, Shard::new(0, 0))?;
         }
         Ok(())
     }
@@ -187,7 +187,7 @@ impl Keydir {
         let mut shards = Vec::new();
         fallible::reserve(&mut shards, SHARDS)?;
         for top in 0..=u8::MAX {
-            shards.push(Shard::of(whole.of_top(top), SHARD_BITS, top)?);
+            fallible::push(&mut shards, Shard::of(whole.of_top(top), SHARD_BITS, top)?)?;
         }
         self.shards = shards;
         Ok(())

@@ -299,9 +299,7 @@ fn spread(from: &[Entry], shared_bits: u8, size: usize) -> Result<(Vec<Entry>, u
 
 /// Adds `more` empty entries at the end.
 fn lengthen(table: &mut Vec<Entry>, more: usize) -> Result<(), OutOfMemory> {
-    fallible::reserve(table, more)?;
-    table.resize(table.len() + more, Entry::EMPTY);
-    Ok(())
+    fallible::fill(table, more, Entry::EMPTY)
 }
 
 #[inline]

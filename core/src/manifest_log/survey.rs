@@ -54,13 +54,11 @@ pub(crate) struct Places {
 
 /// Reads every manifest in `names`, newest first, until one holds a valid state.
 pub(crate) fn survey<S: Storage>(storage: &S, names: &[FileName], below: u64) -> Result<Survey> {
-    let mut epochs: Vec<u64> = names
-        .iter()
-        .filter_map(|name| match names::parse(name) {
-            Some((FileKind::Manifest, epoch)) if epoch < below.min(STRAY_EPOCH) => Some(epoch),
-            _ => None,
-        })
-        .collect();
+    let found = names.iter().filter_map(|name| match names::parse(name) {
+        Some((FileKind::Manifest, epoch)) if epoch < below.min(STRAY_EPOCH) => Some(epoch),
+        _ => None,
+    });
+    let mut epochs = fallible::collect(found)?;
     epochs.sort_unstable();
     let mut survey = Survey {
         newest: None,
@@ -183,7 +181,10 @@ fn next_record(bytes: &[u8], salt: u64, at: usize) -> Result<Option<(Vec<Edit>, 
 
 /// The state after these edits, or `None` if they make no sense.
 fn after(state: Option<&State>, edits: &[Edit]) -> Result<Option<State>> {
-    let mut next = state.cloned().unwrap_or_else(State::empty);
+    let mut next = match state {
+        Some(state) => state.try_clone()?,
+        None => State::empty(),
+    };
     let applied = edits.iter().try_for_each(|edit| next.apply(edit));
     match applied.and_then(|()| next.check_invariants()) {
         Ok(()) => Ok(Some(next)),

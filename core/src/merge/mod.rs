@@ -125,9 +125,9 @@ enum Fate {
 }
 
 impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
-    /// What merge would do now, and why.
-    pub fn merge_plan(&self) -> MergePlan {
-        plan::plan(&self.facts(), &self.options.merge, self.hour(), false).0
+    /// What merge would do now, and why. Errors only with [`Error::OutOfMemory`].
+    pub fn merge_plan(&self) -> Result<MergePlan> {
+        Ok(plan::plan(&self.facts()?, &self.options.merge, self.hour(), false)?.0)
     }
 
     /// Does about `budget_bytes` of merging: continues the merge in progress, or starts one if one
@@ -135,8 +135,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     pub fn merge_step(&mut self, budget_bytes: u64) -> Result<MergeProgress> {
         self.writable()?;
         if self.writer()?.merge.is_none() {
-            let facts = self.facts();
-            let (_, run) = plan::plan(&facts, &self.options.merge, self.hour(), false);
+            let facts = self.facts()?;
+            let (_, run) = plan::plan(&facts, &self.options.merge, self.hour(), false)?;
             let Some(run) = run else {
                 return Ok(MergeProgress::Idle);
             };
@@ -167,9 +167,9 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let mut sum = MergeReport::default();
         // What was refused may have been the publishing of a merge that is committed already.
         self.settle_merge()?;
-        let mut facts = self.facts();
+        let mut facts = self.facts()?;
         facts.retain(|file| !file.active && !file.damaged && file.dead + file.tombstones > 0);
-        facts.sort_by_key(|file| file.live + file.tombstones);
+        facts.sort_unstable_by_key(|file| (file.live + file.tombstones, file.id));
         for i in 0..facts.len() {
             // What refused may have come after the commit.
             self.settle_merge()?;
@@ -219,8 +219,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             Err(Error::Full { .. }) => {}
             done => done?,
         }
-        let facts = self.facts();
-        let (_, run) = plan::plan(&facts, &self.options.merge, None, true);
+        let facts = self.facts()?;
+        let (_, run) = plan::plan(&facts, &self.options.merge, None, true)?;
         if let Some(run) = run {
             self.start_merge(&facts, run)?;
         }
@@ -228,17 +228,14 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     }
 
     /// The files that the next [`Engine::merge_step`] syncs before it commits; empty unless
-    /// everything is copied and the commit is next. A front end that syncs them (and the store)
+    /// everything is copied and the commit is next, or where memory ends. A front end that syncs them (and the store)
     /// outside its lock first leaves the commit little to wait for.
     pub fn merge_files_to_sync(&self) -> Vec<S::File> {
         let job = self.writer().ok().and_then(|writer| writer.merge.as_ref());
         let files = job.filter(|job| job.is_copied()).map(|job| {
             let outputs = job.outputs.iter();
-            outputs
-                .flat_map(|output| [Some(&output.out.file), output.hint.file()])
-                .flatten()
-                .cloned()
-                .collect()
+            let files = outputs.flat_map(|output| [Some(&output.out.file), output.hint.file()]);
+            fallible::collect(files.flatten().cloned()).unwrap_or_default()
         });
         files.unwrap_or_default()
     }
@@ -274,30 +271,30 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             // Poisoned, not even the manifest is certain: the commit may have come through.
             return;
         }
-        let ids: Vec<u64> = job.outputs.iter().map(|output| output.id).collect();
-        for id in &ids {
+        let ids = || job.outputs.iter().map(|output| output.id);
+        for id in ids() {
             // Pending is enough, and on a full disk saying more may need the space they take.
-            let _ = self.storage.remove(&names::hint(*id));
-            let _ = self.storage.remove(&names::segment(*id));
+            let _ = self.storage.remove(&names::hint(id));
+            let _ = self.storage.remove(&names::segment(id));
         }
+        let Ok(ids) = fallible::collect(ids()) else {
+            return;
+        };
         if self.commit(&[Edit::Condemn(ids)]).is_ok() {
             self.remove_condemned();
         }
     }
 
-    fn facts(&self) -> Vec<Facts> {
+    fn facts(&self) -> Result<Vec<Facts>> {
         let state = self.state();
-        self.index.read(|index| {
-            state
-                .segments
-                .iter()
-                .filter_map(|entry| {
-                    let slot = index.slot_of(entry.id)?;
-                    let active = entry.state == SegmentState::Active;
-                    Some(Facts::of(index.segment(slot)?, active))
-                })
-                .collect()
-        })
+        let facts = self.index.read(|index| {
+            fallible::collect(state.segments.iter().filter_map(|entry| {
+                let slot = index.slot_of(entry.id)?;
+                let active = entry.state == SegmentState::Active;
+                Some(Facts::of(index.segment(slot)?, active))
+            }))
+        });
+        Ok(facts?)
     }
 
     fn hour(&self) -> Option<u8> {
@@ -308,30 +305,28 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// [`Engine::settle_merge`].
     fn start_merge(&mut self, facts: &[Facts], run: core::ops::Range<usize>) -> Result<()> {
         debug_assert!(self.writer()?.merge.is_none(), "a merge would be forgotten");
-        let ids: Vec<u64> = facts[run].iter().map(|file| file.id).collect();
+        let run = &facts[run];
         let oldest = self.state().segments.first().map(|entry| entry.id);
-        let inputs: Vec<Input<S::File>> = self.index.read(|index| {
-            ids.iter()
-                .filter_map(|id| {
-                    let slot = index.slot_of(*id)?;
-                    let segment = index.segment(slot)?;
-                    Some(Input {
-                        slot,
-                        id: *id,
-                        site: segment.site,
-                        file: segment.file.clone(),
-                        end: segment.end,
-                    })
+        let inputs = self.index.read(|index| {
+            fallible::collect(run.iter().filter_map(|file| {
+                let slot = index.slot_of(file.id)?;
+                let segment = index.segment(slot)?;
+                Some(Input {
+                    slot,
+                    id: file.id,
+                    site: segment.site,
+                    file: segment.file.clone(),
+                    end: segment.end,
                 })
-                .collect()
-        });
+            }))
+        })?;
         let report = MergeReport {
             inputs: inputs.len(),
             bytes_before: inputs.iter().map(|input| input.end).sum(),
             ..MergeReport::default()
         };
         self.writer_mut()?.merge = Some(Job {
-            from_oldest: ids.first().copied() == oldest,
+            from_oldest: run.first().map(|file| file.id) == oldest,
             inputs,
             outputs: Vec::new(),
             phase: Phase::Copy {
@@ -416,7 +411,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 continue;
             }
             if found.state == State::KeyRotten {
-                return Err(self.damaged(slot, id, found.offset, Damage::Body));
+                let damage = walker.damage_of(&found);
+                return Err(self.damaged(slot, id, found.offset, damage));
             }
             let hash = self.hash(found.head.kind.space(), walker.key());
             let place = Place {
@@ -426,7 +422,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             match self.fate(&found, (hash, walker.key()), place, job.from_oldest, now) {
                 Fate::Drop => job.drop_record(&found),
                 _ if found.state != State::Intact => {
-                    return Err(self.damaged(slot, id, found.offset, Damage::Body));
+                    let damage = walker.damage_of(&found);
+                    return Err(self.damaged(slot, id, found.offset, damage));
                 }
                 // Nobody wrote it there: an output could not hold it behind a newer one.
                 _ if found.head.seq < job.newest_seq() => {
@@ -533,6 +530,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// A new output, listed as pending before it exists, so that a crash leaves it deletable.
     fn start_output(&mut self, job: &mut Job<S::File>, base_seq: u64) -> Result<()> {
         let now = self.storage.now_ms().unwrap_or(0);
+        // Nothing is created before there is room to keep it.
+        fallible::grow(&mut job.outputs, 1)?;
         let created = loop {
             let id = self.reserve_id()?;
             match create_segment(&self.storage, self.store, id, base_seq, now) {
@@ -549,7 +548,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             }
         };
         let name = names::segment(created.id);
-        job.outputs.push(Output {
+        let output = Output {
             hint: HintLog::new(
                 &self.storage,
                 self.store,
@@ -563,8 +562,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             last_seq: 0,
             tombstone_bytes: 0,
             slot: 0,
-        });
-        Ok(())
+        };
+        Ok(fallible::push(&mut job.outputs, output)?)
     }
 
     /// The commit, in the order that loses nothing.
@@ -595,7 +594,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             if let Some(hint) = output.hint.finish() {
                 hint.sync().during(Op::Sync, names::hint(output.id))?;
             }
-            entries.push(SegmentEntry {
+            let entry = SegmentEntry {
                 id: output.id,
                 salt: site.salt,
                 base_seq: site.base_seq,
@@ -603,13 +602,14 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 state: SegmentState::Sealed,
                 valid_bytes: data_end,
                 records: output.records,
-            });
+            };
+            fallible::push(&mut entries, entry)?;
         }
         crate::engine::sync_names(&self.storage)?;
         let floor = self.state().history_floor.max(job.dropped_seq);
         self.observe_clock();
         let clock_ms = self.index.read(|index| index.clock.floor_ms());
-        let remove = job.inputs.iter().map(|input| input.id).collect();
+        let remove = fallible::collect(job.inputs.iter().map(|input| input.id))?;
         self.check_fence()?;
         if planted(Bug::InputsRemovedEarly) {
             for input in &job.inputs {
@@ -666,6 +666,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 tombstone_bytes: output.tombstone_bytes,
                 damaged: false,
             };
+            fallible::grow(slots, 1)?;
             output.slot = self.index.write(|index| index.add_segment(segment))?;
             fallible::push(slots, output.slot)?;
         }
@@ -683,14 +684,15 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let Some(target) = job.outputs.get(output) else {
             return self.finish_merge(job);
         };
-        let inputs: Vec<u16> = job.inputs.iter().map(|input| input.slot).collect();
+        let inputs = fallible::collect(job.inputs.iter().map(|input| input.slot))?;
         let (file, site, end) = (target.out.file.clone(), target.out.site, target.out.end());
         let mut walker = Walker::new(file, target.out.name, site, offset, end);
         while walker.pos() < end && walker.pos() - offset < budget {
             let found = match walker.next()? {
                 Some(Step::Record(found)) if found.state == State::Intact => found,
-                Some(Step::Record(Found { offset, .. })) => {
-                    return Err(self.damaged(target.slot, target.id, offset, Damage::Body));
+                Some(Step::Record(found)) => {
+                    let damage = walker.damage_of(&found);
+                    return Err(self.damaged(target.slot, target.id, found.offset, damage));
                 }
                 Some(Step::Gap(gap)) => {
                     return Err(self.damaged(target.slot, target.id, gap.from, gap.damage));

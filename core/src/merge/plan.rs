@@ -4,6 +4,7 @@
 //! can only go when the run starts at the oldest segment, so their bytes count as reclaimable only
 //! there; otherwise a file of tombstones would be merged for ever.
 
+use crate::fallible::{self, OutOfMemory};
 use crate::index::Segment;
 use crate::options::MergePolicy;
 use crate::prelude::*;
@@ -187,17 +188,19 @@ pub(crate) fn plan(
     policy: &MergePolicy,
     hour: Option<u8>,
     force: bool,
-) -> (MergePlan, Option<Range<usize>>) {
+) -> Result<(MergePlan, Option<Range<usize>>), OutOfMemory> {
     let mut why: Vec<MergeReason> = Vec::new();
     let mut reclaimable: Vec<u64> = Vec::new();
+    fallible::reserve(&mut why, files.len())?;
+    fallible::reserve(&mut reclaimable, files.len())?;
     // Tombstones may go from the oldest segment on, as far as the run reaches without a hole.
     let mut from_oldest = true;
     for file in files {
         let gain = file.dead + if from_oldest { file.tombstones } else { 0 };
         let reason = judge(file, gain, policy, force);
         from_oldest &= is_candidate(&reason);
-        why.push(reason);
-        reclaimable.push(gain);
+        fallible::push(&mut why, reason)?;
+        fallible::push(&mut reclaimable, gain)?;
     }
     let run = best_run(files, &mut why, &reclaimable, policy, force);
     let triggered = force || {
@@ -225,23 +228,20 @@ pub(crate) fn plan(
             };
         }
     }
+    let told = files.iter().enumerate().map(|(i, file)| MergeFile {
+        id: file.id,
+        size_bytes: file.size,
+        live_bytes: file.live,
+        dead_bytes: file.dead,
+        tombstone_bytes: file.tombstones,
+        chosen: chosen(i),
+        why: why[i],
+    });
     let plan = MergePlan {
         due,
-        files: files
-            .iter()
-            .enumerate()
-            .map(|(i, file)| MergeFile {
-                id: file.id,
-                size_bytes: file.size,
-                live_bytes: file.live,
-                dead_bytes: file.dead,
-                tombstone_bytes: file.tombstones,
-                chosen: chosen(i),
-                why: why[i],
-            })
-            .collect(),
+        files: fallible::collect(told)?,
     };
-    (plan, run.filter(|_| due))
+    Ok((plan, run.filter(|_| due)))
 }
 
 fn judge(file: &Facts, gain: u64, policy: &MergePolicy, force: bool) -> MergeReason {

@@ -8,6 +8,7 @@
 //!
 //! The unsettled records may exist only in the system's cache, so a writer copies them to a new
 //! segment and syncs that before it trusts them. The old file is never truncated or appended again.
+//! A tail that cannot be read is neither cut nor copied; the store then opens degraded.
 
 use super::replay::{Counted, Opened, Replay, is_own_footer};
 use crate::engine::{Active, HintLog, create_segment};
@@ -74,8 +75,11 @@ impl<S: Storage> Replay<'_, S> {
     /// What was written but not settled, shown where it is: for those who only read.
     fn show_tail(&mut self, opened: &Opened<S::File>, settled: u64, tail_end: u64) -> Result<()> {
         let mut walker = opened.walk(settled, tail_end);
-        while let Some(Step::Record(found)) = walker.next()? {
-            self.record(opened, &mut walker, &found)?;
+        while let Some(step) = walker.next()? {
+            match step {
+                Step::Record(found) => drop(self.record(opened, &mut walker, &found)?),
+                Step::Gap(gap) => self.hidden(opened, &gap)?,
+            }
         }
         self.bound(opened, settled, tail_end);
         Ok(())
@@ -177,12 +181,13 @@ impl<S: Storage> Replay<'_, S> {
                 break created;
             }
             let next = manifest.state.next_id;
-            let mut edits = Vec::from(Edit::disown(id));
-            edits.push(Edit::Pending(next));
-            edits.push(Edit::NextId(
-                next.checked_add(1).ok_or(Error::SeqExhausted)?,
-            ));
-            manifest.commit(&edits)?;
+            let [condemn, forget] = Edit::disown(id);
+            manifest.commit(&[
+                condemn,
+                forget,
+                Edit::Pending(next),
+                Edit::NextId(next.checked_add(1).ok_or(Error::SeqExhausted)?),
+            ])?;
             id = next;
         };
         let name = names::segment(created.id);
@@ -311,9 +316,10 @@ impl<S: Storage> Replay<'_, S> {
             tail_end = walker.pos();
             kept += records;
         }
+        let unread_rest = self.note_tail(opened, settled, tail_end, kept)?;
         // A write that was cut short can be read. What cannot be read may have been durable, and so
         // may what a marker in it would have vouched for.
-        let unread = [unread_head, walker.unreadable_from(tail_end)];
+        let unread = [unread_head, walker.unreadable_from(tail_end), unread_rest];
         if let Some(from) = unread.into_iter().flatten().min() {
             self.hidden(
                 opened,
@@ -322,23 +328,23 @@ impl<S: Storage> Replay<'_, S> {
                     to: opened.file_bytes.max(from + 1),
                     damage: Damage::Unreadable,
                 },
-            );
+            )?;
         }
-        self.note_tail(opened, settled, tail_end, kept)?;
         if planted(Bug::TailTrusted) {
             settled = tail_end;
         }
         Ok(Parts { settled, tail_end })
     }
 
-    /// Counts what lies above the marker: kept but undecidable, and torn.
+    /// Counts what lies above the marker: kept but undecidable, and torn. Returns where bytes in the
+    /// torn part could not be read, if any.
     fn note_tail(
         &mut self,
         opened: &Opened<S::File>,
         settled: u64,
         tail_end: u64,
         kept: u64,
-    ) -> Result<()> {
+    ) -> Result<Option<u64>> {
         let end = opened.file_bytes;
         let name = names::segment(opened.id);
         self.report.undecidable_bytes = end.saturating_sub(settled);
@@ -347,11 +353,11 @@ impl<S: Storage> Replay<'_, S> {
         if tail_end >= end || is_own_footer(&mut rest, opened.site, tail_end) {
             let footer = end.saturating_sub(tail_end).min(FOOTER_BYTES as u64);
             self.report.undecidable_bytes -= footer.min(self.report.undecidable_bytes);
-            return Ok(());
+            return Ok(None);
         }
         if !self.writes_hints {
             // A reader sees a writer at work.
-            return Ok(());
+            return Ok(None);
         }
         self.report.torn_bytes = end - tail_end;
         while let Some(step) = rest.next()? {
@@ -364,7 +370,7 @@ impl<S: Storage> Replay<'_, S> {
                 self.max_seq = self.max_seq.max(found.head.seq);
             }
         }
-        Ok(())
+        Ok(rest.unreadable_from(tail_end))
     }
 
     /// Tells the index how far a segment's records are durable and how far they go.

@@ -20,6 +20,7 @@ pub(crate) use writer::may_be_abandoned;
 
 use crate::engine::{Engine, HintLog};
 use crate::error::{Damage, Error, Result};
+use crate::fallible;
 use crate::format::file::names;
 use crate::format::file::{FILE_HEADER_BYTES, FileHeader, FileKind, StoreId};
 use crate::format::manifest::{SegmentEntry, SegmentState, State};
@@ -70,10 +71,10 @@ fn settle<S: Storage>(
         replay.hide_all(state.segments.last().map_or(0, |segment| segment.id));
     }
     for damage in manifests.damages {
-        replay.report.note(damage);
+        replay.report.note(damage)?;
     }
     for place in manifests.undecided {
-        replay.report.doubt(place);
+        replay.report.doubt(place)?;
     }
     replay.report.clean &= !(suspect || lost_state);
     replay.report.stepped_back = lost_state;
@@ -133,7 +134,7 @@ fn find_orphans<S: Storage>(
             // never heard of this one.
             lost_state = true;
             replay.hide_all(id);
-            replay.report.orphans.push(*name);
+            fallible::push(&mut replay.report.orphans, *name)?;
             continue;
         }
         if kind == FileKind::Hint {
@@ -147,7 +148,7 @@ fn find_orphans<S: Storage>(
             replay.hide_all(id);
         }
         if newer || (end > start && !state.pending.contains(&id)) {
-            replay.report.orphans.push(*name);
+            fallible::push(&mut replay.report.orphans, *name)?;
         }
     }
     replay.report.orphans.sort_unstable();

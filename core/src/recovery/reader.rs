@@ -44,7 +44,7 @@ pub(crate) fn load_reader<S: Storage>(
         let Some(loaded) = newest else {
             return Err(no_manifest(&names));
         };
-        let before = (loaded.epoch, loaded.state.clone());
+        let before = (loaded.epoch, loaded.state.try_clone()?);
         let parts = load_view(storage, options, &names, loaded, (skipped, places));
         let unsettled = match &parts {
             Ok(parts) => !parts.report.damages.is_empty() || !parts.report.orphans.is_empty(),

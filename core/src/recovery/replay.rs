@@ -123,19 +123,23 @@ impl<'a, S: Storage> Replay<'a, S> {
         let file = match self.storage.open(&name, access) {
             Ok(file) => file,
             Err(error) if error.kind == ErrorKind::NotFound => {
-                self.whole_file_lost(entry, rank, Damage::Missing);
+                self.whole_file_lost(entry, rank, Damage::Missing)?;
                 return Ok(None);
             }
             Err(error) => return Err(Error::storage(Op::Open, Some(name), error)),
         };
         let mut header = [0; FILE_HEADER_BYTES];
-        let got = file.pread(0, &mut header).unwrap_or(0);
-        match FileHeader::decode(&header[..got]) {
+        let read = file.pread(0, &mut header);
+        let lost = match read {
+            Ok(_) => Damage::FileHeader,
+            Err(_) => Damage::Unreadable,
+        };
+        match FileHeader::decode(&header[..read.unwrap_or(0)]) {
             Ok(header) => {
                 let same = header.kind == FileKind::Segment
                     && (header.id, header.salt, header.store) == (entry.id, entry.salt, self.store);
                 if !same {
-                    self.whole_file_lost(entry, rank, Damage::Foreign);
+                    self.whole_file_lost(entry, rank, Damage::Foreign)?;
                     return Ok(None);
                 }
             }
@@ -150,10 +154,10 @@ impl<'a, S: Storage> Replay<'a, S> {
                     file: name,
                     offset: 0,
                     bytes: FILE_HEADER_BYTES as u64,
-                    damage: Damage::FileHeader,
+                    damage: lost,
                     key: None,
                     live: false,
-                });
+                })?;
             }
         }
         let file_bytes = file
@@ -228,7 +232,7 @@ impl<'a, S: Storage> Replay<'a, S> {
                 Step::Gap(gap) => {
                     counted.damaged = true;
                     hint = None;
-                    self.hidden(opened, &gap);
+                    self.hidden(opened, &gap)?;
                 }
             }
         }
@@ -313,7 +317,7 @@ impl<'a, S: Storage> Replay<'a, S> {
                 damage: Damage::Truncated,
                 key: None,
                 live: true,
-            });
+            })?;
             counted.damaged = true;
         }
         Ok((Some(at), covered))
@@ -339,13 +343,10 @@ impl<'a, S: Storage> Replay<'a, S> {
                 file: names::segment(opened.id),
                 offset: found.offset,
                 bytes: found.bytes,
-                damage: match found.state {
-                    State::HeadRepaired => Damage::Head,
-                    _ => Damage::Body,
-                },
-                key: certain.clone(),
+                damage: walker.damage_of(found),
+                key: certain.as_deref().map(fallible::copy).transpose()?,
                 live: true,
-            });
+            })?;
             if certain.is_none() && kind != Kind::Marker {
                 self.hide(opened, found.offset);
                 return Ok(None);
@@ -376,7 +377,7 @@ impl<'a, S: Storage> Replay<'a, S> {
         }
         if let (Some(noted), Some(hash)) = (noted, hash) {
             let place = place_of(opened.slot, found.offset)?;
-            self.named.push((noted, hash, place));
+            fallible::push(&mut self.named, (noted, hash, place))?;
         }
         self.publish(
             opened,
@@ -401,8 +402,7 @@ impl<'a, S: Storage> Replay<'a, S> {
             return Ok(());
         };
         if let (Some(newest), Some(seq)) = (&mut self.newest, seq) {
-            newest.try_reserve(1).map_err(|_| Error::OutOfMemory)?;
-            let known = newest.entry(hash).or_insert(0);
+            let known = fallible::entry(newest, hash)?;
             if *known > seq {
                 return Ok(());
             }
@@ -420,10 +420,7 @@ impl<'a, S: Storage> Replay<'a, S> {
             expiry_ms: Some(expiry),
         } = change
         {
-            self.expiries
-                .try_reserve(1)
-                .map_err(|_| Error::OutOfMemory)?;
-            self.expiries.insert(hash.hi, expiry);
+            fallible::insert(&mut self.expiries, hash.hi, expiry)?;
         }
         self.index.publish(&Publication {
             hash,
@@ -437,7 +434,7 @@ impl<'a, S: Storage> Replay<'a, S> {
     }
 
     /// Damage in which no record can be made out.
-    pub(crate) fn hidden(&mut self, opened: &Opened<S::File>, gap: &Gap) {
+    pub(crate) fn hidden(&mut self, opened: &Opened<S::File>, gap: &Gap) -> Result<()> {
         self.report.note(DamageReport {
             file: names::segment(opened.id),
             offset: gap.from,
@@ -445,8 +442,9 @@ impl<'a, S: Storage> Replay<'a, S> {
             damage: gap.damage,
             key: None,
             live: true,
-        });
+        })?;
         self.hide(opened, gap.from);
+        Ok(())
     }
 
     fn hide(&mut self, opened: &Opened<S::File>, offset: u64) {
@@ -476,7 +474,7 @@ impl<'a, S: Storage> Replay<'a, S> {
         }
     }
 
-    fn whole_file_lost(&mut self, entry: &SegmentEntry, rank: u32, damage: Damage) {
+    fn whole_file_lost(&mut self, entry: &SegmentEntry, rank: u32, damage: Damage) -> Result<()> {
         let start = FILE_HEADER_BYTES as u64;
         self.report.note(DamageReport {
             file: names::segment(entry.id),
@@ -485,7 +483,7 @@ impl<'a, S: Storage> Replay<'a, S> {
             damage,
             key: None,
             live: entry.valid_bytes > start,
-        });
+        })?;
         if entry.valid_bytes > start || entry.state == SegmentState::Active {
             self.veil(Veil {
                 segment: entry.id,
@@ -493,6 +491,7 @@ impl<'a, S: Storage> Replay<'a, S> {
                 offset: u64::MAX,
             });
         }
+        Ok(())
     }
 
     pub(crate) fn mark_damaged(&mut self, opened: &Opened<S::File>, damaged: bool) {
@@ -512,7 +511,8 @@ impl<'a, S: Storage> Replay<'a, S> {
             let located = self.index.locate_slot(slot);
             match located.and_then(|located| read_located(located, &mut buffer)) {
                 Ok(Some((_, checked))) if checked.head.kind == Kind::Put => {
-                    ordered.insert(fallible::copy(&buffer[checked.key()])?);
+                    let key = fallible::copy(&buffer[checked.key()])?;
+                    fallible::insert_sorted(&mut ordered, key)?;
                 }
                 Ok(_) => {}
                 // It cannot tell its key, and must not be missing without a word.

@@ -8,6 +8,7 @@ use super::reader::ReaderParts;
 use super::replay::Replay;
 use crate::clock::Clock;
 use crate::error::{Context, Damage, Error, Op, Result};
+use crate::fallible;
 use crate::format::FILE_BYTES_MAX;
 use crate::format::file::names;
 use crate::format::file::{FILE_HEADER_BYTES, FOOTER_BYTES, FileHeader, FileKind, Footer, StoreId};
@@ -24,35 +25,40 @@ use crate::storage::{Access, File, FileName, Storage};
 /// Loads everything readable, for reading only.
 pub(crate) fn load<S: Storage>(storage: &S, options: &Options) -> Result<ReaderParts<S::File>> {
     let names = storage.list().during_any(Op::List)?;
-    let newest = manifest_log::survey(storage, &names, u64::MAX)
-        .ok()
-        .and_then(|survey| survey.newest);
-    let known = newest
-        .as_ref()
-        .map_or_else(Manifest::empty, |loaded| loaded.state.clone());
-    let mut listed = known.segments.clone();
+    let newest = match manifest_log::survey(storage, &names, u64::MAX) {
+        Ok(survey) => survey.newest,
+        // There is a manifest, and without it what was deleted may come back.
+        Err(Error::OutOfMemory) => return Err(Error::OutOfMemory),
+        Err(_) => None,
+    };
+    let none = Manifest::empty();
+    let known = newest.as_ref().map_or(&none, |loaded| &loaded.state);
+    let mut listed = fallible::copy(&known.segments)?;
     let mut damages = Vec::new();
     let mut store = newest.as_ref().map(|loaded| loaded.store);
-    for (name, identity) in unlisted(storage, &names, &known) {
+    for (name, identity) in unlisted(storage, &names, known)? {
         match identity {
             Some((entry, found)) if store.is_none_or(|store| store == found) => {
                 store = Some(found);
-                listed.push(entry);
+                fallible::push(&mut listed, entry)?;
             }
-            _ => damages.push(DamageReport {
-                file: name,
-                offset: 0,
-                bytes: FILE_HEADER_BYTES as u64,
-                damage: Damage::Foreign,
-                key: None,
-                live: true,
-            }),
+            _ => {
+                let foreign = DamageReport {
+                    file: name,
+                    offset: 0,
+                    bytes: FILE_HEADER_BYTES as u64,
+                    damage: Damage::Foreign,
+                    key: None,
+                    live: true,
+                };
+                fallible::push(&mut damages, foreign)?;
+            }
         }
     }
     if listed.is_empty() && damages.is_empty() {
         return Err(Error::NoStore);
     }
-    listed.sort_by_key(|entry| (entry.base_seq, entry.id));
+    listed.sort_unstable_by_key(|entry| (entry.base_seq, entry.id));
     let store = store.unwrap_or(StoreId([0; 16]));
     let (hash_key, clock_ms, epoch) = newest.map_or(([0; 16], 0, 0), |loaded| {
         (loaded.state.hash_key, loaded.state.clock_ms, loaded.epoch)
@@ -63,7 +69,7 @@ pub(crate) fn load<S: Storage>(storage: &S, options: &Options) -> Result<ReaderP
     replay.order_by_seq();
     replay.report.epoch = epoch;
     for damage in damages {
-        replay.report.note(damage);
+        replay.report.note(damage)?;
     }
     let mut state = Manifest::new(hash_key);
     for (rank, entry) in (0..).zip(&listed) {
@@ -81,7 +87,7 @@ pub(crate) fn load<S: Storage>(storage: &S, options: &Options) -> Result<ReaderP
                         replay.report.scanned_bytes += found.bytes;
                         replay.record(&opened, &mut walker, &found)?;
                     }
-                    Step::Gap(gap) => replay.hidden(&opened, &gap),
+                    Step::Gap(gap) => replay.hidden(&opened, &gap)?,
                 }
             }
             if let Some(segment) = replay.index.segment_mut(opened.slot) {
@@ -106,6 +112,9 @@ pub(crate) fn load<S: Storage>(storage: &S, options: &Options) -> Result<ReaderP
     })
 }
 
+/// What a segment file says of itself.
+pub(super) type Identity = (SegmentEntry, StoreId);
+
 /// Every segment file that a state knows nothing of, with what the file says of itself.
 ///
 /// Not those that were merged or cleared long ago and whose removal is still due: what they hold may
@@ -114,17 +123,13 @@ pub(super) fn unlisted<S: Storage>(
     storage: &S,
     names: &[FileName],
     state: &Manifest,
-) -> Vec<(FileName, Option<(SegmentEntry, StoreId)>)> {
+) -> Result<Vec<(FileName, Option<Identity>)>> {
     let known = |id| state.condemned.contains(&id) || state.segment(id).is_some();
-    names
-        .iter()
-        .filter_map(|name| match names::parse(name) {
-            Some((FileKind::Segment, id)) if !known(id) => {
-                Some((*name, identify(storage, name, id)))
-            }
-            _ => None,
-        })
-        .collect()
+    let found = names.iter().filter_map(|name| match names::parse(name) {
+        Some((FileKind::Segment, id)) if !known(id) => Some((*name, identify(storage, name, id))),
+        _ => None,
+    });
+    Ok(fallible::collect(found)?)
 }
 
 /// Where a segment's records end: before its footer if it has one.
@@ -139,7 +144,7 @@ fn end_of_records<F: File>(file: &F, entry: &SegmentEntry, file_bytes: u64) -> u
 }
 
 /// What a segment file says of itself, in its header or else in its footer.
-fn identify<S: Storage>(storage: &S, name: &FileName, id: u64) -> Option<(SegmentEntry, StoreId)> {
+fn identify<S: Storage>(storage: &S, name: &FileName, id: u64) -> Option<Identity> {
     let file = storage.open(name, Access::Read).ok()?;
     let len = file.len().ok()?.min(FILE_BYTES_MAX);
     let mut bytes = [0; FOOTER_BYTES];

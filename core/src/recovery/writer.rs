@@ -6,9 +6,10 @@ use super::{active, active_entry, highest_segment_id, no_manifest, salvaged, set
 use crate::clock::Clock;
 use crate::engine::{Active, Engine, Role, SEQ_BLOCK, WriterState, fresh_salt, sync_names};
 use crate::error::{Context, Damage, Error, Op, Result};
+use crate::fallible;
 use crate::format::file::names;
 use crate::format::file::{FILE_HEADER_BYTES, FileHeader, HeaderDamage, StoreId};
-use crate::format::manifest::{Edit, State};
+use crate::format::manifest::{Edit, EditDamage, State};
 use crate::index::{Index, IndexCell};
 use crate::manifest_log::{self, ManifestLog, Survey};
 use crate::options::Options;
@@ -155,10 +156,12 @@ fn take_over<S: Storage>(
         }
     };
     if planted(Bug::OrphanAdopted) {
-        let orphans = salvaged::unlisted(storage, &names, &state);
-        let adopted = orphans.into_iter().filter_map(|(_, identity)| identity);
-        state.segments.extend(adopted.map(|(entry, _)| entry));
-        state.segments.sort_by_key(|entry| entry.base_seq);
+        for (_, identity) in salvaged::unlisted(storage, &names, &state)? {
+            if let Some((entry, _)) = identity {
+                fallible::push(&mut state.segments, entry)?;
+            }
+        }
+        state.segments.sort_unstable_by_key(|entry| entry.base_seq);
     }
     let host_ms = storage.now_ms();
     let mut clock = Clock::new(state.clock_ms, options.trust_clock);
@@ -201,10 +204,13 @@ fn take_over<S: Storage>(
     state.last_seq = seq;
     state.clock_ms = replay.index.clock.floor_ms();
     state.next_id = state.next_id.max(highest_segment_id(&names) + 1);
-    let invalid = |_| Error::Damaged {
-        file: names::manifest(previous),
-        offset: 0,
-        damage: Damage::Manifest,
+    let invalid = |damage| match damage {
+        EditDamage::OutOfMemory => Error::OutOfMemory,
+        _ => Error::Damaged {
+            file: names::manifest(previous),
+            offset: 0,
+            damage: Damage::Manifest,
+        },
     };
     // Whatever was being written when the last writer stopped means nothing.
     for id in core::mem::take(&mut state.pending) {
@@ -276,11 +282,10 @@ impl<S: Storage> Replay<'_, S> {
                 return Err(error);
             }
         };
-        let mut edits = Vec::new();
-        match &outcome {
+        let old = match &outcome {
             active::Outcome::Seal {
                 opened, records: 0, ..
-            } => edits.push(Edit::Replace {
+            } => Some(Edit::Replace {
                 remove: Vec::from([opened.id]),
                 with: Vec::new(),
             }),
@@ -289,22 +294,22 @@ impl<S: Storage> Replay<'_, S> {
                 valid_bytes,
                 records,
                 ..
-            } => edits.push(Edit::Seal {
+            } => Some(Edit::Seal {
                 id: opened.id,
                 valid_bytes: *valid_bytes,
                 last_seq: fresh.entry.base_seq.saturating_sub(1),
                 records: *records,
                 footer: false,
             }),
-            active::Outcome::Continue { .. } | active::Outcome::None => {}
-        }
+            active::Outcome::Continue { .. } | active::Outcome::None => None,
+        };
         let next = manifest.state.next_id;
-        edits.push(Edit::NextId(
-            next.checked_add(1).ok_or(Error::SeqExhausted)?,
-        ));
-        edits.push(Edit::Pending(next));
-        edits.push(Edit::Add(fresh.entry));
-        manifest.commit(&edits)?;
+        let new = [
+            Edit::NextId(next.checked_add(1).ok_or(Error::SeqExhausted)?),
+            Edit::Pending(next),
+            Edit::Add(fresh.entry),
+        ];
+        manifest.commit(&fallible::collect(old.into_iter().chain(new))?)?;
         manifest.check_fence()?;
         if let active::Outcome::Seal {
             opened, records: 0, ..

@@ -61,8 +61,7 @@ impl<F: File> Appender<F> {
     fn push_head(&mut self, head: &Head) -> Result<(u64, u64)> {
         let offset = self.end();
         let before = self.gathered.len();
-        fallible::reserve(&mut self.gathered, crate::format::record::HEAD_BYTES_MAX)?;
-        head.encode(&mut self.gathered, self.site, offset);
+        head.encode(&mut self.gathered, self.site, offset)?;
         Ok((offset, (self.gathered.len() - before) as u64))
     }
 

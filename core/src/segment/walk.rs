@@ -119,9 +119,39 @@ impl<F: File> Walker<F> {
         self.pos
     }
 
-    /// Reads bytes of the file through the walk's window; short at the end of the file.
+    /// Reads bytes of the file through the walk's window; short at the end of the file. Refuses
+    /// bytes that the platform refused: whoever asks may copy them.
     pub(crate) fn bytes(&mut self, offset: u64, bytes: usize) -> Result<&[u8]> {
+        self.window.at(offset, bytes, self.name)?;
+        if self.window.unreadable_in(offset, offset + bytes as u64) {
+            return Err(Error::Corrupt {
+                file: self.name,
+                offset,
+                damage: Damage::Unreadable,
+            });
+        }
         self.window.at(offset, bytes, self.name)
+    }
+
+    /// What is wrong with a record that is not intact.
+    pub(crate) fn damage_of(&self, found: &Found) -> Damage {
+        let end = found.offset + found.bytes;
+        match found.state {
+            _ if self.window.unreadable_in(found.offset, end) => Damage::Unreadable,
+            State::HeadRepaired => Damage::Head,
+            State::Intact | State::ValueRotten | State::KeyRotten => Damage::Body,
+        }
+    }
+
+    /// The stretch of all bytes met so far that the platform refused to read.
+    pub(crate) fn unreadable(&self) -> Option<Gap> {
+        let sectors = &self.window.unreadable;
+        let (first, last) = (sectors.iter().min()?, sectors.iter().max()?);
+        Some(Gap {
+            from: first * SECTOR_BYTES as u64,
+            to: (last + 1) * SECTOR_BYTES as u64,
+            damage: Damage::Unreadable,
+        })
     }
 
     /// Largest piece [`Walker::bytes`] returns.

@@ -88,7 +88,12 @@ fn even(keys_per_segment: u8) -> Result<(Specimen, FileName), String> {
     let mut store = world.store.take().ok_or("not open")?;
     store.sync().map_err(told)?;
     store.tick_sync().map_err(told)?;
-    let newest = store.stats().segments.last().map(|segment| segment.id);
+    let newest = store
+        .stats()
+        .map_err(told)?
+        .segments
+        .last()
+        .map(|segment| segment.id);
     let newest = names::segment(newest.ok_or("no segment")?);
     let now_ms = store.now_ms().unwrap_or(0);
     let files = world.disk.files();

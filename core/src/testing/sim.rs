@@ -93,6 +93,7 @@ struct World {
     inodes: RefCell<BTreeMap<FileName, Inode>>,
     next_inode: Cell<Inode>,
     steps: Cell<u64>,
+    struck: Cell<u64>,
     plan: RefCell<Plan>,
     interrupt: RefCell<Option<Interrupt>>,
     unreadable: RefCell<Vec<(Inode, Range<u64>)>>,
@@ -143,6 +144,7 @@ impl SimDisk {
                 base,
                 changes: RefCell::default(),
                 steps: Cell::new(0),
+                struck: Cell::new(0),
                 plan: RefCell::default(),
                 interrupt: RefCell::default(),
                 unreadable: RefCell::default(),
@@ -162,6 +164,11 @@ impl SimDisk {
     /// Storage calls made so far, failed ones included.
     pub fn steps(&self) -> u64 {
         self.world.steps.get()
+    }
+
+    /// Calls so far that failed because of an injected fault.
+    pub fn struck(&self) -> u64 {
+        self.world.struck.get()
     }
 
     /// Calls so far that changed something or made it durable: the points for
@@ -302,6 +309,8 @@ impl SimDisk {
         }
         world.steps.set(world.steps.get() + 1);
         let met = world.plan.borrow_mut().meet(call);
+        let struck = world.struck.get() + u64::from(met.is_some());
+        world.struck.set(struck);
         met.map_or(Ok(()), Err)
     }
 

@@ -279,7 +279,12 @@ impl Maker {
     /// The process dies, and the last record is torn.
     fn crash(&mut self) -> Result<()> {
         self.store.put(b"torn", &value(self.rounds, 104, 200))?;
-        let active = self.store.stats().segments.last().map(|segment| segment.id);
+        let active = self
+            .store
+            .stats()?
+            .segments
+            .last()
+            .map(|segment| segment.id);
         let name = names::segment(active.unwrap_or(0));
         let next = SimDisk::holding(66, Laws::DISK, Files::new());
         drop(core::mem::replace(

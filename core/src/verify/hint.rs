@@ -2,7 +2,7 @@
 
 use super::Recorded;
 use crate::engine::Engine;
-use crate::error::Damage;
+use crate::error::{Damage, Result};
 use crate::fallible;
 use crate::format::file::{FILE_HEADER_BYTES, FileHeader, names};
 use crate::format::hint::{self, BLOCK_BYTES_MAX, BLOCK_HEAD_BYTES};
@@ -24,10 +24,10 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         site: Site,
         (end, records): (u64, &[Recorded]),
         report: &mut VerifyReport,
-    ) {
+    ) -> Result<()> {
         let name = names::hint(entry.id);
         let Ok(file) = self.storage.open(&name, Access::Read) else {
-            return;
+            return Ok(());
         };
         report.files += 1;
         let mut complain = |offset, bytes, undecided| {
@@ -35,41 +35,38 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 true => &mut report.undecided,
                 false => &mut report.damages,
             };
-            list.push(DamageReport {
+            let hint = DamageReport {
                 file: name,
                 offset,
                 bytes,
                 damage: Damage::Hint,
                 key: None,
                 live: false,
-            });
+            };
+            Ok(fallible::push(list, hint)?)
         };
         let len = file.len().unwrap_or(0);
         if len == 0 || end == FILE_HEADER_BYTES as u64 {
             // Given up before its header was written, or nothing to cover.
-            return;
+            return Ok(());
         }
         let mut header = [0; FILE_HEADER_BYTES];
         let got = file.pread(0, &mut header).unwrap_or(0);
         if FileHeader::decode(&header[..got]).is_err() {
-            complain(0, FILE_HEADER_BYTES as u64, false);
-            return;
+            return complain(0, FILE_HEADER_BYTES as u64, false);
         }
         let mut at = FILE_HEADER_BYTES as u64;
         let mut records = records.iter();
         let mut buffer = Vec::new();
         let mut covered = FILE_HEADER_BYTES as u64;
         while at < len && covered < end {
-            if fallible::resize(&mut buffer, BLOCK_BYTES_MAX).is_err() {
-                return;
-            }
+            fallible::resize(&mut buffer, BLOCK_BYTES_MAX)?;
             let got = file.pread(at, &mut buffer).unwrap_or(0);
             let Ok((block, length)) = hint::decode_block(&buffer[..got], site.salt, at) else {
                 // The last block of a growing hint may be on its way.
                 let last = entry.state == SegmentState::Active
                     && !right_block_behind(&file, site.salt, at, &mut buffer);
-                complain(at, len - at, last);
-                return;
+                return complain(at, len - at, last);
             };
             for (offset, entry) in block.entries() {
                 // Behind damage of the segment nothing is compared, but each block must check.
@@ -81,13 +78,13 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                     hash: entry.hash,
                 };
                 if *record != told {
-                    complain(at, length as u64, false);
-                    return;
+                    return complain(at, length as u64, false);
                 }
             }
             at += length as u64;
             covered = block.to;
         }
+        Ok(())
     }
 }
 

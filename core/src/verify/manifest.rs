@@ -3,6 +3,7 @@
 use super::VerifyReport;
 use crate::engine::{Engine, Role};
 use crate::error::{Context, Damage, Error, Op, Result};
+use crate::fallible;
 use crate::format::file::{FILE_HEADER_BYTES, FileKind, names};
 use crate::index::IndexCell;
 use crate::manifest_log::{self, Places};
@@ -37,7 +38,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             match manifest_log::inspect(&self.storage, epoch, durable, &mut places) {
                 Ok(Some(loaded)) if loaded.store != self.store => {
                     let foreign = damage(FILE_HEADER_BYTES as u64, Damage::Foreign);
-                    report.damages.push(foreign);
+                    fallible::push(&mut report.damages, foreign)?;
                 }
                 Ok(_) => {}
                 // A newer opener's, or removed by one.
@@ -45,14 +46,19 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 Err(error) if error.storage_kind() == Some(ErrorKind::NotFound) => continue,
                 Err(error) if error.storage_kind() == Some(ErrorKind::Io) => {
                     let bytes = FILE_HEADER_BYTES as u64;
-                    report.damages.push(damage(bytes, Damage::Unreadable));
+                    let unread = damage(bytes, Damage::Unreadable);
+                    fallible::push(&mut report.damages, unread)?;
                 }
                 Err(error) => return Err(error),
             }
             report.files += 1;
         }
-        report.damages.append(&mut places.damages);
-        report.undecided.append(&mut places.undecided);
+        for damage in places.damages {
+            fallible::push(&mut report.damages, damage)?;
+        }
+        for place in places.undecided {
+            fallible::push(&mut report.undecided, place)?;
+        }
         Ok(())
     }
 }

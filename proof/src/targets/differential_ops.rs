@@ -415,7 +415,7 @@ impl Pair {
     fn shows_len(&mut self) {
         let len = self.map.len() as u64;
         assert_eq!(self.store().len(), len);
-        assert_eq!(self.store().stats().keys, len);
+        assert_eq!(self.store().stats().expect("memory").keys, len);
     }
 
     fn reopen(&mut self, how: u8) {

@@ -24,7 +24,7 @@ impl Head {
         bytes.extend_from_slice(&self.key_check.to_le_bytes());
         bytes.push(self.tag);
         for number in &self.numbers {
-            varint::write(&mut bytes, *number);
+            varint::write(&mut bytes, *number).expect("memory");
         }
         let end = bytes.len();
         seal_head(&mut bytes, end, site, offset);

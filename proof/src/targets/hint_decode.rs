@@ -37,12 +37,13 @@ fn examine(bytes: &[u8], salt: u64, at: u64) {
     let (mut end, mut count) = (block.from, 0);
     for (offset, entry) in block.entries() {
         assert_eq!(offset, end, "entries lie back to back");
-        again.push(&entry);
+        again.push(&entry).expect("memory");
         end += entry.record_bytes;
         count += 1;
     }
     assert_eq!((end, count), (block.to, block.count));
-    assert_eq!(again.encode(salt, at), bytes[..length], "one encoding");
+    let again = again.encode(salt, at).expect("memory");
+    assert_eq!(again, bytes[..length], "one encoding");
     // CRC-32 tells any two masks apart that differ in at most 32 neighbouring bits.
     assert!(hint::decode_block(bytes, salt ^ 0xffff, at).is_err());
     assert!(hint::decode_block(bytes, salt, at ^ 28).is_err());
@@ -58,12 +59,12 @@ fn consistent(u: &mut Unstructured<'_>, salt: u64, at: u64) {
     while !u.is_empty() {
         let (tag, record_bytes) = (byte(u), number(u));
         payload.push(tag);
-        varint::write(&mut payload, record_bytes);
+        varint::write(&mut payload, record_bytes).expect("memory");
         if tag & 7 != 3 {
             payload.extend_from_slice(&u.arbitrary::<[u8; 12]>().unwrap_or_default());
         }
         if tag & 8 != 0 {
-            varint::write(&mut payload, number(u));
+            varint::write(&mut payload, number(u)).expect("memory");
         }
         to = u64::wrapping_add(to, record_bytes);
         count += 1;
@@ -98,12 +99,12 @@ fn built(u: &mut Unstructured<'_>, salt: u64, at: u64) {
             expiry_ms: (kind.is_put() && one_in(u, 2)).then(|| number(u)),
         };
         entries.push((block.to(), entry));
-        block.push(&entry);
+        block.push(&entry).expect("memory");
     }
     if block.is_empty() {
         return;
     }
-    let bytes = block.encode(salt, at);
+    let bytes = block.encode(salt, at).expect("memory");
     let (found, length) = hint::decode_block(&bytes, salt, at).expect("a block that was written");
     assert_eq!(length, bytes.len());
     assert_eq!(found.entries().collect::<Vec<_>>(), entries);

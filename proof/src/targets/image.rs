@@ -349,13 +349,16 @@ fn forge_change(file: &mut Vec<u8>, header: &FileHeader, u: &mut Unstructured<'_
     let whole = one_in(u, 2);
     let (at, made) = if whole {
         change_state(&mut state, u);
-        (MANIFEST_RECORDS_OFFSET as usize, state.snapshot())
+        (
+            MANIFEST_RECORDS_OFFSET as usize,
+            state.snapshot().expect("memory"),
+        )
     } else {
         (pick(u, &ends), edits(u))
     };
     let made = match byte(u) % 8 {
         0 => forge::manifest_record(&bytes(u, 255), number(u) as u32, header.salt, at as u64),
-        _ => manifest::encode_record(&made, header.salt, at as u64),
+        _ => manifest::encode_record(&made, header.salt, at as u64).expect("memory"),
     };
     file.truncate(at);
     put_over(file, at, &made);

@@ -151,7 +151,7 @@ impl Case {
             assert!(range.take(self.records_max() + 1).count() <= self.records_max());
         }
         let _ = store.merge_plan();
-        let stats = store.stats();
+        let stats = store.stats().expect("memory");
         assert_eq!(stats.keys, store.len());
         if let Ok(report) = store.verify(|done, _| assert!(done <= 1 << 40)) {
             let places = self.records_max() + 8 * (1 + self.files.len());

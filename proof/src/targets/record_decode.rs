@@ -46,7 +46,10 @@ fn examine(bytes: &[u8], site: Site, offset: u64) {
     holds_to_limits(&decoded, offset);
     let head_bytes = decoded.head_bytes;
     let mut again = Vec::new();
-    decoded.head.encode(&mut again, site, offset);
+    decoded
+        .head
+        .encode(&mut again, site, offset)
+        .expect("memory");
     assert_eq!(again, bytes[..head_bytes], "a head has one encoding");
     assert_eq!(decoded.head.head_bytes(site.base_seq), head_bytes);
     for cut in 0..head_bytes {
@@ -133,7 +136,7 @@ fn written(u: &mut Unstructured<'_>, site: Site, offset: u64) {
         head.batch = Batch::Member;
     }
     let mut record = Vec::new();
-    head.encode(&mut record, site, offset);
+    head.encode(&mut record, site, offset).expect("memory");
     let head_bytes = record.len();
     record.extend_from_slice(&key);
     record.extend_from_slice(&value);

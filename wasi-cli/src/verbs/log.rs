@@ -62,7 +62,7 @@ pub fn changes(context: &mut Context, args: &ChangesArgs) -> Outcome {
         Some(seq) => seq,
         None => context
             .store
-            .read(|engine| Ok(engine.stats().oldest_change_seq))?,
+            .read(|engine| Ok(engine.stats()?.oldest_change_seq))?,
     };
     let mut left = args.limit.unwrap_or(usize::MAX);
     while left > 0 {

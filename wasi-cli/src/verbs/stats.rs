@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 pub fn stats(context: &mut Context) -> Outcome {
     let (stats, id, now) = context.store.read(|engine| {
         Ok((
-            engine.stats(),
+            engine.stats()?,
             engine.store_id().to_string(),
             engine.now_ms(),
         ))

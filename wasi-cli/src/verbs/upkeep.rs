@@ -103,11 +103,13 @@ fn due(context: &mut Context, progress: &Progress) -> Result<Option<MergeReport>
 }
 
 fn size(context: &mut Context) -> Result<u64, Failure> {
-    context.store.write(|engine| Ok(engine.stats().total_bytes))
+    context
+        .store
+        .write(|engine| Ok(engine.stats()?.total_bytes))
 }
 
 fn plan(context: &mut Context) -> Outcome {
-    let plan = context.store.read(|engine| Ok(engine.merge_plan()))?;
+    let plan = context.store.read(|engine| engine.merge_plan())?;
     if context.json {
         let files: Vec<Value> = plan
             .files
@@ -153,7 +155,7 @@ fn plan(context: &mut Context) -> Outcome {
 pub fn rotate(context: &mut Context) -> Outcome {
     context.store.write(|engine| engine.rotate())?;
     if context.json {
-        let stats = context.store.write(|engine| Ok(engine.stats()))?;
+        let stats = context.store.write(|engine| engine.stats())?;
         let active = stats.segments.last().map(|segment| segment.id);
         context.out.json(&json!({ "active": active }))?;
     }

@@ -36,8 +36,10 @@ fn entries() -> Vec<Entry> {
 #[test]
 fn a_block_reads_back_with_the_offset_of_every_record() {
     let mut builder = BlockBuilder::new(80);
-    entries().iter().for_each(|entry| builder.push(entry));
-    let mut bytes = builder.encode(9, 80);
+    entries()
+        .iter()
+        .for_each(|entry| builder.push(entry).unwrap());
+    let mut bytes = builder.encode(9, 80).unwrap();
     let total = bytes.len();
     bytes.push(0xff);
     let (block, found) = decode_block(&bytes, 9, 80).unwrap();
@@ -59,7 +61,7 @@ fn forged(from: u64, to: u64, count: u32, payload: &[u8]) -> Vec<u8> {
         entries: count,
         payload: payload.to_vec(),
     };
-    builder.encode(9, 80)
+    builder.encode(9, 80).unwrap()
 }
 
 #[test]
@@ -108,15 +110,17 @@ fn a_full_block_fits_and_a_reset_one_begins_anew() {
     let entry = entries()[1];
     while !builder.is_full() {
         assert!(entry.entry_bytes() <= ENTRY_BYTES_MAX);
-        builder.push(&Entry {
-            record_bytes: 5 << 20,
-            ..entry
-        });
+        builder
+            .push(&Entry {
+                record_bytes: 5 << 20,
+                ..entry
+            })
+            .unwrap();
         if builder.to() > FILE_BYTES_MAX - (10 << 20) {
             break;
         }
     }
-    let bytes = builder.encode(9, 80);
+    let bytes = builder.encode(9, 80).unwrap();
     assert!(bytes.len() <= BLOCK_BYTES_MAX);
     let (block, _) = decode_block(&bytes, 9, 80).unwrap();
     assert_eq!(block.count, builder.entries());

@@ -1,7 +1,7 @@
 //! The bytes of one edit: a tag, then varints and fixed fields in the order of the declaration.
 
 use super::RecordDamage;
-use crate::fallible;
+use crate::fallible::{self, OutOfMemory};
 use crate::format::{array, u64_at, varint};
 use crate::prelude::*;
 
@@ -26,7 +26,7 @@ impl SegmentState {
 }
 
 /// What the manifest knows of one segment.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SegmentEntry {
     /// The number in its name.
     pub id: u64,
@@ -46,7 +46,7 @@ pub struct SegmentEntry {
 }
 
 /// One step of a change. Each does what it says and nothing implicitly.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(PartialEq, Eq, Debug)]
 pub enum Edit {
     /// Sets the key of the store's hash; once.
     HashKey([u8; 16]),
@@ -133,11 +133,11 @@ impl Edit {
     }
 
     /// Appends the edit's bytes.
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+    pub(super) fn encode(&self, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
         match self {
             Self::HashKey(key) => {
-                out.push(HASH_KEY);
-                out.extend_from_slice(key);
+                fallible::push(out, HASH_KEY)?;
+                fallible::extend(out, key)
             }
             Self::SeqBound(seq) => tagged(out, SEQ_BOUND, &[*seq]),
             Self::LastSeq(seq) => tagged(out, LAST_SEQ, &[*seq]),
@@ -145,8 +145,8 @@ impl Edit {
             Self::NextId(id) => tagged(out, NEXT_ID, &[*id]),
             Self::Clock(ms) => tagged(out, CLOCK, &[*ms]),
             Self::Add(entry) => {
-                out.push(ADD);
-                encode_entry(out, entry);
+                fallible::push(out, ADD)?;
+                encode_entry(out, entry)
             }
             Self::Seal {
                 id,
@@ -156,17 +156,16 @@ impl Edit {
                 footer,
             } => {
                 let tag = if *footer { SEAL } else { CUT };
-                tagged(out, tag, &[*id, *valid_bytes, *last_seq, *records]);
+                tagged(out, tag, &[*id, *valid_bytes, *last_seq, *records])
             }
             Self::Pending(id) => tagged(out, PENDING, &[*id]),
             Self::Replace { remove, with } => {
-                tagged(out, REPLACE, &[remove.len() as u64]);
-                remove.iter().for_each(|id| varint::write(out, *id));
-                varint::write(out, with.len() as u64);
-                with.iter().for_each(|entry| encode_entry(out, entry));
+                encode_ids(out, REPLACE, remove)?;
+                varint::write(out, with.len() as u64)?;
+                with.iter().try_for_each(|entry| encode_entry(out, entry))
             }
             Self::Forget(ids) => encode_ids(out, FORGET, ids),
-            Self::Clear => out.push(CLEAR),
+            Self::Clear => fallible::push(out, CLEAR),
             Self::CleanClose {
                 valid_bytes,
                 last_seq,
@@ -212,26 +211,26 @@ impl Edit {
     }
 }
 
-fn tagged(out: &mut Vec<u8>, tag: u8, numbers: &[u64]) {
-    out.push(tag);
+fn tagged(out: &mut Vec<u8>, tag: u8, numbers: &[u64]) -> Result<(), OutOfMemory> {
+    fallible::push(out, tag)?;
     numbers
         .iter()
-        .for_each(|number| varint::write(out, *number));
+        .try_for_each(|number| varint::write(out, *number))
 }
 
-fn encode_ids(out: &mut Vec<u8>, tag: u8, ids: &[u64]) {
-    tagged(out, tag, &[ids.len() as u64]);
-    ids.iter().for_each(|id| varint::write(out, *id));
+fn encode_ids(out: &mut Vec<u8>, tag: u8, ids: &[u64]) -> Result<(), OutOfMemory> {
+    tagged(out, tag, &[ids.len() as u64])?;
+    ids.iter().try_for_each(|id| varint::write(out, *id))
 }
 
-fn encode_entry(out: &mut Vec<u8>, entry: &SegmentEntry) {
-    varint::write(out, entry.id);
-    out.extend_from_slice(&entry.salt.to_le_bytes());
-    varint::write(out, entry.base_seq);
-    varint::write(out, entry.last_seq);
-    out.push(entry.state as u8);
-    varint::write(out, entry.valid_bytes);
-    varint::write(out, entry.records);
+fn encode_entry(out: &mut Vec<u8>, entry: &SegmentEntry) -> Result<(), OutOfMemory> {
+    varint::write(out, entry.id)?;
+    fallible::extend(out, &entry.salt.to_le_bytes())?;
+    varint::write(out, entry.base_seq)?;
+    varint::write(out, entry.last_seq)?;
+    fallible::push(out, entry.state as u8)?;
+    varint::write(out, entry.valid_bytes)?;
+    varint::write(out, entry.records)
 }
 
 fn decode_entry(bytes: &[u8], at: &mut usize) -> Result<SegmentEntry, RecordDamage> {
@@ -268,7 +267,7 @@ fn decode_list<T>(
     let mut list = Vec::new();
     fallible::reserve(&mut list, count).map_err(|_| RecordDamage::OutOfMemory)?;
     for _ in 0..count {
-        list.push(item(bytes, at)?);
+        fallible::push(&mut list, item(bytes, at)?).map_err(|_| RecordDamage::OutOfMemory)?;
     }
     Ok(list)
 }

@@ -13,7 +13,7 @@ pub const SEGMENTS_MAX: usize = 60_000;
 
 /// Everything a manifest says. [`State::check_invariants`] holds what is always true between two
 /// records.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(PartialEq, Eq, Debug, Default)]
 pub struct State {
     /// The key of the store's hash; never changes.
     pub hash_key: [u8; 16],
@@ -45,6 +45,16 @@ impl State {
             next_id: 1,
             ..Self::empty()
         }
+    }
+
+    /// A copy. Not `Clone`, because memory may be refused.
+    pub fn try_clone(&self) -> Result<Self, OutOfMemory> {
+        Ok(Self {
+            segments: fallible::copy(&self.segments)?,
+            pending: fallible::copy(&self.pending)?,
+            condemned: fallible::copy(&self.condemned)?,
+            ..*self
+        })
     }
 
     /// What the first record of a manifest is applied to.
@@ -137,29 +147,33 @@ impl State {
     }
 
     /// The edits that turn [`State::empty`] into this state: the first record of a new manifest.
-    pub fn snapshot(&self) -> Vec<Edit> {
-        let mut edits = vec![
+    pub fn snapshot(&self) -> Result<Vec<Edit>, OutOfMemory> {
+        let condemned = match self.condemned.is_empty() {
+            true => None,
+            false => Some(Edit::Condemn(fallible::copy(&self.condemned)?)),
+        };
+        let active = self.active();
+        let closed = self.clean.then(|| Edit::CleanClose {
+            valid_bytes: active.map_or(0, |entry| entry.valid_bytes),
+            last_seq: active.map_or(self.last_seq, |entry| entry.last_seq),
+            records: active.map_or(0, |entry| entry.records),
+        });
+        let numbers = [
             Edit::HashKey(self.hash_key),
             Edit::SeqBound(self.seq_bound),
             Edit::HistoryFloor(self.history_floor),
             Edit::NextId(self.next_id),
             Edit::Clock(self.clock_ms),
         ];
-        edits.extend(self.segments.iter().cloned().map(Edit::Add));
-        edits.extend(self.pending.iter().copied().map(Edit::Pending));
-        if !self.condemned.is_empty() {
-            edits.push(Edit::Condemn(self.condemned.clone()));
-        }
-        if self.clean {
-            let active = self.active();
-            edits.push(Edit::CleanClose {
-                valid_bytes: active.map_or(0, |entry| entry.valid_bytes),
-                last_seq: active.map_or(self.last_seq, |entry| entry.last_seq),
-                records: active.map_or(0, |entry| entry.records),
-            });
-        }
-        edits.push(Edit::LastSeq(self.last_seq));
-        edits
+        fallible::collect(
+            numbers
+                .into_iter()
+                .chain(self.segments.iter().copied().map(Edit::Add))
+                .chain(self.pending.iter().copied().map(Edit::Pending))
+                .chain(condemned)
+                .chain(closed)
+                .chain([Edit::LastSeq(self.last_seq)]),
+        )
     }
 
     /// The segment that grows, if there is one.
@@ -186,8 +200,7 @@ impl State {
         }
         let mut used = ids_of(&self.segments)?;
         for ids in [&self.pending, &self.condemned] {
-            fallible::reserve(&mut used, ids.len())?;
-            used.extend_from_slice(ids);
+            fallible::extend(&mut used, ids)?;
         }
         used.sort_unstable();
         if let Some(pair) = used.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -223,7 +236,7 @@ impl State {
         if self.segments.len() >= SEGMENTS_MAX {
             return Err(EditDamage::TooMany);
         }
-        fallible::push(&mut self.segments, entry.clone())?;
+        fallible::push(&mut self.segments, *entry)?;
         self.pending.retain(|id| *id != entry.id);
         Ok(())
     }
@@ -253,11 +266,13 @@ impl State {
         if self.segments.len() - remove.len() + with.len() > SEGMENTS_MAX {
             return Err(EditDamage::TooMany);
         }
+        let rest = fallible::copy(&self.segments[from + remove.len()..])?;
         fallible::reserve(&mut self.segments, with.len())?;
         insert_ids(&mut self.condemned, remove)?;
         self.pending.retain(|id| !is_output(id));
-        self.segments
-            .splice(from..from + remove.len(), with.iter().cloned());
+        self.segments.truncate(from);
+        fallible::extend(&mut self.segments, with)?;
+        fallible::extend(&mut self.segments, &rest)?;
         Ok(())
     }
 
@@ -352,8 +367,7 @@ impl From<OutOfMemory> for EditDamage {
 
 /// Merges `more` into an ascending list of distinct ids.
 fn insert_ids(ids: &mut Vec<u64>, more: &[u64]) -> Result<(), EditDamage> {
-    fallible::reserve(ids, more.len())?;
-    ids.extend_from_slice(more);
+    fallible::extend(ids, more)?;
     ids.sort_unstable();
     ids.dedup();
     Ok(())
@@ -367,10 +381,7 @@ fn sorted(ids: &[u64]) -> Result<Vec<u64>, EditDamage> {
 }
 
 fn ids_of(segments: &[SegmentEntry]) -> Result<Vec<u64>, EditDamage> {
-    let mut ids = Vec::new();
-    fallible::reserve(&mut ids, segments.len())?;
-    ids.extend(segments.iter().map(|entry| entry.id));
-    Ok(ids)
+    Ok(fallible::collect(segments.iter().map(|entry| entry.id))?)
 }
 
 #[cfg(test)]

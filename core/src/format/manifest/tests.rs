@@ -27,7 +27,7 @@ pub(super) fn every_edit() -> Vec<Edit> {
         Edit::HistoryFloor(7),
         Edit::NextId(12),
         Edit::Clock(1_700_000_000_000),
-        Edit::Add(sealed.clone()),
+        Edit::Add(sealed),
         Edit::Add(active),
         Edit::Seal {
             id: 4,
@@ -62,7 +62,7 @@ pub(super) fn every_edit() -> Vec<Edit> {
 #[test]
 fn every_edit_reads_back() {
     let edits = every_edit();
-    let mut bytes = encode_record(&edits, 9, 96);
+    let mut bytes = encode_record(&edits, 9, 96).unwrap();
     let total = bytes.len();
     bytes.extend_from_slice(b"what follows is not read");
     assert_eq!(decode_record(&bytes, 9, 96), Ok((edits, total)));
@@ -116,7 +116,7 @@ fn a_forged_check_does_not_make_nonsense_a_record() {
 
 #[test]
 fn a_cut_record_is_short() {
-    let bytes = encode_record(&every_edit(), 9, 96);
+    let bytes = encode_record(&every_edit(), 9, 96).unwrap();
     for cut in 0..bytes.len() {
         let decoded = decode_record(&bytes[..cut], 9, 96);
         assert_eq!(decoded, Err(RecordDamage::Short), "cut at {cut}");
@@ -125,7 +125,7 @@ fn a_cut_record_is_short() {
 
 #[test]
 fn rot_in_the_payload_leaves_its_length_believable() {
-    let mut bytes = encode_record(&every_edit(), 9, 96);
+    let mut bytes = encode_record(&every_edit(), 9, 96).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     assert_eq!(decode_record(&bytes, 9, 96), Err(RecordDamage::Check));
     let head = decode_head(&bytes, 9, 96).unwrap();
@@ -160,7 +160,7 @@ fn the_largest_state_fits_one_record() {
         records: u64::MAX,
     };
     let ids = vec![u64::MAX; 4096];
-    let one = encode_record(&[Edit::Add(widest)], 9, 96).len();
-    let listed = encode_record(&[Edit::Condemn(ids)], 9, 96).len();
+    let one = encode_record(&[Edit::Add(widest)], 9, 96).unwrap().len();
+    let listed = encode_record(&[Edit::Condemn(ids)], 9, 96).unwrap().len();
     assert!(SEGMENTS_MAX * one + 32 * listed < MANIFEST_PAYLOAD_BYTES_MAX);
 }

@@ -49,7 +49,7 @@ fn heads() -> Vec<Head> {
 
 fn encoded(head: &Head) -> Vec<u8> {
     let mut bytes = Vec::new();
-    head.encode(&mut bytes, SITE, OFFSET);
+    head.encode(&mut bytes, SITE, OFFSET).unwrap();
     bytes
 }
 
@@ -58,7 +58,9 @@ fn encoded(head: &Head) -> Vec<u8> {
 fn forged(tag: u8, varints: &[u64]) -> Vec<u8> {
     let mut bytes = vec![0; FIXED_BYTES];
     bytes[10] = tag;
-    varints.iter().for_each(|v| varint::write(&mut bytes, *v));
+    varints
+        .iter()
+        .for_each(|v| varint::write(&mut bytes, *v).unwrap());
     sign(&mut bytes);
     bytes
 }
@@ -120,7 +122,7 @@ fn the_widest_head_is_the_longest_one() {
         ..SITE
     };
     let mut bytes = Vec::new();
-    head.encode(&mut bytes, site, FILE_BYTES_MAX);
+    head.encode(&mut bytes, site, FILE_BYTES_MAX).unwrap();
     assert_eq!(bytes.len(), HEAD_BYTES_MAX);
     let decoded = decode(&bytes, site, FILE_BYTES_MAX).unwrap();
     assert_eq!(decoded.head, head);

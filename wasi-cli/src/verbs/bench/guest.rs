@@ -44,7 +44,7 @@ impl Target {
 
     /// The store in numbers.
     pub fn stats(&self) -> Result<Stats, Error> {
-        Ok(self.0.borrow().stats())
+        self.0.borrow().stats()
     }
 
     /// Closes the store.

@@ -143,8 +143,8 @@ fn health(context: &mut Context, args: &DoctorArgs, report: &mut Value) -> Outco
     let found = context.store.read(|engine| {
         Ok((
             engine.report().clone(),
-            engine.stats(),
-            engine.merge_plan().due,
+            engine.stats()?,
+            engine.merge_plan()?.due,
         ))
     });
     let (recovery, stats, is_merge_due) = match found {

@@ -28,7 +28,7 @@ fn state() -> State {
 
 fn rebuilt(state: &State) -> State {
     let mut again = State::empty();
-    for edit in state.snapshot() {
+    for edit in state.snapshot().unwrap() {
         again.apply(&edit).unwrap();
     }
     again
@@ -71,7 +71,7 @@ fn a_snapshot_rebuilds_the_state() {
 
 /// The error of one edit, and that it changed nothing.
 fn refused(state: &State, edit: Edit) -> EditDamage {
-    let mut after = state.clone();
+    let mut after = state.try_clone().unwrap();
     let damage = after.apply(&edit).expect_err("the edit is refused");
     assert_eq!(after, *state, "{edit:?}");
     damage
