@@ -1,6 +1,6 @@
 //! `prove`: crash images by the million, every one of them opened and judged.
 //!
-//! First the [small] worlds: every sequence of up to four letters, on a local disk and on a
+//! First the small worlds: every sequence of up to four letters, on a local disk and on a
 //! sandbox's directory. Then whole [histories](portcask_core::testing::history), at random and with
 //! failing calls, until there are as many distinct images as were asked for.
 
