@@ -94,6 +94,8 @@ mod tests {
     fn the_first_time_ever_seen_is_believed() {
         let mut clock = Clock::new(0, false);
         assert_eq!(clock.now(None), None);
+        // A clock that was taken away later leaves the time it had shown.
+        assert_eq!(Clock::new(7, false).now(None), Some(7));
         assert_eq!(clock.observe(Some(5)), Some(5));
     }
 }
