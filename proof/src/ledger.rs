@@ -60,6 +60,7 @@ fn parse(line: &str) -> Option<Line> {
 pub struct Tally {
     campaign: &'static str,
     command: String,
+    commit: String,
     began: Instant,
     counts: Map<String, Value>,
 }
@@ -70,6 +71,8 @@ impl Tally {
         Self {
             campaign,
             command: command.into(),
+            // Now: while a long campaign runs, the tree goes on.
+            commit: commit(),
             began: Instant::now(),
             counts: Map::new(),
         }
@@ -101,7 +104,7 @@ impl Tally {
         json!({
             "campaign": self.campaign,
             "date": today(),
-            "commit": commit(),
+            "commit": self.commit,
             "command": self.command,
             "seconds": self.elapsed().as_secs(),
             "counts": self.counts,
