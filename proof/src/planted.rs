@@ -48,7 +48,8 @@ fn search(tally: &mut Tally) -> Result<(), String> {
             caught.check
         );
         println!("{:29}{}", "", bug.deed());
-        tally.add(&format!("{}: {}", bug.deed(), caught.check), caught.runs);
+        let deed = bug.deed().trim_end_matches('.');
+        tally.add(&format!("{deed} ({})", caught.check), caught.runs);
     }
     Ok(())
 }
