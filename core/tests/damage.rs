@@ -307,3 +307,17 @@ fn a_degraded_store_shows_what_was_written_before_the_kill() {
     world.run("flip segment-0000000001 80; flip segment-0000000001 82");
     world.check("get a; get b; put c 3", "a=7 b=2 !Degraded");
 }
+
+/// What stands behind the last whole record of a manifest may be a change that was never finished.
+#[test]
+fn a_closed_store_whose_manifest_goes_on_with_a_broken_record_was_not_closed_cleanly() {
+    let mut world = Script::new();
+    world.run("put a 1; close");
+    let manifest = file("manifest-0000000001");
+    let mut bytes = world.disk.bytes(&manifest).unwrap();
+    bytes.extend_from_slice(&[0x5a; 30]);
+    world.disk.set_bytes(&manifest, &bytes);
+    world.run("open");
+    assert!(!world.store().unwrap().report().clean);
+    world.check("scan", "a=1");
+}

@@ -70,7 +70,7 @@ impl Chapter {
 const INTRODUCTION: &str = "\
 # What was tried to make Portcask lose a write
 
-Every number on this page was counted by a campaign, appended to
+Every count on this page was made by a campaign, appended to
 [the ledger](../proof/ledger.jsonl) with its date, its commit and its command, and put here by
 `cargo xtask reliability`. None is typed by hand, and `cargo xtask test` fails if the page and the
 ledger differ. A commit with a `+` was tried with changes that were not committed yet.
@@ -88,11 +88,11 @@ const CHAPTERS: &[Chapter] = &[
         title: "Crash images",
         runs: Runs::Newest,
         text: "\
-Every sequence of up to four operations out of thirteen (puts and a delete over two keys, batches, an
+Every sequence of up to 4 operations out of 13 (puts and a delete over two keys, batches, an
 expiry, sync, rotation, merge in steps and whole, close and reopen, a killed process, a second opener),
-with three records to a segment, is cut after **every** storage call, and every subset of what was then
-pending is tried where that is at most ten changes: the columns \"every subset\" and \"sampled\" say where
-it was. For sequences of up to two, recovery itself is cut after every call with every subset as well;
+with 3 records to a segment, is cut after **every** storage call, and every subset of what was then
+pending is tried where that is at most 10 changes: the columns \"every subset\" and \"sampled\" say where
+it was. For sequences of up to 2, recovery itself is cut after every call with every subset as well;
 for one image in 97 of the longer ones, with a few. Torn writes, lengths without data and stale blocks
 are sampled at every cut. Then come whole histories of four lives each, with failing calls, wrong clocks
 and cuts within recovery. An image is distinct by a hash of all its names and bytes, with salt, seed and
@@ -299,6 +299,15 @@ fn world_of(what: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The bounds that the words of a chapter name.
+    #[test]
+    fn the_words_say_what_the_campaign_does() {
+        let words = CHAPTERS[0].text;
+        for bound in crate::prove::bounds() {
+            assert!(words.contains(&bound), "{bound:?} is not in:\n{words}");
+        }
+    }
 
     fn line(campaign: &str, counts: &[(&str, u64)]) -> Line {
         Line {

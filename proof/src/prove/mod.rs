@@ -80,6 +80,21 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
     Ok(())
 }
 
+/// The bounds of the small worlds, in the words of the page.
+#[cfg(test)]
+pub(crate) fn bounds() -> [String; 5] {
+    [
+        format!(
+            "up to {LENGTH_MAX} operations out of {}",
+            small::sequences(1)
+        ),
+        format!("{} records to a segment", small::RECORDS_PER_SEGMENT),
+        format!("at most {} changes", small::PENDING_MAX),
+        format!("sequences of up to {}, recovery", small::NESTED_LENGTH),
+        format!("one image in {} of", small::NESTED_SHARE),
+    ]
+}
+
 struct Campaign {
     images: u64,
     seed: u64,

@@ -15,14 +15,16 @@ use portcask_core::testing::world::World;
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
+/// A segment is sealed before it would get more.
+pub const RECORDS_PER_SEGMENT: u64 = 3;
 /// Subsets are taken one by one up to this many pending changes.
-const PENDING_MAX: usize = 10;
+pub const PENDING_MAX: usize = 10;
 /// Where more is pending, this many images stand for all.
 const SAMPLES: u64 = 48;
 /// Sequences up to this length have every recovery cut everywhere as well.
-const NESTED_LENGTH: usize = 2;
+pub const NESTED_LENGTH: usize = 2;
 /// Of the images of longer ones, one in so many.
-const NESTED_SHARE: u64 = 97;
+pub const NESTED_SHARE: u64 = 97;
 /// Milliseconds between two letters, so that a key given [`LIFE_MS`] expires two letters later.
 const TICK_MS: u64 = 4;
 const LIFE_MS: u64 = 7;
@@ -113,7 +115,7 @@ impl<'a> SmallWorlds<'a> {
     fn run(&mut self, number: u64) -> Result<(), String> {
         let steps = self.spell(number);
         let mut world = World::new(1, self.laws);
-        world.records_per_segment = Some(3);
+        world.records_per_segment = Some(RECORDS_PER_SEGMENT);
         let mut from = 0;
         for step in &steps {
             from = world.disk.changes() + usize::from(world.disk.changes() > 0);
