@@ -1,5 +1,6 @@
 //! The seam everything stands on: what the engine asks of a platform, and what it may rely on.
 
+use crate::fallible;
 use crate::prelude::*;
 use core::fmt;
 
@@ -89,6 +90,31 @@ pub trait File {
     /// Fills `into` from `offset`, in one call where the platform can. Returns the bytes read;
     /// fewer than asked means end of file.
     fn pread(&self, offset: u64, into: &mut [u8]) -> Result<usize, StorageError>;
+
+    /// As [`File::pread`] of `bytes` bytes, replacing what `into` held; it ends up as long as what
+    /// was read. `into` has room for them: nothing is allocated here.
+    ///
+    /// A platform that can read into memory nobody wrote to saves filling it with zeros first.
+    fn pread_into(
+        &self,
+        offset: u64,
+        bytes: usize,
+        into: &mut Vec<u8>,
+    ) -> Result<(), StorageError> {
+        fallible::resize(into, bytes).map_err(|_| StorageError::new(ErrorKind::Io))?;
+        let got = self.pread(offset, into)?;
+        into.truncate(got);
+        Ok(())
+    }
+
+    /// A clone for one read. Where many threads count clones of one file, a platform may hand out
+    /// one that they do not all count.
+    fn lend(&self) -> Self
+    where
+        Self: Clone,
+    {
+        self.clone()
+    }
 
     /// Makes the appended bytes and the length survive a power loss.
     fn sync(&self) -> Result<(), StorageError>;

@@ -1,7 +1,7 @@
 //! `Db`: the store as a cloneable handle for many threads.
 //!
 //! ```text
-//!   get, scan, ...    view --- index (read-write lock, held for a look) --- file.pread, no lock
+//!   get, scan, ...    view --- index (striped lock, held for a look) --- file.pread, no lock
 //!   put, batch, ...   writer (a lock around the one engine): append, publish
 //!   Ack::Synced       then commit: one thread syncs for all, outside the writer's lock
 //!   background        expiry, interval sync, marker, merge in small steps that give way
@@ -23,8 +23,10 @@ mod background;
 mod commit;
 mod maintain;
 mod read;
+#[allow(unsafe_code)]
 mod shared;
 mod steady;
+mod stripes;
 mod transaction;
 mod write;
 mod writer;

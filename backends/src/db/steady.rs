@@ -5,6 +5,7 @@
 //! lock that other one could acknowledge bytes that are gone. So a file's syncs are done one at a
 //! time here, and once one has failed all later ones fail.
 
+use super::stripes::{self, Alone};
 use portcask_core::storage::{
     Access, Capabilities, ErrorKind, File, FileName, Host, Storage, StorageError,
 };
@@ -15,9 +16,16 @@ use std::sync::{Arc, Mutex};
 pub(super) struct Steady<S>(pub S);
 
 /// A file whose first failed sync stands for all later ones. Clones share that memory.
-pub(super) struct SteadyFile<F>(Arc<Inner<F>>);
+pub(super) enum SteadyFile<F> {
+    /// What the engine keeps: a share for each stripe of threads.
+    Kept(Arc<[Share<F>]>),
+    /// What a reader has for one read. It counts clones on its stripe's own cache line.
+    Lent(Share<F>),
+}
 
-struct Inner<F> {
+type Share<F> = Arc<Alone<Arc<Inner<F>>>>;
+
+pub(super) struct Inner<F> {
     file: F,
     /// Held during a sync.
     failed: Mutex<Option<StorageError>>,
@@ -25,51 +33,82 @@ struct Inner<F> {
 
 impl<F> SteadyFile<F> {
     fn new(file: F) -> Self {
-        Self(Arc::new(Inner {
+        let inner = Arc::new(Inner {
             file,
             failed: Mutex::new(None),
-        }))
+        });
+        let share = |_| Arc::new(Alone(Arc::clone(&inner)));
+        Self::Kept((0..stripes::count()).map(share).collect())
+    }
+
+    fn inner(&self) -> &Inner<F> {
+        match self {
+            Self::Kept(shares) => &shares[0].0,
+            Self::Lent(share) => &share.0,
+        }
     }
 }
 
 impl<F> Clone for SteadyFile<F> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        match self {
+            Self::Kept(shares) => Self::Kept(Arc::clone(shares)),
+            Self::Lent(share) => Self::Lent(Arc::clone(share)),
+        }
     }
 }
 
 impl<F: File> File for SteadyFile<F> {
     fn append(&self, offset: u64, bytes: &[u8]) -> Result<(), StorageError> {
-        self.0.file.append(offset, bytes)
+        self.inner().file.append(offset, bytes)
     }
 
     fn pread(&self, offset: u64, into: &mut [u8]) -> Result<usize, StorageError> {
-        self.0.file.pread(offset, into)
+        self.inner().file.pread(offset, into)
     }
 
     fn sync(&self) -> Result<(), StorageError> {
-        let Ok(mut failed) = self.0.failed.lock() else {
+        let Ok(mut failed) = self.inner().failed.lock() else {
             let words = "an earlier sync of this file panicked";
             return Err(StorageError::with_detail(ErrorKind::Io, words));
         };
         if let Some(error) = &*failed {
             return Err(error.clone());
         }
-        let done = self.0.file.sync();
+        let done = self.inner().file.sync();
         *failed = done.clone().err();
         done
     }
 
     fn len(&self) -> Result<u64, StorageError> {
-        self.0.file.len()
+        self.inner().file.len()
     }
 
     fn truncate(&self, len: u64) -> Result<(), StorageError> {
-        self.0.file.truncate(len)
+        self.inner().file.truncate(len)
     }
 
     fn preallocate(&self, len: u64) -> Result<(), StorageError> {
-        self.0.file.preallocate(len)
+        self.inner().file.preallocate(len)
+    }
+
+    fn pread_into(
+        &self,
+        offset: u64,
+        bytes: usize,
+        into: &mut Vec<u8>,
+    ) -> Result<(), StorageError> {
+        self.inner().file.pread_into(offset, bytes, into)
+    }
+
+    fn lend(&self) -> Self {
+        match self {
+            Self::Kept(shares) => {
+                let mine = stripes::of_this_thread(shares.len());
+                Self::Lent(Arc::clone(&shares[mine]))
+            }
+            Self::Lent(share) => Self::Lent(Arc::clone(share)),
+        }
     }
 }
 

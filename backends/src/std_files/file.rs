@@ -260,6 +260,35 @@ impl File for StdFile {
         Ok(done)
     }
 
+    fn pread_into(
+        &self,
+        offset: u64,
+        bytes: usize,
+        into: &mut Vec<u8>,
+    ) -> Result<(), StorageError> {
+        // All of the room is read into, so there must not be much more of it than was asked for.
+        let fresh = into.len() < bytes && into.capacity() <= bytes + bytes / 8 + 64;
+        if !fresh || offset > OFFSET_MAX - into.capacity() as u64 {
+            into.resize(bytes, 0);
+            let got = self.pread(offset, into)?;
+            into.truncate(got);
+            return Ok(());
+        }
+        into.clear();
+        while into.len() < bytes {
+            let at = offset + into.len() as u64;
+            if self
+                .handle
+                .call(|file| platform::read_behind(file, into, at))?
+                == 0
+            {
+                break;
+            }
+        }
+        into.truncate(bytes);
+        Ok(())
+    }
+
     fn sync(&self) -> Result<(), StorageError> {
         self.handle.call(fs::File::sync_data)
     }

@@ -1,5 +1,6 @@
 //! What Unix does in its own way: positional calls, directories as files, `flock`, `fallocate`.
 
+use rustix::buffer::spare_capacity;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use std::fs::{File, Metadata, OpenOptions, TryLockError};
@@ -30,6 +31,11 @@ pub(super) fn refuse_surprises(options: &mut OpenOptions) {
 
 pub(super) fn read_at(file: &File, into: &mut [u8], offset: u64) -> io::Result<usize> {
     file.read_at(into, offset)
+}
+
+/// Reads behind what `into` holds, as far as it has room, without filling that with zeros first.
+pub(super) fn read_behind(file: &File, into: &mut Vec<u8>, offset: u64) -> io::Result<usize> {
+    Ok(rustix::io::pread(file, spare_capacity(into), offset)?)
 }
 
 pub(super) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<usize> {

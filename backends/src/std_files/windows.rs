@@ -33,6 +33,15 @@ pub(super) fn read_at(file: &File, into: &mut [u8], offset: u64) -> io::Result<u
     file.seek_read(into, offset)
 }
 
+/// Reads behind what `into` holds, as far as it has room.
+pub(super) fn read_behind(file: &File, into: &mut Vec<u8>, offset: u64) -> io::Result<usize> {
+    let held = into.len();
+    into.resize(into.capacity(), 0);
+    let done = file.seek_read(&mut into[held..], offset);
+    into.truncate(held + done.as_ref().map_or(0, |count| *count));
+    done
+}
+
 /// Moves the file's cursor, which nothing here uses.
 pub(super) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<usize> {
     file.seek_write(bytes, offset)
