@@ -22,6 +22,7 @@ use crate::keydir::{HashKey, Keydir, Place, SizeClass, Slot};
 use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::segment::read::Spot;
+use crate::storage::File;
 use alloc::collections::BTreeSet;
 use core::cell::RefCell;
 use core::ops::Bound;
@@ -146,6 +147,15 @@ pub(crate) enum Located<F> {
     Buffered(Spot<F>, Vec<u8>),
 }
 
+/// What a reader takes away from one look at the index.
+pub(crate) struct Look<F> {
+    pub hash: KeyHash,
+    pub slot: Option<Slot>,
+    pub located: Result<Located<F>>,
+    /// Damage may hide a newer version.
+    pub veiled: Option<Error>,
+}
+
 /// One change of the index, made when its record is in the log.
 pub(crate) struct Publication {
     pub hash: KeyHash,
@@ -164,7 +174,7 @@ pub(crate) enum Change {
     Delete,
 }
 
-impl<F: Clone> Index<F> {
+impl<F: File + Clone> Index<F> {
     pub(crate) fn new(hash_key: [u8; 16], clock: Clock, ordered: bool) -> Self {
         Self {
             keydir: Keydir::new(),
@@ -195,6 +205,17 @@ impl<F: Clone> Index<F> {
         self.keydir.memory_bytes() as u64 + self.ttl.len() as u64 * 16
     }
 
+    /// Finds the record of a key without touching the platform.
+    pub(crate) fn look(&self, hash: KeyHash) -> Look<F> {
+        let slot = self.keydir.get(hash);
+        Look {
+            hash,
+            slot,
+            located: slot.map_or(Ok(Located::Absent), |slot| self.locate_slot(slot)),
+            veiled: self.veil.and_then(|_| self.veiled(slot)),
+        }
+    }
+
     /// Finds the record behind a slot without touching the platform.
     pub(crate) fn locate_slot(&self, slot: Slot) -> Result<Located<F>> {
         let place = slot.place;
@@ -204,7 +225,7 @@ impl<F: Clone> Index<F> {
             return Err(Error::Poisoned);
         }
         let spot = Spot {
-            file: segment.file.clone(),
+            file: segment.file.lend(),
             segment: segment.id,
             site: segment.site,
             offset,

@@ -88,6 +88,13 @@ impl Shard {
         found.slot().filter(|_| found.holds(hash))
     }
 
+    /// Some bits of the entry where the walk to a hash begins.
+    #[inline]
+    pub(super) fn peek(&self, hash: KeyHash) -> u64 {
+        let first = self.entries.get(self.home(hash.hi));
+        first.map_or(0, |entry| entry.hi())
+    }
+
     /// Sets the slot of a hash and answers the one it replaces. Errors only for a new hash.
     pub(super) fn insert(
         &mut self,

@@ -3,13 +3,16 @@
 use crate::error::{Context, Damage, Error, Op, Result};
 use crate::fallible;
 use crate::format::file::names;
-use crate::format::record::{self, Decoded, Head, Site};
+use crate::format::record::{self, Decoded, HEAD_BYTES_MAX, Head, Site};
 use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::storage::{File, FileName};
 
 /// Records at most this long are read without first asking whether the file is that long.
 const UNCHECKED_BYTES: u64 = 1 << 20;
+
+/// From this length on, moving a value costs more than a second call.
+const LONG_BYTES: u64 = 16 << 10;
 
 /// Where a record is, with an open file, so that it can be read without holding the index.
 #[derive(Clone)]
@@ -46,13 +49,41 @@ impl<F: File> Spot<F> {
     /// Reads the record into `buffer` and checks all of it.
     pub(crate) fn read(&self, buffer: &mut Vec<u8>) -> Result<Checked> {
         let wanted = self.wanted_bytes()?;
-        fallible::resize(buffer, wanted)?;
-        let got = self
-            .file
-            .pread(self.offset, buffer)
-            .map_err(|source| Error::storage(Op::Read, Some(self.name()), source))?;
-        buffer.truncate(got);
+        self.read_bytes(self.offset, wanted, buffer)?;
         self.check(buffer)
+    }
+
+    /// Reads the value of `key` alone into `into` and checks the whole record: what pays for the
+    /// second call is that nothing long is moved to the front. `None`, with anything in `into`, for
+    /// a record that is not `key`'s or not whole: [`Spot::read`] says why.
+    pub(crate) fn read_long(&self, key: &[u8], into: &mut Vec<u8>) -> Result<Option<Head>> {
+        let wanted = self.wanted_bytes()?;
+        let mut front = Vec::new();
+        let front_bytes = wanted.min(HEAD_BYTES_MAX + key.len());
+        self.read_bytes(self.offset, front_bytes, &mut front)?;
+        let Ok(Decoded { head, head_bytes }) = record::decode(&front, self.site, self.offset)
+        else {
+            return Ok(None);
+        };
+        let checked = Checked { head, head_bytes };
+        let value = checked.value();
+        if front.get(checked.key()) != Some(key) || value.end > wanted {
+            return Ok(None);
+        }
+        self.read_bytes(self.offset + value.start as u64, value.len(), into)?;
+        let whole = into.len() == value.len() && head.body_is_intact(key, into);
+        Ok(whole.then_some(head))
+    }
+
+    /// Whether [`Spot::read_long`] is the better way to the value.
+    pub(crate) fn is_long(&self) -> bool {
+        self.bytes >= LONG_BYTES
+    }
+
+    fn read_bytes(&self, offset: u64, bytes: usize, into: &mut Vec<u8>) -> Result<()> {
+        fallible::reserve(into, bytes.saturating_sub(into.len()))?;
+        let done = self.file.pread_into(offset, bytes, into);
+        done.map_err(|source| Error::storage(Op::Read, Some(self.name()), source))
     }
 
     /// Checks the record at the start of `bytes`, which were found at this spot.
