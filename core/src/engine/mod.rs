@@ -1,7 +1,7 @@
 //! The engine: one writer's view of a store.
 //!
 //! ```text
-//!   put -> [write]  judge, encode     -> [log] append, sync, rotate -> index: publish
+//!   put -> [write] -> [stage] judge -> [commit] encode -> [log] append, sync -> index: publish
 //!   get -> index: locate -> [read] pread, check, prove the key
 //!   open -> recovery      merge_step -> merge      close -> [log]
 //! ```
@@ -9,20 +9,24 @@
 //! Single-threaded by type: reads take `&self`, writes `&mut self`. Whatever does I/O runs outside
 //! the index cell, so a native front end may share the cell with reader threads.
 
+mod batch;
+mod commit;
 mod hint_log;
 mod log;
 mod maintain;
 mod read;
 mod scan;
+mod stage;
 mod ttl;
 mod write;
 
+pub use batch::Batch;
 pub use log::SyncTicket;
 pub use maintain::Tick;
 pub use read::{Entry, Reader};
 pub use scan::{Entries, KeyPage, Keys, ScanPage};
 pub use ttl::Ttl;
-pub use write::{Batch, Committed};
+pub use write::Committed;
 
 pub(crate) use hint_log::HintLog;
 pub(crate) use log::{
