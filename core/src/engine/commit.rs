@@ -1,8 +1,8 @@
 //! Taking staged records: encode, append, publish, acknowledge, in this order.
 
+use super::Engine;
 use super::stage::Staged;
 use super::write::Committed;
-use super::{Active, Engine};
 use crate::error::{Error, Result};
 use crate::fallible;
 use crate::format::Space;
@@ -13,6 +13,7 @@ use crate::keydir::Place;
 use crate::options::Ack;
 use crate::planted::{Bug, planted};
 use crate::prelude::*;
+use crate::segment::active::Active;
 use crate::storage::Storage;
 
 /// The greatest offset at which a record may start.

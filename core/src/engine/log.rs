@@ -1,23 +1,22 @@
 //! The growing end of the log: the active segment, its buffer, syncing and rotation.
 
-use super::{Engine, HintLog, Role};
+use super::{Engine, Role};
 use crate::error::{Context, Error, Op, Result};
 use crate::fallible;
 use crate::format::file::names;
-use crate::format::file::{FILE_HEADER_BYTES, FileHeader, FileKind, Footer, StoreId};
+use crate::format::file::{FILE_HEADER_BYTES, Footer};
 use crate::format::hint;
 use crate::format::manifest::{Edit, SegmentEntry, SegmentState};
-use crate::format::record::{Head, Kind, Site};
+use crate::format::record::{Head, Kind};
 use crate::index::{IndexCell, Segment};
-use crate::manifest_log::ManifestLog;
+use crate::manifest_log::{ManifestLog, SEQ_BLOCK};
 use crate::merge::Job;
 use crate::planted::{Bug, planted};
 use crate::prelude::*;
-use crate::recovery::may_be_abandoned;
+use crate::segment::active::Active;
+use crate::segment::create::{create_segment, header_of, may_be_abandoned};
+use crate::segment::hint_log::HintLog;
 use crate::storage::{ErrorKind, File, Storage, StorageError};
-
-/// Sequence numbers are reserved in the manifest in blocks of this many (design: 2^24).
-pub(crate) const SEQ_BLOCK: u64 = 1 << 24;
 
 /// Everything that only the one writer has.
 pub(crate) struct WriterState<S: Storage> {
@@ -39,26 +38,6 @@ pub(crate) struct WriterState<S: Storage> {
     pub fenced: Option<u64>,
     /// Reused by every write.
     pub scratch: Vec<u8>,
-}
-
-/// The one segment that grows.
-pub(crate) struct Active<F> {
-    pub slot: u16,
-    pub id: u64,
-    pub file: F,
-    pub site: Site,
-    /// The logical end, buffered bytes included. Never inferred from the file's length.
-    pub end: u64,
-    /// Bytes below this offset survive a power loss. At most `end`, at a record boundary.
-    pub durable: u64,
-    /// Where the last record ends that is not a marker: a marker's own durability needs no telling.
-    pub records_end: u64,
-    /// The durable offset that the newest marker in the file tells.
-    pub marked: u64,
-    pub records: u64,
-    /// An append failed for another reason than space: continue in a new file.
-    pub suspect: bool,
-    pub hint: HintLog<F>,
 }
 
 /// A sync that somebody has to do: [`Engine::begin_sync`] gives it out,
@@ -470,72 +449,5 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             Role::Writer(writer) => Ok(writer),
             Role::Reader(reader) => Err(reader.refusal.clone()),
         }
-    }
-}
-
-/// A new segment file with its header, name synced where that can be done.
-pub(crate) struct Created<F> {
-    pub id: u64,
-    pub file: F,
-    pub site: Site,
-}
-
-/// Creates `segment-<id>`, writes and syncs its header and its name; `None` if something of that
-/// name is there already. After an error the file is gone again, where that can be done.
-pub(crate) fn create_segment<S: Storage>(
-    storage: &S,
-    store: StoreId,
-    id: u64,
-    base_seq: u64,
-    now_ms: u64,
-) -> Result<Option<Created<S::File>>> {
-    let salt = fresh_salt(storage)?;
-    let name = names::segment(id);
-    let file = match storage.create(&name) {
-        Ok(file) => file,
-        Err(error) if error.kind == ErrorKind::Exists => return Ok(None),
-        Err(error) => return Err(Error::storage(Op::Create, Some(name), error)),
-    };
-    let site = Site { salt, base_seq };
-    let header = header_of(id, site, store, now_ms).encode();
-    let written = file
-        .append(0, &header)
-        .during(Op::Append, name)
-        .and_then(|()| file.sync().during(Op::Sync, name))
-        .and_then(|()| sync_names(storage));
-    if let Err(error) = written {
-        let _ = storage.remove(&name);
-        return Err(error);
-    }
-    Ok(Some(Created { id, file, site }))
-}
-
-/// Makes names durable where the platform can; where it cannot, the report has said so.
-pub(crate) fn sync_names<S: Storage>(storage: &S) -> Result<()> {
-    if planted(Bug::DirectorySyncSkipped) {
-        return Ok(());
-    }
-    match storage.sync_namespace() {
-        Err(error) if error.kind == ErrorKind::Unsupported => Ok(()),
-        done => done.during_any(Op::SyncNamespace),
-    }
-}
-
-pub(crate) fn fresh_salt<S: Storage>(storage: &S) -> Result<u64> {
-    let bytes = storage.entropy().during_any(Op::Entropy)?;
-    let (salt, _) = bytes.split_at(8);
-    Ok(u64::from_le_bytes(salt.try_into().unwrap_or_default()))
-}
-
-pub(crate) fn header_of(id: u64, site: Site, store: StoreId, now_ms: u64) -> FileHeader {
-    FileHeader {
-        kind: FileKind::Segment,
-        required: 0,
-        optional: 0,
-        id,
-        salt: site.salt,
-        store,
-        created_ms: now_ms,
-        base_seq: site.base_seq,
     }
 }

@@ -11,7 +11,6 @@
 
 mod batch;
 mod commit;
-mod hint_log;
 mod log;
 mod maintain;
 mod read;
@@ -28,11 +27,7 @@ pub use scan::{Entries, KeyPage, Keys, ScanPage};
 pub use ttl::Ttl;
 pub use write::Committed;
 
-pub(crate) use hint_log::HintLog;
-pub(crate) use log::{
-    Active, SEQ_BLOCK, WriterState, create_segment, fresh_salt, header_of, sync_names,
-};
-pub(crate) use read::read_located;
+pub(crate) use log::WriterState;
 
 use crate::error::{Error, Result};
 use crate::format::file::StoreId;

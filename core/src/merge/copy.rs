@@ -1,7 +1,7 @@
 //! Copying: each record of the inputs is kept, cut down to a tombstone, or dropped.
 
 use super::job::{Job, Output, Phase};
-use crate::engine::{Engine, HintLog, create_segment};
+use crate::engine::Engine;
 use crate::error::{Damage, Error, Result};
 use crate::fallible;
 use crate::format::file::FILE_HEADER_BYTES;
@@ -14,6 +14,8 @@ use crate::keydir::Place;
 use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::segment::append::Appender;
+use crate::segment::create::create_segment;
+use crate::segment::hint_log::HintLog;
 use crate::segment::walk::{Found, State, Step, Walker};
 use crate::storage::Storage;
 

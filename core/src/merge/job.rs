@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use super::plan::Facts;
 use super::{MergeProgress, MergeReport};
-use crate::engine::{Engine, HintLog};
+use crate::engine::Engine;
 use crate::error::{Damage, Error, Result};
 use crate::fallible;
 use crate::format::file::FILE_HEADER_BYTES;
@@ -14,6 +14,7 @@ use crate::format::record::Site;
 use crate::index::IndexCell;
 use crate::prelude::*;
 use crate::segment::append::Appender;
+use crate::segment::hint_log::HintLog;
 use crate::segment::walk::Found;
 use crate::storage::Storage;
 

@@ -1,7 +1,7 @@
 //! Committing the copies, pointing the keys at them, and letting the inputs go.
 
 use super::job::{Job, Phase};
-use crate::engine::{Engine, header_of};
+use crate::engine::Engine;
 use crate::error::{Context, Error, Op, Result};
 use crate::fallible;
 use crate::format::file::names;
@@ -11,6 +11,7 @@ use crate::index::{IndexCell, Segment};
 use crate::keydir::{Place, SizeClass, Slot};
 use crate::planted::{Bug, planted};
 use crate::prelude::*;
+use crate::segment::create::{header_of, sync_names};
 use crate::segment::walk::{State, Step, Walker};
 use crate::storage::{File, Storage};
 
@@ -54,7 +55,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             };
             fallible::push(&mut entries, entry)?;
         }
-        crate::engine::sync_names(&self.storage)?;
+        sync_names(&self.storage)?;
         let floor = self.state().history_floor.max(job.dropped_seq);
         self.observe_clock();
         let clock_ms = self.index.read(|index| index.clock.floor_ms());

@@ -11,7 +11,6 @@
 //! A tail that cannot be read is neither cut nor copied; the store then opens degraded.
 
 use super::replay::{Counted, Opened, Replay, is_own_footer};
-use crate::engine::{Active, HintLog, create_segment};
 use crate::error::{Context, Damage, Error, Op, Result};
 use crate::format::file::names;
 use crate::format::file::{FILE_HEADER_BYTES, FOOTER_BYTES};
@@ -21,7 +20,10 @@ use crate::index::Segment;
 use crate::manifest_log::ManifestLog;
 use crate::planted::{Bug, planted};
 use crate::prelude::*;
+use crate::segment::active::Active;
 use crate::segment::append::Appender;
+use crate::segment::create::create_segment;
+use crate::segment::hint_log::HintLog;
 use crate::segment::walk::{Found, Gap, State, Step, Walker};
 use crate::storage::{File, Storage};
 

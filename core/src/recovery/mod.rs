@@ -16,13 +16,12 @@ mod salvaged;
 mod writer;
 
 pub(crate) use reader::load_reader;
-pub(crate) use writer::may_be_abandoned;
 
-use crate::engine::{Engine, HintLog};
+use crate::engine::Engine;
 use crate::error::{Damage, Error, Result};
 use crate::fallible;
 use crate::format::file::names;
-use crate::format::file::{FILE_HEADER_BYTES, FileHeader, FileKind, StoreId};
+use crate::format::file::{FILE_HEADER_BYTES, FileHeader, FileKind};
 use crate::format::manifest::{SegmentEntry, SegmentState, State};
 use crate::format::record::{Kind, Site};
 use crate::index::IndexCell;
@@ -203,24 +202,5 @@ fn no_manifest(names: &[FileName]) -> Error {
         Error::NoStore
     } else {
         Error::NoManifest { segments }
-    }
-}
-
-/// A hint that continues where the replay stopped reading it.
-pub(crate) fn resume_hint<S: Storage>(
-    storage: &S,
-    store: StoreId,
-    segment: u64,
-    salt: u64,
-    at: Option<(u64, u64)>,
-) -> HintLog<S::File> {
-    match at {
-        None => HintLog::new(storage, store, segment, salt, storage.now_ms().unwrap_or(0)),
-        Some((end, covered)) => {
-            let file = storage.open(&names::hint(segment), Access::Write).ok();
-            // A torn block must not be taken for damage of what is written over it.
-            let file = file.filter(|file| file.truncate(end).is_ok());
-            HintLog::at(file, salt, end, covered)
-        }
     }
 }

@@ -1,8 +1,6 @@
 //! Filling the index from segments, oldest first: from hints where they are valid, else record by
 //! record.
 
-use super::resume_hint;
-use crate::engine::{HintLog, read_located};
 use crate::error::{Damage, Error, Op, Result};
 use crate::fallible;
 use crate::format::file::names;
@@ -18,6 +16,7 @@ use crate::keydir::Place;
 use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::report::{DamageReport, RecoveryReport};
+use crate::segment::hint_log::HintLog;
 use crate::segment::walk::{Found, Gap, State, Step, Walker};
 use crate::storage::{Access, ErrorKind, File, Storage};
 
@@ -206,7 +205,7 @@ impl<'a, S: Storage> Replay<'a, S> {
         let complete = covered == to;
         let mut hint = (self.writes_hints && (!complete || hint_out.is_some())).then(|| {
             let at = hint_end.map(|end| (end, covered));
-            resume_hint(self.storage, self.store, opened.id, opened.site.salt, at)
+            HintLog::resume(self.storage, self.store, opened.id, opened.site.salt, at)
         });
         let name = names::segment(opened.id);
         let mut walker = Walker::new(opened.file.clone(), name, opened.site, covered, to);
@@ -509,7 +508,7 @@ impl<'a, S: Storage> Replay<'a, S> {
         let mut unread = Vec::new();
         for (hash, slot) in self.index.keydir.scan(0) {
             let located = self.index.locate_slot(slot);
-            match located.and_then(|located| read_located(located, &mut buffer)) {
+            match located.and_then(|located| located.read(&mut buffer)) {
                 Ok(Some((_, checked))) if checked.head.kind == Kind::Put => {
                     let key = fallible::copy(&buffer[checked.key()])?;
                     fallible::insert_sorted(&mut ordered, key)?;

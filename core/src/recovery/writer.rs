@@ -4,18 +4,20 @@ use super::reader::{self, ReaderParts};
 use super::replay::Replay;
 use super::{active, active_entry, highest_segment_id, no_manifest, salvaged, settle};
 use crate::clock::Clock;
-use crate::engine::{Active, Engine, Role, SEQ_BLOCK, WriterState, fresh_salt, sync_names};
+use crate::engine::{Engine, Role, WriterState};
 use crate::error::{Context, Damage, Error, Op, Result};
 use crate::fallible;
 use crate::format::file::names;
 use crate::format::file::{FILE_HEADER_BYTES, FileHeader, HeaderDamage, StoreId};
 use crate::format::manifest::{Edit, EditDamage, State};
 use crate::index::{Index, IndexCell};
-use crate::manifest_log::{self, ManifestLog, Survey};
+use crate::manifest_log::{self, ManifestLog, SEQ_BLOCK, Survey};
 use crate::options::Options;
 use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::report::RecoveryReport;
+use crate::segment::active::Active;
+use crate::segment::create::{fresh_salt, may_be_abandoned, sync_names};
 use crate::storage::{Access, ErrorKind, File, FileName, Storage};
 
 /// Opens for writing: claims the next manifest, recovers, commits what was recovered.
@@ -319,21 +321,4 @@ impl<S: Storage> Replay<'_, S> {
         }
         Ok((fresh.active, next))
     }
-}
-
-/// Whether the file of a pending id may be deleted: not if somebody else put one there. An error if
-/// it cannot be looked at.
-pub(crate) fn may_be_abandoned<S: Storage>(storage: &S, store: StoreId, id: u64) -> Result<bool> {
-    let name = names::segment(id);
-    let file = match storage.open(&name, Access::Read) {
-        Ok(file) => file,
-        Err(error) if error.kind == ErrorKind::NotFound => return Ok(true),
-        // A directory or a link of that name.
-        Err(_) if matches!(storage.exists(&name), Ok(false)) => return Ok(false),
-        Err(error) => return Err(Error::storage(Op::Open, Some(name), error)),
-    };
-    let mut header = [0; FILE_HEADER_BYTES];
-    let got = file.pread(0, &mut header).during(Op::Read, name)?;
-    let blank = header[..got].iter().all(|byte| *byte == 0);
-    Ok(blank || FileHeader::decode(&header[..got]).is_ok_and(|h| (h.store, h.id) == (store, id)))
 }
