@@ -149,30 +149,6 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         }
     }
 
-    /// Takes bytes into the tail; flushes it when it is full.
-    fn append_buffered(&mut self, bytes: &[u8]) -> Result<()> {
-        let held = self.index.read(|index| index.tail.bytes.len());
-        if held > 0 && held + bytes.len() > self.options.buffer_bytes {
-            self.flush_tail()?;
-        }
-        let active = &mut self.writer_mut()?.active;
-        let (slot, end) = (active.slot, active.end);
-        self.index.write(|index| {
-            let tail = &mut index.tail;
-            if tail.bytes.is_empty() {
-                tail.segment = slot;
-                tail.start = end;
-            }
-            fallible::extend(&mut tail.bytes, bytes)?;
-            if let Some(segment) = index.segment_mut(slot) {
-                segment.end = end + bytes.len() as u64;
-            }
-            Ok::<_, Error>(())
-        })?;
-        self.writer_mut()?.active.end = end + bytes.len() as u64;
-        Ok(())
-    }
-
     fn publish(&self, published: &[Publication], staged: &[Staged<'_>]) -> Result<()> {
         self.index.write(|index| {
             for (it, op) in published.iter().zip(staged) {

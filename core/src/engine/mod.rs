@@ -3,7 +3,7 @@
 //! ```text
 //!   put -> [write] -> [stage] judge -> [commit] encode -> [log] append, sync -> index: publish
 //!   get -> index: locate -> [read] pread, check, prove the key
-//!   open -> recovery      merge_step -> merge      close -> [log]
+//!   open -> recovery      merge_step -> merge      close -> [maintain]
 //! ```
 //!
 //! Single-threaded by type: reads take `&self`, writes `&mut self`. Whatever does I/O runs outside
@@ -14,10 +14,12 @@ mod commit;
 mod log;
 mod maintain;
 mod read;
+mod rotate;
 mod scan;
 mod stage;
 mod ttl;
 mod write;
+mod writer;
 
 pub use batch::Batch;
 pub use log::SyncTicket;
@@ -27,7 +29,7 @@ pub use scan::{Entries, KeyPage, Keys, ScanPage};
 pub use ttl::Ttl;
 pub use write::Committed;
 
-pub(crate) use log::WriterState;
+pub(crate) use writer::WriterState;
 
 use crate::error::{Error, Result};
 use crate::format::file::StoreId;
