@@ -59,7 +59,6 @@ fn settle<S: Storage>(
     options: &Options,
     state: &State,
     names: &[FileName],
-    suspect: bool,
     manifests: Places,
 ) -> Result<()> {
     replay.report.namespace_sync = replay.storage.capabilities().namespace_sync;
@@ -75,7 +74,7 @@ fn settle<S: Storage>(
     for place in manifests.undecided {
         replay.report.doubt(place)?;
     }
-    replay.report.clean &= !(suspect || lost_state);
+    replay.report.clean &= !lost_state;
     replay.report.stepped_back = lost_state;
     replay.report.degraded = replay.index.veil.is_some();
     if options.mode == OpenMode::Strict {

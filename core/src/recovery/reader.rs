@@ -36,16 +36,12 @@ pub(crate) fn load_reader<S: Storage>(
     loop {
         let names = storage.list().during_any(Op::List)?;
         let survey = manifest_log::survey(storage, &names, u64::MAX)?;
-        let Survey {
-            newest,
-            skipped,
-            places,
-        } = survey;
+        let Survey { newest, places } = survey;
         let Some(loaded) = newest else {
             return Err(no_manifest(&names));
         };
         let before = (loaded.epoch, loaded.state.try_clone()?);
-        let parts = load_view(storage, options, &names, loaded, (skipped, places));
+        let parts = load_view(storage, options, &names, loaded, places);
         let unsettled = match &parts {
             Ok(parts) => !parts.report.damages.is_empty() || !parts.report.orphans.is_empty(),
             Err(_) => true,
@@ -71,26 +67,18 @@ fn load_view<S: Storage>(
     options: &Options,
     names: &[FileName],
     loaded: Loaded,
-    (skipped, manifests): (bool, Places),
+    manifests: Places,
 ) -> Result<ReaderParts<S::File>> {
     let clock = Clock::new(loaded.state.clock_ms, options.trust_clock);
     let index = Index::new(loaded.state.hash_key, clock, options.ordered_index);
     let mut replay = Replay::new(storage, index, loaded.store, false);
     replay.report.epoch = loaded.epoch;
-    let suspect = skipped || loaded.trailing;
-    replay.report.clean = loaded.state.clean && !suspect;
+    replay.report.clean = loaded.is_clean();
     replay.sealed(&loaded.state)?;
     if let Some(entry) = active_entry(&loaded.state) {
         replay.active_in_place(entry, replay.report.clean)?;
     }
-    settle(
-        &mut replay,
-        options,
-        &loaded.state,
-        names,
-        suspect,
-        manifests,
-    )?;
+    settle(&mut replay, options, &loaded.state, names, manifests)?;
     let (index, report) = replay.finish(&loaded.state)?;
     Ok(ReaderParts {
         index,

@@ -11,7 +11,7 @@ use crate::format::file::names;
 use crate::format::file::{FILE_HEADER_BYTES, FileHeader, HeaderDamage, StoreId};
 use crate::format::manifest::{Edit, EditDamage, State};
 use crate::index::{Index, IndexCell};
-use crate::manifest_log::{self, ManifestLog, SEQ_BLOCK, Survey};
+use crate::manifest_log::{self, Loaded, ManifestLog, SEQ_BLOCK, Survey};
 use crate::options::Options;
 use crate::planted::{Bug, planted};
 use crate::prelude::*;
@@ -138,23 +138,16 @@ fn take_over<S: Storage>(
     // Only now: whatever an older writer acknowledged is visible, and it can acknowledge no more.
     let names = storage.list().during_any(Op::List)?;
     let survey = manifest_log::survey(storage, &names, epoch)?;
-    let Survey {
-        newest,
-        skipped,
-        places,
-    } = survey;
+    let Survey { newest, places } = survey;
     let created = newest.is_none();
-    let (store, mut state, suspect, previous) = match newest {
-        Some(loaded) => (
-            loaded.store,
-            loaded.state,
-            skipped || loaded.trailing,
-            loaded.epoch,
-        ),
+    // A store that was just created has nothing to recover.
+    let clean = newest.as_ref().is_none_or(Loaded::is_clean);
+    let (store, mut state, previous) = match newest {
+        Some(loaded) => (loaded.store, loaded.state, loaded.epoch),
         None => {
             let hash_key = storage.entropy().during_any(Op::Entropy)?;
             let id = storage.entropy().during_any(Op::Entropy)?;
-            (StoreId(id), State::new(hash_key), false, 0)
+            (StoreId(id), State::new(hash_key), 0)
         }
     };
     if planted(Bug::OrphanAdopted) {
@@ -172,14 +165,14 @@ fn take_over<S: Storage>(
     let mut replay = Replay::new(storage, index, store, true);
     replay.report.epoch = epoch;
     replay.report.created = created;
-    replay.report.clean = created || (state.clean && !suspect);
+    replay.report.clean = clean;
     replay.sealed(&state)?;
 
     let outcome = match active_entry(&state) {
         Some(entry) => replay.active_for_writer(entry, replay.report.clean)?,
         None => active::Outcome::None,
     };
-    settle(&mut replay, options, &state, &names, suspect, places)?;
+    settle(&mut replay, options, &state, &names, places)?;
     if replay.report.degraded {
         replay.give_up_writing(&outcome)?;
         let (index, report) = replay.finish(&state)?;
