@@ -15,16 +15,15 @@ mod replay;
 mod salvaged;
 mod writer;
 
-pub(crate) use reader::load_reader;
+pub(crate) use reader::{ReaderParts, load_reader};
+pub(crate) use writer::WriterParts;
 
-use crate::engine::Engine;
 use crate::error::{Damage, Error, Result};
 use crate::fallible;
 use crate::format::file::names;
 use crate::format::file::{FILE_HEADER_BYTES, FileHeader, FileKind};
 use crate::format::manifest::{SegmentEntry, SegmentState, State};
 use crate::format::record::{Kind, Site};
-use crate::index::IndexCell;
 use crate::manifest_log::Places;
 use crate::options::{OpenAccess, OpenMode, Options};
 use crate::prelude::*;
@@ -35,21 +34,25 @@ use replay::Replay;
 /// Ids and epochs from here on are not ours: a stray file may have any name.
 const STRAY_ID: u64 = 1 << 62;
 
-/// Opens a store as the options say.
-pub(crate) fn open<S: Storage, C: IndexCell<S::File>>(
-    storage: S,
-    options: Options,
-) -> Result<Engine<S, C>> {
-    if options.mode == OpenMode::Salvage {
-        let loaded = salvaged::load(&storage, &options)?;
-        return Ok(reader::engine(storage, options, loaded));
-    }
-    match options.access {
-        OpenAccess::ReadWrite => writer::open(storage, options),
-        OpenAccess::ReadOnly => {
-            let loaded = load_reader(&storage, &options)?;
-            Ok(reader::engine(storage, options, loaded))
-        }
+/// What an opening made of a store.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "made once, and taken apart at once"
+)]
+pub(crate) enum Recovered<S: Storage> {
+    /// For reading only: asked for, or because damage hides keys. Then older writers are fenced and
+    /// hints may have grown; nothing that holds data was changed.
+    Reader(ReaderParts<S::File>),
+    /// This opener is the writer.
+    Writer(WriterParts<S>),
+}
+
+/// Recovers a store as the options say.
+pub(crate) fn open<S: Storage>(storage: &S, options: &Options) -> Result<Recovered<S>> {
+    match (options.mode, options.access) {
+        (OpenMode::Salvage, _) => salvaged::load(storage, options).map(Recovered::Reader),
+        (_, OpenAccess::ReadWrite) => writer::open(storage, options),
+        (_, OpenAccess::ReadOnly) => load_reader(storage, options).map(Recovered::Reader),
     }
 }
 

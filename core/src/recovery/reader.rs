@@ -4,13 +4,12 @@
 use super::replay::Replay;
 use super::{active_entry, no_manifest, settle};
 use crate::clock::Clock;
-use crate::engine::{Engine, ReaderState, Role};
-use crate::error::{Context, Error, Op, Result};
+use crate::error::{Context, Op, Result};
 use crate::format::file::StoreId;
 use crate::format::manifest::State;
-use crate::index::{Index, IndexCell};
+use crate::index::Index;
 use crate::manifest_log::{self, Loaded, Places, Survey};
-use crate::options::{OpenAccess, Options};
+use crate::options::Options;
 use crate::prelude::*;
 use crate::report::RecoveryReport;
 use crate::storage::{FileName, Storage};
@@ -87,36 +86,4 @@ fn load_view<S: Storage>(
         state: loaded.state,
         epoch: loaded.epoch,
     })
-}
-
-/// The engine of a reader.
-pub(super) fn engine<S: Storage, C: IndexCell<S::File>>(
-    storage: S,
-    options: Options,
-    parts: ReaderParts<S::File>,
-) -> Engine<S, C> {
-    let refusal = match first_damage(&parts.report) {
-        Some((file, offset)) if options.access == OpenAccess::ReadWrite => {
-            Error::Degraded { file, offset }
-        }
-        _ => Error::ReadOnly,
-    };
-    Engine {
-        storage,
-        options,
-        index: C::new(parts.index),
-        report: parts.report,
-        store: parts.store,
-        role: Role::Reader(Box::new(ReaderState {
-            state: parts.state,
-            epoch: parts.epoch,
-            refusal,
-            shares_index: false,
-        })),
-    }
-}
-
-fn first_damage(report: &RecoveryReport) -> Option<(FileName, u64)> {
-    let damage = report.damages.first().map(|d| (d.file, d.offset));
-    damage.or_else(|| report.orphans.first().map(|name| (*name, 0)))
 }
