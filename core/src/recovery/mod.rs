@@ -4,12 +4,15 @@
 //!   writer: claim manifest n+1, fence the older ones    reader: nothing
 //!           newest valid manifest -> the set of files, their order and valid lengths
 //!           sealed segments:  [replay] hints, else records          (damage: reported, named)
-//!           active segment:   [active] below the durable marker as sealed; above it the longest
-//!                             whole prefix, rewritten to a new segment and synced before trusted
+//!           active segment:   [divide] below the durable marker as sealed; above it the longest
+//!                             whole prefix, [active] rewritten to a new segment and synced before trusted
 //!           writer: the new state into the manifest, synced; only then old files are removed
 //! ```
 
 mod active;
+mod divide;
+mod from_hint;
+mod opened;
 mod reader;
 mod replay;
 mod salvaged;
