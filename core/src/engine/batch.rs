@@ -8,8 +8,8 @@ use crate::prelude::*;
 /// Writes that are taken together or not at all, also across a crash.
 ///
 /// Operations apply in the order they were added; conditions are judged before any of them. A batch
-/// that there was no memory to add to is refused as a whole, with [`Error::OutOfMemory`], when it
-/// is written.
+/// that there was no memory to add to is refused as a whole, with
+/// [`Error::OutOfMemory`](crate::Error::OutOfMemory), when it is written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
     pub(crate) ops: Vec<BatchOp>,
