@@ -21,7 +21,7 @@ use crate::format::{KeyHash, Space};
 use crate::keydir::{HashKey, Keydir, Place, SizeClass, Slot};
 use crate::planted::{Bug, planted};
 use crate::prelude::*;
-use crate::segment::read::Spot;
+use crate::segment::read::{Located, Spot};
 use crate::storage::File;
 use alloc::collections::BTreeSet;
 use core::cell::RefCell;
@@ -129,22 +129,28 @@ pub(crate) struct Tail {
     pub bytes: Vec<u8>,
 }
 
+impl Tail {
+    /// Takes in what follows: bytes that belong at `offset`.
+    pub(crate) fn extend(
+        &mut self,
+        segment: u16,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<(), OutOfMemory> {
+        if self.bytes.is_empty() {
+            self.segment = segment;
+            self.start = offset;
+        }
+        fallible::extend(&mut self.bytes, bytes)
+    }
+}
+
 /// Where damage begins that hides keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Veil {
     pub segment: u64,
     pub rank: u32,
     pub offset: u64,
-}
-
-/// Where a key's record is.
-pub(crate) enum Located<F> {
-    /// The key has no record.
-    Absent,
-    /// In a file.
-    Filed(Spot<F>),
-    /// Still in memory; the bytes start with the record.
-    Buffered(Spot<F>, Vec<u8>),
 }
 
 /// What a reader takes away from one look at the index.
@@ -257,6 +263,13 @@ impl<F: File + Clone> Index<F> {
             file: names::segment(veil.segment),
             offset: veil.offset,
         })
+    }
+
+    /// The records of a segment end here now.
+    pub(crate) fn goes_to(&mut self, slot: u16, end: u64) {
+        if let Some(segment) = self.segment_mut(slot) {
+            segment.end = end;
+        }
     }
 
     /// Makes a record that is in the log the truth about its key.

@@ -5,7 +5,7 @@ use super::steady::{Steady, SteadyFile};
 use portcask_core::{Engine, Error, Result, Storage};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, TryLockError};
 
 /// The engine as the handle keeps it.
 pub(super) type Held<S> = Engine<Steady<S>, Shared<SteadyFile<<S as Storage>::File>>>;
@@ -34,9 +34,16 @@ impl<S: Storage> Writer<S> {
     /// was doing then is unknown, so that only a new opening can tell.
     pub(super) fn with<R>(&self, deed: impl FnOnce(&mut Held<S>) -> R) -> Result<R> {
         self.refuse_reentry()?;
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        let locked = self.engine.lock();
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        let locked = match self.engine.try_lock() {
+            Err(TryLockError::WouldBlock) => {
+                self.waiting.fetch_add(1, Ordering::Relaxed);
+                let locked = self.engine.lock();
+                self.waiting.fetch_sub(1, Ordering::Relaxed);
+                locked
+            }
+            Err(TryLockError::Poisoned(poisoned)) => Err(poisoned),
+            Ok(engine) => Ok(engine),
+        };
         let mut engine = locked.map_err(|_| Error::Poisoned)?;
         engine.as_deref_mut().map(deed).ok_or(Error::Closed)
     }

@@ -1,13 +1,13 @@
 //! Gets: locate under the index cell, read outside of it, check everything, prove the key.
 
-use super::Engine;
+use super::{Engine, Role};
 use crate::error::{Error, Result};
 use crate::fallible;
 use crate::format::{KeyHash, Space};
-use crate::index::{IndexCell, Located, Look};
+use crate::index::{IndexCell, Look};
 use crate::keydir::Slot;
 use crate::prelude::*;
-use crate::segment::read::{Checked, Spot};
+use crate::segment::read::{Checked, Located};
 use crate::storage::{ErrorKind, File, Host, Storage};
 
 /// How often a reader looks again when a file vanished between the look and the read.
@@ -108,7 +108,7 @@ impl<H: Host, C> Reader<'_, H, C> {
             {
                 return Ok(Some(head.expiry_ms));
             }
-            let Some(checked) = read_proven(located, key, into)? else {
+            let Some(checked) = located.read_proven(key, into)? else {
                 return Ok(None);
             };
             into.truncate(checked.value().end);
@@ -132,7 +132,7 @@ impl<H: Host, C> Reader<'_, H, C> {
     where
         C: IndexCell<F>,
     {
-        let read = |located| read_proven(located, key, buffer);
+        let read = |located: Located<F>| located.read_proven(key, buffer);
         let found = self.search(space, key, None, read)?;
         Ok(found.filter(|checked| self.is_alive(checked.head.expiry_ms)))
     }
@@ -203,38 +203,6 @@ impl<H: Host, C> Reader<'_, H, C> {
     }
 }
 
-/// Reads and checks a located record.
-pub(crate) fn read_located<F: File>(
-    located: Located<F>,
-    buffer: &mut Vec<u8>,
-) -> Result<Option<(Spot<F>, Checked)>> {
-    match located {
-        Located::Absent => Ok(None),
-        Located::Filed(spot) => {
-            let checked = spot.read(buffer)?;
-            Ok(Some((spot, checked)))
-        }
-        Located::Buffered(spot, bytes) => {
-            *buffer = bytes;
-            let checked = spot.check(buffer)?;
-            Ok(Some((spot, checked)))
-        }
-    }
-}
-
-/// As [`read_located`], for a record that must be `key`'s.
-fn read_proven<F: File>(
-    located: Located<F>,
-    key: &[u8],
-    buffer: &mut Vec<u8>,
-) -> Result<Option<Checked>> {
-    let Some((spot, checked)) = read_located(located, buffer)? else {
-        return Ok(None);
-    };
-    spot.prove_key(&checked, buffer, key)?;
-    Ok(Some(checked))
-}
-
 impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// The value of a key, or `None`.
     ///
@@ -282,7 +250,12 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     }
 
     pub(crate) fn hash(&self, space: Space, key: &[u8]) -> KeyHash {
-        self.index.read(|index| index.hash_key.hash(space, key))
+        let hash_key = match &self.role {
+            Role::Writer(writer) => writer.hash_key,
+            // A reader's index may be exchanged for another store's.
+            Role::Reader(_) => self.index.read(|index| index.hash_key),
+        };
+        hash_key.hash(space, key)
     }
 
     /// The sequence number and expiry of a key's living version, verified on disk.
@@ -301,7 +274,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     pub(crate) fn version_at(&self, slot: Slot, key: &[u8]) -> Result<(u64, Option<u64>)> {
         let mut buffer = Vec::new();
         let located = self.index.read(|index| index.locate_slot(slot))?;
-        let Some((spot, checked)) = read_located(located, &mut buffer)? else {
+        let Some((spot, checked)) = located.read(&mut buffer)? else {
             return Err(Error::Changed);
         };
         spot.prove_key(&checked, &buffer, key)?;
