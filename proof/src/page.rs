@@ -90,8 +90,8 @@ const CHAPTERS: &[Chapter] = &[
         text: "\
 Every sequence of up to 4 operations out of 13 (puts and a delete over two keys, batches, an
 expiry, sync, rotation, merge in steps and whole, close and reopen, a killed process, a second opener),
-with 3 records to a segment, is cut after **every** storage call that changes anything, and every subset of what was then
-pending is tried where that is at most 10 changes: the columns \"every subset\" and \"sampled\" say where
+with 3 records to a segment, is cut after **every** storage call that changes anything, and every subset
+of what was then pending is tried where that is at most 10 changes: the columns \"every subset\" and \"sampled\" say where
 it was. For sequences of up to 2, recovery itself is cut after every such call as well, with every subset up
 to 1,024 of them; for one image in 97 of the longer ones, with a few. Torn writes, lengths without data and stale blocks
 are sampled at every cut. Then come whole histories of four lives each, with failing calls, wrong clocks
