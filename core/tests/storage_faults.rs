@@ -54,6 +54,20 @@ fn s18_any_subset_of_the_inputs_may_come_back() {
     }
 }
 
+#[test]
+fn a_refused_clear_loses_no_merge_that_was_committed_and_not_yet_published() {
+    for steps in 1..8 {
+        let mut world = Script::new();
+        world.run("put a 1; put b 1; rotate; put a 2; put c 1; rotate; put d 1");
+        for _ in 0..steps {
+            world.run("step 100000");
+        }
+        world.check("fail create; clear; heal", "!Storage");
+        // The next merge must not take for dead what the first one has not repointed.
+        world.check("rotate; merge; kill; scan; verify", "a=2 b=1 c=1 d=1 sound");
+    }
+}
+
 /// Every name is as it was first made since the last sync of names; all bytes are there.
 struct NamesOnceMade;
 
