@@ -490,3 +490,23 @@ fn s33_a_directory_that_lost_its_files_is_not_a_new_store() {
     let read_only: Result<Store, _> = Engine::open(world.disk.clone(), Options::read_only());
     assert!(read_only.is_err());
 }
+
+#[test]
+fn a_merge_of_a_writer_that_was_taken_over_leaves_nothing_that_looks_like_a_newer_state() {
+    for steps in 0..6 {
+        let disk = SimDisk::with_laws(1, Laws::GUEST);
+        let mut first = Script::on(disk.clone());
+        first.options.segment_bytes = 1 << 20;
+        for key in ["a", "b", "c", "d"] {
+            first.run(&format!("put {key} v*700000; rotate"));
+        }
+        assert_eq!(first.store().unwrap().begin_merge_all(), Ok(true));
+        let mut second = Script::on(disk.clone());
+        second.check("len", "4");
+        for _ in 0..steps {
+            let _ = first.store().unwrap().merge_step(10);
+        }
+        drop(first);
+        second.check("close; report; put e 1; len", "clean 5");
+    }
+}
