@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Script, check, file};
+use common::{NOW_MS, Script, check, file};
 use portcask_core::format::file::FILE_HEADER_BYTES;
 use portcask_core::storage::Capabilities;
 use portcask_core::testing::sim::{Kept, Laws, Luck, NothingKept, SimDisk};
@@ -254,6 +254,18 @@ fn s53_a_clock_that_went_back_neither_reorders_nor_revives() {
     world.run("put k 1; put t x ttl=50; wait 100; put k 2");
     world.check("get t; clock 1000; get t; put k 3; get k", "t? t? k=3");
     world.check("close; get k; get t; tick; len", "k=3 t? 1");
+}
+
+#[test]
+fn s34_a_clock_that_went_back_does_not_put_off_the_interval_sync() {
+    let mut world = Script::new();
+    world.options.sync_every_ms = Some(100);
+    world.run("put a 1");
+    world.run(&format!("clock {}", NOW_MS - 3_600_000));
+    // By a tick, then by a write.
+    world.check("put b 1; wait 100; tick; cut; scan", "a=1 b=1");
+    world.run(&format!("clock {}", NOW_MS - 7_200_000));
+    world.check("put c 1; wait 100; put d 1; cut; scan", "a=1 b=1 c=1 d=1");
 }
 
 #[test]

@@ -568,7 +568,9 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         Ok(())
     }
 
-    fn sync_is_due(&self) -> bool {
+    /// Whether the interval has passed since the last sync. A clock that was set back cannot tell, and
+    /// waiting until it has caught up would be far longer than was asked for.
+    pub(super) fn sync_is_due(&self) -> bool {
         let Some(every) = self.options.sync_every_ms else {
             return false;
         };
@@ -576,7 +578,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             return false;
         };
         let last = self.writer().ok().and_then(|writer| writer.synced_ms);
-        last.is_none_or(|last| now.saturating_sub(last) >= every)
+        let passed = last.and_then(|last| now.checked_sub(last));
+        passed.is_none_or(|passed| passed >= every)
     }
 }
 
