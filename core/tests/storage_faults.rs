@@ -9,7 +9,7 @@ use portcask_core::testing::sim::{
     AllKept, Call, Dice, Fault, Kept, Laws, Leaves, Luck, NothingKept, SimDisk,
 };
 use portcask_core::testing::world::{Store, World};
-use portcask_core::{Ack, Damage, Engine, Error, FileName, Options, WriteOptions};
+use portcask_core::{Ack, Damage, Engine, Error, FileName, MergeProgress, Options, WriteOptions};
 use std::collections::BTreeMap;
 
 // Files that do not go away, or come back.
@@ -26,6 +26,27 @@ fn s17_inputs_that_could_not_be_removed_are_removed_at_last_and_change_nothing()
     world.run("heal");
     world.check("scan; kill; scan; verify", "a=3 a=3 sound");
     assert_eq!(world.disk.bytes(&file("segment-0000000001")), None);
+}
+
+#[test]
+fn inputs_stay_until_the_last_key_points_at_its_copy() {
+    let mut world = Script::new();
+    world.run("put a 1; put b 1; rotate; put a 2; put c 1");
+    let disk = world.disk.clone();
+    let store = world.store().unwrap();
+    assert_eq!(store.begin_merge_all(), Ok(true));
+    let inputs = || {
+        let names = ["segment-0000000001", "segment-0000000002"];
+        let held = |name: &str| disk.bytes(&file(name)).is_some();
+        names.into_iter().filter(|name| held(name)).count()
+    };
+    while matches!(store.merge_step(1), Ok(MergeProgress::Working { .. })) {
+        // A look at the files that ends now removes what nobody needs, and no more.
+        store.hold_files();
+        store.release_files();
+        assert_eq!(inputs(), 2, "keys still point there");
+    }
+    assert_eq!(inputs(), 0);
 }
 
 #[test]
@@ -509,4 +530,22 @@ fn a_merge_of_a_writer_that_was_taken_over_leaves_nothing_that_looks_like_a_newe
         drop(first);
         second.check("close; report; put e 1; len", "clean 5");
     }
+}
+
+#[test]
+fn a_merge_of_a_writer_that_was_taken_over_is_not_committed() {
+    let disk = SimDisk::with_laws(1, Laws::GUEST);
+    let mut first = Script::on(disk.clone());
+    // With nothing left to copy, the commit is the first that can notice.
+    first.run("put a 1; del a");
+    let mut first = first.store.unwrap();
+    assert_eq!(first.begin_merge_all(), Ok(true));
+    Script::on(disk).check("len", "0");
+    let ended = loop {
+        match first.merge_step(1 << 20) {
+            Ok(MergeProgress::Working { .. }) => {}
+            ended => break ended,
+        }
+    };
+    assert_eq!(ended, Err(Error::Fenced { by: 2 }));
 }
