@@ -112,6 +112,23 @@ fn s49_a_marker_names_only_what_the_sync_covered() {
 }
 
 #[test]
+fn s09_the_next_record_after_each_sync_vouches_for_it() {
+    for syncs in 1..5 {
+        let mut world = Script::new();
+        for _ in 1..syncs {
+            world.run("put a before synced");
+        }
+        world.run("put a vouchedfor synced; put b 1; kill");
+        let segment = world.newest_segment();
+        let bytes = world.disk.bytes(&segment).unwrap();
+        let at = bytes.windows(10).position(|piece| piece == b"vouchedfor");
+        assert!(world.disk.flip(&segment, at.unwrap(), 1));
+        // Not a torn tail: it was acknowledged, and the record behind it says so.
+        world.check("report; get a; get b", "unclean damaged !Corrupt b=1");
+    }
+}
+
+#[test]
 fn s50_half_a_batch_is_never_completed_by_what_follows() {
     let mut whole = Script::new();
     whole.run("put a 1 synced; kill");

@@ -296,6 +296,21 @@ fn s27_an_unreadable_sector_costs_its_keys_and_is_never_an_absence() {
 
 /// Nobody may take what cannot be read now for a torn tail: it is synced, and comes back.
 #[test]
+fn what_lies_under_a_reserved_name_and_cannot_be_looked_at_is_not_removed() {
+    let mut world = Script::new();
+    world.run("put a 1; kill");
+    let reserved = file("segment-0000000002");
+    assert_eq!(world.disk.bytes(&reserved), None);
+    world.disk.set_bytes(&reserved, b"a stranger's");
+    world.disk.make_unreadable(&reserved, 0..12);
+    world.check("get a; rotate; kill; heal; get a; close", "a=1 a=1");
+    assert_eq!(
+        world.disk.bytes(&reserved).as_deref(),
+        Some(&b"a stranger's"[..])
+    );
+}
+
+#[test]
 fn s27_what_cannot_be_read_while_a_store_opens_is_there_when_it_can_be_read_again() {
     let past =
         "put a 1; batch b=2 c=3; rotate; del a; put d 4; sync; put b 5 synced; put e 6 synced";
