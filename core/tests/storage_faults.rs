@@ -234,6 +234,18 @@ fn s25_a_merge_that_finds_no_room_is_given_up_without_harm() {
     }
 }
 
+#[test]
+fn a_buffered_write_that_is_refused_for_the_interval_sync_is_not_shown() {
+    let mut world = Script::new();
+    world.options.sync_every_ms = Some(100);
+    world.check(
+        "put a 1; put b 1 buffered; wait 100; fail append; put c 1 buffered; scan",
+        "!Storage a=1 b=1",
+    );
+    // And what was acknowledged before it is still handed over.
+    world.check("put d 1; kill; scan", "a=1 b=1 d=1");
+}
+
 // Syncs that fail.
 
 #[test]

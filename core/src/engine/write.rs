@@ -410,16 +410,19 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         }
         self.make_room(staged)?;
         let first_seq = self.issue_seqs(staged.len() as u64)?;
+        let due = self.sync_is_due();
+        // What is to be synced at once is handed over first: refused there, it must not be shown already.
+        let handed = if due { ack.max(Ack::Written) } else { ack };
         let mut bytes = core::mem::take(&mut self.writer_mut()?.scratch);
         bytes.clear();
-        let done = self.encode_and_publish(staged, ack, &mut bytes);
+        let done = self.encode_and_publish(staged, handed, &mut bytes);
         if let Ok(writer) = self.writer_mut() {
             bytes.truncate(0);
             bytes.shrink_to(1 << 20);
             writer.scratch = bytes;
         }
         done?;
-        if (ack == Ack::Synced && !planted(Bug::AckBeforeSync)) || self.sync_is_due() {
+        if (ack == Ack::Synced && !planted(Bug::AckBeforeSync)) || due {
             self.sync()?;
         } else if ack == Ack::Written {
             // Also under a kernel lock: a guest in a sandbox cannot see that lock.
