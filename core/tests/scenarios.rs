@@ -274,6 +274,14 @@ fn s53_a_clock_that_went_back_neither_reorders_nor_revives() {
 }
 
 #[test]
+fn s21_what_was_written_under_a_manifest_whose_name_was_lost_is_still_there() {
+    let mut world = Script::new();
+    world.run("put a 1; close; put b 2 synced; kill; lose manifest-0000000002");
+    // The older manifest says that the store was closed where it was.
+    world.check("scan; put c 3; kill; scan", "a=1 b=2 a=1 b=2 c=3");
+}
+
+#[test]
 fn s34_a_clock_that_went_back_does_not_put_off_the_interval_sync() {
     let mut world = Script::new();
     world.options.sync_every_ms = Some(100);
