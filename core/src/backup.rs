@@ -4,7 +4,7 @@
 //! manifest that makes a store of them is written last. A directory in which that did not happen
 //! holds segments without a manifest, which no opener takes for a store.
 
-use crate::engine::{Engine, Role, fresh_salt, sync_names};
+use crate::engine::{Engine, Role};
 use crate::error::{Context, Damage, Error, Op, Result};
 use crate::fallible;
 use crate::format::file::names;
@@ -14,6 +14,7 @@ use crate::index::IndexCell;
 use crate::manifest_log::{self, ManifestLog};
 use crate::options::{OpenMode, Options};
 use crate::prelude::*;
+use crate::segment::create::{fresh_salt, sync_names};
 use crate::segment::walk::{State as Found, Step, Walker};
 use crate::storage::{Access, ErrorKind, File, FileName, Storage};
 

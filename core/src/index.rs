@@ -21,7 +21,7 @@ use crate::format::{KeyHash, Space};
 use crate::keydir::{HashKey, Keydir, Place, SizeClass, Slot};
 use crate::planted::{Bug, planted};
 use crate::prelude::*;
-use crate::segment::read::Spot;
+use crate::segment::read::{Located, Spot};
 use alloc::collections::BTreeSet;
 use core::cell::RefCell;
 use core::ops::Bound;
@@ -134,16 +134,6 @@ pub(crate) struct Veil {
     pub segment: u64,
     pub rank: u32,
     pub offset: u64,
-}
-
-/// Where a key's record is.
-pub(crate) enum Located<F> {
-    /// The key has no record.
-    Absent,
-    /// In a file.
-    Filed(Spot<F>),
-    /// Still in memory; the bytes start with the record.
-    Buffered(Spot<F>, Vec<u8>),
 }
 
 /// One change of the index, made when its record is in the log.

@@ -26,6 +26,9 @@ use crate::storage::{Access, ErrorKind, File, FileName, Storage};
 /// Epochs from here on are not ours: a stray file may have any name.
 const STRAY_EPOCH: u64 = 1 << 62;
 
+/// Sequence numbers are reserved in the manifest in blocks of this many (design: 2^24).
+pub(crate) const SEQ_BLOCK: u64 = 1 << 24;
+
 /// The manifest that this opener writes.
 pub(crate) struct ManifestLog<F> {
     pub epoch: u64,

@@ -11,10 +11,11 @@ use crate::format::file::names;
 use crate::format::file::{FILE_HEADER_BYTES, FOOTER_BYTES, FileHeader, Footer};
 use crate::format::manifest::{SegmentEntry, SegmentState};
 use crate::format::record::{Kind, Site};
-use crate::index::{IndexCell, Located};
+use crate::index::IndexCell;
 use crate::keydir::Place;
 use crate::prelude::*;
 use crate::report::DamageReport;
+use crate::segment::read::Located;
 use crate::segment::walk::{State, Step, Walker};
 use crate::storage::{Access, ErrorKind, File, FileName, Storage};
 

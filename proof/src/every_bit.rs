@@ -7,6 +7,7 @@
 //! opening.
 
 use crate::ledger::Tally;
+use indicatif::ProgressBar;
 use portcask_core::testing::damage::Damaged;
 use portcask_core::testing::oracle::damaged::{Depth, Findings, judge};
 use portcask_core::testing::regions::{Region, Telling};
@@ -17,22 +18,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Flips each bit of a store and judges what it answers.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Arguments {
-    /// About how large the two stores are together, in KiB.
-    #[arg(long, default_value_t = 64)]
+    /// About how large the two stores are together, in KiB; they are not made smaller than 16
+    #[arg(long, default_value_t = 64, value_parser = at_least_one)]
     pub kib: usize,
-    /// Try one bit of so many; a stride that is odd visits every position of a byte.
-    #[arg(long, default_value_t = 1)]
+    /// Try one bit of so many; a stride that is odd visits every position of a byte
+    #[arg(long, default_value_t = 1, value_parser = at_least_one)]
     pub stride: usize,
-    /// One flip of so many is followed by writes, a merge and another opening.
-    #[arg(long, default_value_t = 7)]
+    /// One flip of so many is followed by writes, a merge and another opening
+    #[arg(long, default_value_t = 7, value_parser = at_least_one)]
     pub lives: usize,
-    /// Threads at work.
-    #[arg(long, default_value_t = 2)]
+    /// Threads at work
+    #[arg(long, default_value_t = 2, value_parser = at_least_one)]
     pub threads: usize,
-    /// Print the counts as one line of JSON.
+    /// Print the counts as one line of JSON
     #[arg(long)]
     pub json: bool,
-    /// Append the counts to the ledger.
+    /// Append the counts to the ledger
     #[arg(long)]
     pub record: bool,
 }
@@ -52,9 +53,7 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
         false => println!("{tally}"),
     }
     if arguments.record {
-        tally
-            .record()
-            .map_err(|error| format!("the ledger cannot be written: {error}"))?;
+        tally.record().map_err(|error| error.to_string())?;
     }
     Ok(())
 }
@@ -65,13 +64,24 @@ fn flip_all(arguments: &Arguments, left: Left, tally: &mut Tally) -> Result<(), 
         .map_err(|problem| format!("undamaged: {problem}"))?;
     tally.add("stores", 1);
     tally.add("bytes", specimen.bytes());
-    let threads = arguments.threads.max(1);
+    let threads = arguments.threads;
+    let turns = (specimen.bytes() * 8).div_ceil(arguments.stride as u64);
+    let bar = crate::bar(
+        turns,
+        &format!(
+            "a store that was {}",
+            match left {
+                Left::Closed => "closed",
+                Left::Killed => "killed",
+            }
+        ),
+    );
     let stop = AtomicBool::new(false);
     let parts = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
             .map(|which| {
-                let (specimen, stop) = (&specimen, &stop);
-                scope.spawn(move || flip_share(arguments, specimen, which, threads, stop))
+                let (specimen, stop, bar) = (&specimen, &stop, &bar);
+                scope.spawn(move || flip_share(arguments, specimen, which, stop, bar))
             })
             .collect();
         let join = |worker: std::thread::ScopedJoinHandle<'_, _>| match worker.join() {
@@ -95,10 +105,9 @@ fn flip_share(
     arguments: &Arguments,
     specimen: &Specimen,
     which: usize,
-    threads: usize,
     stop: &AtomicBool,
+    bar: &ProgressBar,
 ) -> Result<BTreeMap<String, u64>, String> {
-    let stride = arguments.stride.max(1);
     let mut counts = BTreeMap::new();
     let mut damaged = Damaged::none(specimen);
     let bits = specimen.map.stretches.iter().flat_map(|stretch| {
@@ -106,16 +115,16 @@ fn flip_share(
         bytes.flat_map(move |at| (0..8).map(move |bit| (stretch, at, bit)))
     });
     let turns = bits
-        .step_by(stride)
+        .step_by(arguments.stride)
         .enumerate()
         .skip(which)
-        .step_by(threads);
+        .step_by(arguments.threads);
     for (turn, (stretch, at, bit)) in turns {
         if stop.load(Ordering::Relaxed) {
             break;
         }
         damaged.flip(stretch.file, at, bit);
-        let depth = match turn % arguments.lives.max(1) {
+        let depth = match turn % arguments.lives {
             0 => Depth::Lives,
             _ => Depth::Reads,
         };
@@ -126,10 +135,18 @@ fn flip_share(
                 return Err(format!("{}: {problem}", stretch.region.name()));
             }
         }
+        bar.inc(1);
         // Back again.
         damaged.flip(stretch.file, at, bit);
     }
     Ok(counts)
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("a number from 1".to_owned()),
+        Ok(number) => Ok(number),
+    }
 }
 
 fn count(counts: &mut BTreeMap<String, u64>, region: Region, depth: Depth, findings: &Findings) {

@@ -113,8 +113,14 @@ impl Tally {
 
     /// Appends the line to the ledger of this repository.
     pub fn record(&self) -> io::Result<()> {
-        let mut ledger = OpenOptions::new().create(true).append(true).open(path())?;
-        writeln!(ledger, "{}", self.line())
+        let append = || {
+            let mut ledger = OpenOptions::new().create(true).append(true).open(path())?;
+            writeln!(ledger, "{}", self.line())
+        };
+        append().map_err(|error| {
+            let words = format!("proof/ledger.jsonl takes no line: {error}");
+            io::Error::new(error.kind(), words)
+        })
     }
 }
 

@@ -25,3 +25,13 @@ pub mod prove;
 pub mod targets;
 mod threads;
 pub mod tools;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Progress for whoever watches a terminal.
+fn bar(count: u64, what: &str) -> ProgressBar {
+    let style =
+        ProgressStyle::with_template("{msg:38} {wide_bar} {human_pos}/{human_len} {eta:>5}");
+    let bar = ProgressBar::new(count).with_message(what.to_owned());
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}

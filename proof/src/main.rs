@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 /// Searches for a lost write and counts what was tried.
 #[derive(Parser)]
-#[command(name = "portcask-proof", disable_help_subcommand = true)]
+// Usage lines say what a person types.
+#[command(bin_name = "cargo xtask", disable_help_subcommand = true)]
 struct Cli {
     #[command(subcommand)]
     campaign: Campaign,
@@ -29,8 +30,10 @@ enum Campaign {
     /// Search for inputs that break the engine, with libFuzzer
     Fuzz(fuzz::Arguments),
     /// Run inputs of one fuzz target once, on any compiler: a finding panics again
+    #[command(override_usage = "cargo run -p portcask-proof -- fuzz-replay <TARGET> <FILES>...")]
     FuzzReplay(fuzz::ReplayArguments),
     /// Write the inputs that a search begins with
+    #[command(override_usage = "cargo run -p portcask-proof -- fuzz-seeds")]
     FuzzSeeds,
     /// Plant each deliberate bug of the engine, and look for it
     Planted(planted::Arguments),
@@ -39,7 +42,7 @@ enum Campaign {
     /// Run cargo-llvm-cov on the core
     Coverage(tools::CoverageArguments),
     /// Write docs/RELIABILITY.md from the ledger
-    Page(page::Arguments),
+    Reliability(page::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -55,7 +58,7 @@ fn main() -> ExitCode {
         Campaign::Planted(arguments) => ended(planted::run(&arguments)),
         Campaign::Mutants(arguments) => ended(tools::mutants(&arguments)),
         Campaign::Coverage(arguments) => ended(tools::coverage(&arguments)),
-        Campaign::Page(arguments) => ended(page::run(&arguments)),
+        Campaign::Reliability(arguments) => ended(page::run(&arguments)),
     }
 }
 

@@ -75,8 +75,8 @@ Every count on this page was made by a campaign, appended to
 `cargo xtask reliability`. None is typed by hand, and `cargo xtask test` fails if the page and the
 ledger differ. A commit with a `+` was tried with changes that were not committed yet.
 
-All campaigns drive one simulated disk, one world and one oracle
-([`core/src/testing`](../core/src/testing/mod.rs)). The oracle knows every write that was begun and
+Whatever a crash leaves, on a simulated disk or a real one, is laid before one oracle
+([`core/src/testing`](../core/src/testing/oracle.rs)). The oracle knows every write that was begun and
 every promise that was given. After a crash a store must show the state after some *prefix* of the
 writes that holds every write promised to be durable; a batch whole or not at all; nothing that was
 never written; the same when it is opened once more; and it must take new writes.
@@ -90,13 +90,14 @@ const CHAPTERS: &[Chapter] = &[
         text: "\
 Every sequence of up to 4 operations out of 13 (puts and a delete over two keys, batches, an
 expiry, sync, rotation, merge in steps and whole, close and reopen, a killed process, a second opener),
-with 3 records to a segment, is cut after **every** storage call, and every subset of what was then
-pending is tried where that is at most 10 changes: the columns \"every subset\" and \"sampled\" say where
-it was. For sequences of up to 2, recovery itself is cut after every call with every subset as well;
-for one image in 97 of the longer ones, with a few. Torn writes, lengths without data and stale blocks
+with 3 records to a segment, is cut after **every** storage call that changes anything, and every subset
+of what was then pending is tried where that is at most 10 changes: the columns \"every subset\" and \"sampled\" say where
+it was. For sequences of up to 2, recovery itself is cut after every such call as well, with every subset up
+to 1,024 of them; for one image in 97 of the longer ones, with a few. Torn writes, lengths without data and stale blocks
 are sampled at every cut. Then come whole histories of four lives each, with failing calls, wrong clocks
-and cuts within recovery. An image is distinct by a hash of all its names and bytes, with salt, seed and
-clock fixed.",
+and cuts within recovery. An image is judged for each cut that leaves it, so
+the columns count repetitions; \"distinct\" counts none, by a hash of all names and bytes, with salt, seed
+and clock fixed.",
     },
     Chapter {
         campaign: "powercut",
@@ -105,7 +106,10 @@ clock fixed.",
         text: "\
 Writers and merges run on a real file system on a loop device; at a random moment the file system is shut
 down by the ioctl that its own crash tests use, so nothing reaches the device any more. Then it is mounted
-again, the store recovers, and the same oracle judges it.",
+again, the store recovers, and the same oracle judges it. Seven cuts in ten lose all that the kernel had
+not written, two write back the journal first, one everything. The device keeps what it was given, so a
+cache within it that loses or reorders is tried on the simulated disk alone. The seed settles what is
+written, not the instant at which a cut meets it: a run is repeated in kind, not in its counts.",
     },
     Chapter {
         campaign: "wasi-traps",
@@ -123,7 +127,9 @@ on Node.",
         text: "\
 Each bit of a store with several segments, hints, batches, expiries and tombstones is flipped, one at a time:
 every read must be right or a typed error, no other key may be harmed beyond what the format says, and
-`verify` must name every flip in live bytes.",
+`verify` must name every flip in live bytes. One store was closed, the other killed while it wrote. \"Owes\"
+counts the flips that `verify` must name, \"doubts\" those it lists as undecided, and a store \"lived on\" where
+writes, a merge and another opening followed, as they do for one flip in as many as `--lives` says.",
     },
     Chapter {
         campaign: "fuzz",

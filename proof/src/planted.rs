@@ -20,7 +20,7 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
     let mut tally = Tally::new("planted", COMMAND);
     search(&mut tally)?;
     if arguments.record {
-        tally.record().map_err(|error| format!("ledger: {error}"))?;
+        tally.record().map_err(|error| error.to_string())?;
     }
     Ok(())
 }

@@ -111,7 +111,7 @@ pub fn coverage(arguments: &CoverageArguments) -> Result<(), String> {
 
 fn finish(tally: &Tally, record: bool) -> Result<(), String> {
     match record {
-        true => tally.record().map_err(|error| format!("ledger: {error}")),
+        true => tally.record().map_err(|error| error.to_string()),
         false => Ok(()),
     }
 }
@@ -124,10 +124,19 @@ fn run(cargo: &mut Command, fine: &[i32], how: &str) -> Result<(), String> {
     let code = status.map_err(|error| format!("cargo: {error}"))?.code();
     match code {
         Some(code) if fine.contains(&code) => Ok(()),
-        _ => Err(format!(
-            "{cargo:?} ended with {code:?}; if it is missing: {how}"
+        Some(code) => Err(format!(
+            "{} ended with {code}, see above; if a tool is missing: {how}",
+            typed(cargo)
         )),
+        None => Err(format!("{} was stopped by a signal", typed(cargo))),
     }
+}
+
+/// A command as a person would type it.
+fn typed(cargo: &Command) -> String {
+    let words = [cargo.get_program()].into_iter().chain(cargo.get_args());
+    let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
+    words.join(" ")
 }
 
 fn root() -> PathBuf {

@@ -29,6 +29,19 @@ fn what_was_acknowledged_as_written_survives_the_death_of_its_process() {
 }
 
 #[test]
+fn a_run_that_could_cut_nothing_does_not_pass() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = killing(
+        &folder.path().join("absent"),
+        &["--cuts", "1", "--seed", "5"],
+    );
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(77), "{said}");
+    assert!(said.contains("SKIPPED killed: no folder in"), "{said}");
+    assert!(output.stdout.is_empty(), "a line that counts nothing");
+}
+
+#[test]
 fn a_writer_that_acknowledges_too_early_is_found_out_and_the_evidence_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let output = killing(folder.path(), &["--cuts", "60", "--seed", "5", "--lie"]);

@@ -37,22 +37,27 @@ The commands of this repository: cargo xtask COMMAND
   test [PART ...]     run every check, or only some parts:
                       engine proof lint nostd wasm wasi docs demo package
   demo [--quick]      real data in one directory, written and read by three hosts
+Searches for a lost write; each has more options (--help), and appends its counts to the
+ledger only with --record:
+
   prove [--images N] [--seed S] [--json] [--record]
                       judge a million distinct crash images, or N of them
   powercut [--cuts N] [--fs ext4|xfs|all] [--kill] [--json] [--record]
                       cut the power of real file systems under running writers (root, Linux)
-  traps [...]         stop the command at every call to WASI; what is left is judged
+  traps [--every N] [--record]
+                      stop the command at every call to WASI; what is left is judged
   every-bit [--json] [--record]
                       flip each bit of a store: is every answer right or an error?
   planted [--record]  plant each deliberate bug of the engine: does the harness find it?
   fuzz [--seconds N] [--record] [--keep] [TARGET ...]
                       search for inputs that break the engine; needs a nightly compiler and
-                      cargo-fuzz, and says how to get them. --help tells more
+                      cargo-fuzz, and says how to get them
   mutants [--shard K/N] [--record]
                       change the engine one expression at a time: do its tests notice?
   coverage [--record] what the engine's tests reach
   reliability [--check]
                       docs/RELIABILITY.md from what the campaigns counted
+
   dist                target/dist: an archive of the command, the wasm module and checksums
   help                this text
 ";
@@ -86,12 +91,11 @@ fn dispatch(words: &[&str]) -> Result<ExitCode> {
         }
         "test" => test::command(&Repo::find()?, rest),
         "demo" => demo::command(&Repo::find()?, flag(rest, "--quick")?).map(|()| ExitCode::SUCCESS),
-        "prove" | "powercut" | "every-bit" | "fuzz" | "mutants" | "coverage" => {
+        "prove" | "powercut" | "every-bit" | "fuzz" | "mutants" | "coverage" | "reliability" => {
             proof::campaign(&Repo::find()?, command, rest)
         }
         "traps" => proof::traps(&Repo::find()?, rest),
         "planted" => proof::campaign_with(&Repo::find()?, &["planted-bugs"], command, rest),
-        "reliability" => proof::campaign(&Repo::find()?, "page", rest),
         "dist" => {
             no_arguments(command, rest)?;
             dist::command(&Repo::find()?).map(|()| ExitCode::SUCCESS)

@@ -1,6 +1,6 @@
 //! Housekeeping: the tick, the reserve for a full disk, removing what is condemned, closing.
 
-use super::{Engine, Role, sync_names};
+use super::{Engine, Role};
 use crate::error::Result;
 use crate::fallible;
 use crate::format::file::FileKind;
@@ -12,6 +12,7 @@ use crate::merge::MergeProgress;
 use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::recovery;
+use crate::segment::create::sync_names;
 use crate::storage::{Access, ErrorKind, File, FileName, Storage};
 
 /// Bytes of merging done by one tick.

@@ -1,42 +1,43 @@
 //! The engine: one writer's view of a store.
 //!
 //! ```text
-//!   put -> [write]  judge, encode     -> [log] append, sync, rotate -> index: publish
+//!   put -> [write] -> [stage] judge -> [commit] encode -> [log] append, sync -> index: publish
 //!   get -> index: locate -> [read] pread, check, prove the key
-//!   open -> recovery      merge_step -> merge      close -> [log]
+//!   open -> recovery -> [open]     merge_step -> merge      close -> [maintain]
 //! ```
 //!
 //! Single-threaded by type: reads take `&self`, writes `&mut self`. Whatever does I/O runs outside
 //! the index cell, so a native front end may share the cell with reader threads.
 
-mod hint_log;
+mod batch;
+mod commit;
 mod log;
 mod maintain;
+mod open;
 mod read;
+mod rotate;
 mod scan;
+mod stage;
 mod ttl;
 mod write;
+mod writer;
 
+pub use batch::Batch;
 pub use log::SyncTicket;
 pub use maintain::Tick;
 pub use read::{Entry, Reader};
 pub use scan::{Entries, KeyPage, Keys, ScanPage};
 pub use ttl::Ttl;
-pub use write::{Batch, Committed};
+pub use write::Committed;
 
-pub(crate) use hint_log::HintLog;
-pub(crate) use log::{
-    Active, SEQ_BLOCK, WriterState, create_segment, fresh_salt, header_of, sync_names,
-};
-pub(crate) use read::read_located;
+pub(crate) use writer::WriterState;
 
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::format::file::StoreId;
 use crate::format::manifest::State;
 use crate::index::{IndexCell, Local};
 use crate::options::Options;
 use crate::prelude::*;
-use crate::recovery;
 use crate::report::RecoveryReport;
 use crate::storage::Storage;
 
@@ -72,48 +73,7 @@ pub(crate) struct ReaderState {
     pub shares_index: bool,
 }
 
-impl<S: Storage> Engine<S> {
-    /// Opens a store, recovering whatever the last writer left.
-    ///
-    /// Costs one sequential read of the hints, and of the segments they do not cover. A writer
-    /// creates a manifest, syncs it, and cuts (never overwrites) a torn tail; a reader changes
-    /// nothing. See [`Engine::report`] for what was found.
-    pub fn open(storage: S, options: Options) -> Result<Self> {
-        Self::open_shared(storage, options)
-    }
-}
-
-impl<S: Storage + Clone, C: IndexCell<S::File> + Clone> Engine<S, C> {
-    /// A read-only handle that shares this one's index, for a front end that reads from other
-    /// threads. What it reads by key is always the present; what it says of files is as of now.
-    ///
-    /// Errors only with [`Error::OutOfMemory`].
-    pub fn view(&self) -> Result<Self> {
-        let mut state = self.state().try_clone()?;
-        state.last_seq = self.last_seq();
-        Ok(Self {
-            storage: self.storage.clone(),
-            options: self.options.clone(),
-            index: self.index.clone(),
-            report: self.report.try_clone()?,
-            store: self.store,
-            role: Role::Reader(Box::new(ReaderState {
-                state,
-                epoch: self.epoch(),
-                refusal: Error::ReadOnly,
-                shares_index: true,
-            })),
-        })
-    }
-}
-
 impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
-    /// As [`Engine::open`], with a cell of the caller's choice for the index.
-    pub fn open_shared(storage: S, options: Options) -> Result<Self> {
-        options.check()?;
-        recovery::open(storage, options)
-    }
-
     /// What opening found and did.
     pub fn report(&self) -> &RecoveryReport {
         &self.report

@@ -4,10 +4,10 @@ use super::Engine;
 use crate::error::{Error, Result};
 use crate::fallible;
 use crate::format::{KeyHash, Space};
-use crate::index::{IndexCell, Located};
+use crate::index::IndexCell;
 use crate::keydir::Slot;
 use crate::prelude::*;
-use crate::segment::read::{Checked, Spot};
+use crate::segment::read::{Checked, Located};
 use crate::storage::{ErrorKind, File, Host, Storage};
 
 /// How often a reader looks again when a file vanished between the look and the read.
@@ -89,7 +89,7 @@ impl<H: Host, C> Reader<'_, H, C> {
             if let Some(error) = veiled.filter(|_| !self.accept_stale) {
                 return Err(error);
             }
-            let (spot, checked) = match read_located(located?, buffer) {
+            let (spot, checked) = match located?.read(buffer) {
                 Ok(Some(read)) => read,
                 Ok(None) => return Ok(None),
                 Err(error) if self.moved(hash, slot, &error) && tries < RETRIES => {
@@ -133,25 +133,6 @@ impl<H: Host, C> Reader<'_, H, C> {
             error.storage_kind(),
             Some(ErrorKind::NotFound | ErrorKind::Closed)
         ) && self.cell.read(|index| index.keydir.get(hash)) != slot
-    }
-}
-
-/// Reads and checks a located record.
-pub(crate) fn read_located<F: File>(
-    located: Located<F>,
-    buffer: &mut Vec<u8>,
-) -> Result<Option<(Spot<F>, Checked)>> {
-    match located {
-        Located::Absent => Ok(None),
-        Located::Filed(spot) => {
-            let checked = spot.read(buffer)?;
-            Ok(Some((spot, checked)))
-        }
-        Located::Buffered(spot, bytes) => {
-            *buffer = bytes;
-            let checked = spot.check(buffer)?;
-            Ok(Some((spot, checked)))
-        }
     }
 }
 
@@ -225,7 +206,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     pub(crate) fn version_at(&self, slot: Slot, key: &[u8]) -> Result<(u64, Option<u64>)> {
         let mut buffer = Vec::new();
         let located = self.index.read(|index| index.locate_slot(slot))?;
-        let Some((spot, checked)) = read_located(located, &mut buffer)? else {
+        let Some((spot, checked)) = located.read(&mut buffer)? else {
             return Err(Error::Changed);
         };
         spot.prove_key(&checked, &buffer, key)?;

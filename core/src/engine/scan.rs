@@ -4,7 +4,7 @@
 //! A key that is live during a whole scan appears exactly once; one changed meanwhile at most
 //! once, with a value it had during the scan.
 
-use super::read::{entry_of, read_located};
+use super::read::entry_of;
 use super::{Engine, Entry};
 use crate::error::{Error, Result};
 use crate::fallible::{self, OutOfMemory};
@@ -241,7 +241,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         loop {
             let located = self.index.read(|index| index.locate_slot(slot));
             let read = located
-                .and_then(|located| read_located(located, &mut buffer))
+                .and_then(|located| located.read(&mut buffer))
                 .and_then(|read| self.prove_hash(hash, read, &buffer));
             let Some(checked) = (match read {
                 Ok(read) => read,

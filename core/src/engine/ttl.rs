@@ -1,7 +1,6 @@
 //! Expiry: an absolute time in the record, hidden on read, swept lazily, reclaimed by merge.
 
 use super::Engine;
-use super::read::read_located;
 use crate::error::{Error, Result};
 use crate::fallible;
 use crate::format::Space;
@@ -123,7 +122,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let mut buffer = Vec::new();
         for (hash, slot) in &candidates {
             let located = self.index.read(|index| index.locate_slot(*slot))?;
-            match read_located(located, &mut buffer) {
+            match located.read(&mut buffer) {
                 Ok(Some((_, checked)))
                     if checked.head.expiry_ms == Some(expiry_ms)
                         && self.hash(checked.head.kind.space(), &buffer[checked.key()])

@@ -27,16 +27,22 @@ pub(crate) struct Loaded {
     pub epoch: u64,
     pub store: StoreId,
     pub state: State,
-    /// Bytes after the last valid record are neither zeros nor nothing.
-    pub trailing: bool,
+    /// Something may have come after this state: bytes behind its last valid record are neither zeros
+    /// nor nothing, or a manifest of higher epoch exists but has no valid state.
+    pub suspect: bool,
+}
+
+impl Loaded {
+    /// Whether this is the state of a store that was closed cleanly, and nothing came after it.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.state.clean && !self.suspect
+    }
 }
 
 /// What the manifests of a directory say.
 pub(crate) struct Survey {
     /// The valid manifest of the highest epoch.
     pub newest: Option<Loaded>,
-    /// A manifest of higher epoch than `newest` exists but has no valid state.
-    pub skipped: bool,
     /// What is wrong with the manifests that were read.
     pub places: Places,
 }
@@ -62,16 +68,17 @@ pub(crate) fn survey<S: Storage>(storage: &S, names: &[FileName], below: u64) ->
     epochs.sort_unstable();
     let mut survey = Survey {
         newest: None,
-        skipped: false,
         places: Places::default(),
     };
+    let mut skipped = false;
     for epoch in epochs.into_iter().rev() {
         match inspect(storage, epoch, 0, &mut survey.places) {
-            Ok(Some(loaded)) => {
+            Ok(Some(mut loaded)) => {
+                loaded.suspect |= skipped;
                 survey.newest = Some(loaded);
                 break;
             }
-            Ok(None) => survey.skipped = true,
+            Ok(None) => skipped = true,
             Err(error) if error.storage_kind() == Some(ErrorKind::NotFound) => {}
             Err(error) => return Err(error),
         }
@@ -149,7 +156,7 @@ pub(crate) fn inspect<S: Storage>(
         epoch,
         store: header.store,
         state,
-        trailing: at < end,
+        suspect: at < end,
     }))
 }
 

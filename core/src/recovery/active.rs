@@ -10,19 +10,23 @@
 //! segment and syncs that before it trusts them. The old file is never truncated or appended again.
 //! A tail that cannot be read is neither cut nor copied; the store then opens degraded.
 
-use super::replay::{Counted, Opened, Replay, is_own_footer};
-use crate::engine::{Active, HintLog, create_segment};
+use super::divide::Parts;
+use super::opened::Opened;
+use super::replay::{Counted, Replay};
 use crate::error::{Context, Damage, Error, Op, Result};
+use crate::format::file::FILE_HEADER_BYTES;
 use crate::format::file::names;
-use crate::format::file::{FILE_HEADER_BYTES, FOOTER_BYTES};
 use crate::format::manifest::{Edit, SegmentEntry, SegmentState};
-use crate::format::record::{Batch, Kind};
+use crate::format::record::Kind;
 use crate::index::Segment;
 use crate::manifest_log::ManifestLog;
 use crate::planted::{Bug, planted};
 use crate::prelude::*;
+use crate::segment::active::Active;
 use crate::segment::append::Appender;
-use crate::segment::walk::{Found, Gap, State, Step, Walker};
+use crate::segment::create::create_segment;
+use crate::segment::hint_log::HintLog;
+use crate::segment::walk::{Found, State, Step};
 use crate::storage::{File, Storage};
 
 /// What becomes of the old active segment.
@@ -44,14 +48,6 @@ pub(crate) enum Outcome<F> {
 pub(crate) struct Fresh<F> {
     pub entry: SegmentEntry,
     pub active: Active<F>,
-}
-
-/// Where the parts of an unclosed active segment begin.
-struct Parts {
-    /// W: everything below was durable.
-    settled: u64,
-    /// The end of the longest whole prefix.
-    tail_end: u64,
 }
 
 impl<S: Storage> Replay<'_, S> {
@@ -281,132 +277,6 @@ impl<S: Storage> Replay<'_, S> {
         self.report.clean = clean;
         clean
     }
-
-    /// Finds the greatest durable marker and the longest whole prefix after it.
-    fn divide(&mut self, opened: &Opened<S::File>, known: u64) -> Result<Parts> {
-        let name = names::segment(opened.id);
-        let start = FILE_HEADER_BYTES as u64;
-        let walk = |from| {
-            Walker::new(
-                opened.file.clone(),
-                name,
-                opened.site,
-                from,
-                opened.file_bytes,
-            )
-        };
-        let mut settled = known.max(start);
-        let mut walker = walk(start.max(known.min(opened.file_bytes)));
-        while let Some(step) = walker.next_head()? {
-            let Step::Record(found) = step else { continue };
-            if found.state != State::Intact {
-                continue;
-            }
-            self.max_seq = self.max_seq.max(found.head.seq);
-            let settles = |d: &u64| *d <= found.offset && !planted(Bug::MarkerIgnored);
-            if let Some(durable) = found.head.durable.filter(settles) {
-                settled = settled.max(durable);
-            }
-        }
-        let unread_head = walker.unreadable_from(settled);
-        let mut walker = walk(settled);
-        let mut tail_end = settled;
-        let mut kept = 0;
-        while let Some(records) = whole_unit(&mut walker)? {
-            tail_end = walker.pos();
-            kept += records;
-        }
-        let unread_rest = self.note_tail(opened, settled, tail_end, kept)?;
-        // A write that was cut short can be read. What cannot be read may have been durable, and so
-        // may what a marker in it would have vouched for.
-        let unread = [unread_head, walker.unreadable_from(tail_end), unread_rest];
-        if let Some(from) = unread.into_iter().flatten().min() {
-            self.hidden(
-                opened,
-                &Gap {
-                    from,
-                    to: opened.file_bytes.max(from + 1),
-                    damage: Damage::Unreadable,
-                },
-            )?;
-        }
-        if planted(Bug::TailTrusted) {
-            settled = tail_end;
-        }
-        Ok(Parts { settled, tail_end })
-    }
-
-    /// Counts what lies above the marker: kept but undecidable, and torn. Returns where bytes in the
-    /// torn part could not be read, if any.
-    fn note_tail(
-        &mut self,
-        opened: &Opened<S::File>,
-        settled: u64,
-        tail_end: u64,
-        kept: u64,
-    ) -> Result<Option<u64>> {
-        let end = opened.file_bytes;
-        let name = names::segment(opened.id);
-        self.report.undecidable_bytes = end.saturating_sub(settled);
-        self.report.undecidable_records = kept;
-        let mut rest = Walker::new(opened.file.clone(), name, opened.site, tail_end, end);
-        if tail_end >= end || is_own_footer(&mut rest, opened.site, tail_end) {
-            let footer = end.saturating_sub(tail_end).min(FOOTER_BYTES as u64);
-            self.report.undecidable_bytes -= footer.min(self.report.undecidable_bytes);
-            return Ok(None);
-        }
-        if !self.writes_hints {
-            // A reader sees a writer at work.
-            return Ok(None);
-        }
-        self.report.torn_bytes = end - tail_end;
-        while let Some(step) = rest.next()? {
-            if let Step::Record(found) = step
-                && found.state == State::Intact
-                && found.head.kind != Kind::Marker
-            {
-                self.report.torn_records += 1;
-                // No sequence number is issued twice, not even one of a record that was cut.
-                self.max_seq = self.max_seq.max(found.head.seq);
-            }
-        }
-        Ok(rest.unreadable_from(tail_end))
-    }
-
-    /// Tells the index how far a segment's records are durable and how far they go.
-    fn bound(&mut self, opened: &Opened<S::File>, durable: u64, end: u64) {
-        if let Some(segment) = self.index.segment_mut(opened.slot) {
-            segment.durable_end = durable;
-            segment.end = end;
-        }
-    }
-}
-
-/// The next record, or the next batch with all its records: how many there are, or `None` if the
-/// bytes ahead are not one whole and intact unit. The walk then stands somewhere behind it.
-pub(super) fn whole_unit<F: File>(walker: &mut Walker<F>) -> Result<Option<u64>> {
-    let Some(first) = intact(walker)? else {
-        return Ok(None);
-    };
-    match first.head.batch {
-        Batch::None => Ok(Some(u64::from(first.head.kind != Kind::Marker))),
-        Batch::Member => Ok(None),
-        Batch::First {
-            rest_bytes,
-            rest_records,
-        } => {
-            let start = first.offset + first.bytes;
-            for _ in 0..rest_records {
-                match intact(walker)? {
-                    Some(found) if found.head.batch == Batch::Member => {}
-                    _ if planted(Bug::HalfBatchCompleted) => return Ok(Some(1)),
-                    _ => return Ok(None),
-                }
-            }
-            let whole = walker.pos() - start == rest_bytes;
-            Ok(whole.then(|| 1 + rest_records))
-        }
-    }
 }
 
 /// A step of a walk over the tail, which was divided a moment ago: if a record is not whole now, it
@@ -421,12 +291,5 @@ fn still_whole(step: Step, segment: u64) -> Result<Found> {
         file: names::segment(segment),
         offset,
         damage: Damage::Unreadable,
-    })
-}
-
-fn intact<F: File>(walker: &mut Walker<F>) -> Result<Option<Found>> {
-    Ok(match walker.next()? {
-        Some(Step::Record(found)) if found.state == State::Intact => Some(found),
-        _ => None,
     })
 }

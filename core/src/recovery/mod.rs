@@ -4,28 +4,29 @@
 //!   writer: claim manifest n+1, fence the older ones    reader: nothing
 //!           newest valid manifest -> the set of files, their order and valid lengths
 //!           sealed segments:  [replay] hints, else records          (damage: reported, named)
-//!           active segment:   [active] below the durable marker as sealed; above it the longest
-//!                             whole prefix, rewritten to a new segment and synced before trusted
+//!           active segment:   [divide] below the durable marker as sealed; above it the longest
+//!                             whole prefix, [active] rewritten to a new segment and synced before trusted
 //!           writer: the new state into the manifest, synced; only then old files are removed
 //! ```
 
 mod active;
+mod divide;
+mod from_hint;
+mod opened;
 mod reader;
 mod replay;
 mod salvaged;
 mod writer;
 
-pub(crate) use reader::load_reader;
-pub(crate) use writer::may_be_abandoned;
+pub(crate) use reader::{ReaderParts, load_reader};
+pub(crate) use writer::WriterParts;
 
-use crate::engine::{Engine, HintLog};
 use crate::error::{Damage, Error, Result};
 use crate::fallible;
 use crate::format::file::names;
-use crate::format::file::{FILE_HEADER_BYTES, FileHeader, FileKind, StoreId};
+use crate::format::file::{FILE_HEADER_BYTES, FileHeader, FileKind};
 use crate::format::manifest::{SegmentEntry, SegmentState, State};
 use crate::format::record::{Kind, Site};
-use crate::index::IndexCell;
 use crate::manifest_log::Places;
 use crate::options::{OpenAccess, OpenMode, Options};
 use crate::prelude::*;
@@ -36,21 +37,25 @@ use replay::Replay;
 /// Ids and epochs from here on are not ours: a stray file may have any name.
 const STRAY_ID: u64 = 1 << 62;
 
-/// Opens a store as the options say.
-pub(crate) fn open<S: Storage, C: IndexCell<S::File>>(
-    storage: S,
-    options: Options,
-) -> Result<Engine<S, C>> {
-    if options.mode == OpenMode::Salvage {
-        let loaded = salvaged::load(&storage, &options)?;
-        return Ok(reader::engine(storage, options, loaded));
-    }
-    match options.access {
-        OpenAccess::ReadWrite => writer::open(storage, options),
-        OpenAccess::ReadOnly => {
-            let loaded = load_reader(&storage, &options)?;
-            Ok(reader::engine(storage, options, loaded))
-        }
+/// What an opening made of a store.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "made once, and taken apart at once"
+)]
+pub(crate) enum Recovered<S: Storage> {
+    /// For reading only: asked for, or because damage hides keys. Then older writers are fenced and
+    /// hints may have grown; nothing that holds data was changed.
+    Reader(ReaderParts<S::File>),
+    /// This opener is the writer.
+    Writer(WriterParts<S>),
+}
+
+/// Recovers a store as the options say.
+pub(crate) fn open<S: Storage>(storage: &S, options: &Options) -> Result<Recovered<S>> {
+    match (options.mode, options.access) {
+        (OpenMode::Salvage, _) => salvaged::load(storage, options).map(Recovered::Reader),
+        (_, OpenAccess::ReadWrite) => writer::open(storage, options),
+        (_, OpenAccess::ReadOnly) => load_reader(storage, options).map(Recovered::Reader),
     }
 }
 
@@ -60,7 +65,6 @@ fn settle<S: Storage>(
     options: &Options,
     state: &State,
     names: &[FileName],
-    suspect: bool,
     manifests: Places,
 ) -> Result<()> {
     replay.report.namespace_sync = replay.storage.capabilities().namespace_sync;
@@ -76,7 +80,7 @@ fn settle<S: Storage>(
     for place in manifests.undecided {
         replay.report.doubt(place)?;
     }
-    replay.report.clean &= !(suspect || lost_state);
+    replay.report.clean &= !lost_state;
     replay.report.stepped_back = lost_state;
     replay.report.degraded = replay.index.veil.is_some();
     if options.mode == OpenMode::Strict {
@@ -203,24 +207,5 @@ fn no_manifest(names: &[FileName]) -> Error {
         Error::NoStore
     } else {
         Error::NoManifest { segments }
-    }
-}
-
-/// A hint that continues where the replay stopped reading it.
-pub(crate) fn resume_hint<S: Storage>(
-    storage: &S,
-    store: StoreId,
-    segment: u64,
-    salt: u64,
-    at: Option<(u64, u64)>,
-) -> HintLog<S::File> {
-    match at {
-        None => HintLog::new(storage, store, segment, salt, storage.now_ms().unwrap_or(0)),
-        Some((end, covered)) => {
-            let file = storage.open(&names::hint(segment), Access::Write).ok();
-            // A torn block must not be taken for damage of what is written over it.
-            let file = file.filter(|file| file.truncate(end).is_ok());
-            HintLog::at(file, salt, end, covered)
-        }
     }
 }

@@ -4,13 +4,12 @@
 use super::replay::Replay;
 use super::{active_entry, no_manifest, settle};
 use crate::clock::Clock;
-use crate::engine::{Engine, ReaderState, Role};
-use crate::error::{Context, Error, Op, Result};
+use crate::error::{Context, Op, Result};
 use crate::format::file::StoreId;
 use crate::format::manifest::State;
-use crate::index::{Index, IndexCell};
+use crate::index::Index;
 use crate::manifest_log::{self, Loaded, Places, Survey};
-use crate::options::{OpenAccess, Options};
+use crate::options::Options;
 use crate::prelude::*;
 use crate::report::RecoveryReport;
 use crate::storage::{FileName, Storage};
@@ -36,16 +35,12 @@ pub(crate) fn load_reader<S: Storage>(
     loop {
         let names = storage.list().during_any(Op::List)?;
         let survey = manifest_log::survey(storage, &names, u64::MAX)?;
-        let Survey {
-            newest,
-            skipped,
-            places,
-        } = survey;
+        let Survey { newest, places } = survey;
         let Some(loaded) = newest else {
             return Err(no_manifest(&names));
         };
         let before = (loaded.epoch, loaded.state.try_clone()?);
-        let parts = load_view(storage, options, &names, loaded, (skipped, places));
+        let parts = load_view(storage, options, &names, loaded, places);
         let unsettled = match &parts {
             Ok(parts) => !parts.report.damages.is_empty() || !parts.report.orphans.is_empty(),
             Err(_) => true,
@@ -71,26 +66,18 @@ fn load_view<S: Storage>(
     options: &Options,
     names: &[FileName],
     loaded: Loaded,
-    (skipped, manifests): (bool, Places),
+    manifests: Places,
 ) -> Result<ReaderParts<S::File>> {
     let clock = Clock::new(loaded.state.clock_ms, options.trust_clock);
     let index = Index::new(loaded.state.hash_key, clock, options.ordered_index);
     let mut replay = Replay::new(storage, index, loaded.store, false);
     replay.report.epoch = loaded.epoch;
-    let suspect = skipped || loaded.trailing;
-    replay.report.clean = loaded.state.clean && !suspect;
+    replay.report.clean = loaded.is_clean();
     replay.sealed(&loaded.state)?;
     if let Some(entry) = active_entry(&loaded.state) {
         replay.active_in_place(entry, replay.report.clean)?;
     }
-    settle(
-        &mut replay,
-        options,
-        &loaded.state,
-        names,
-        suspect,
-        manifests,
-    )?;
+    settle(&mut replay, options, &loaded.state, names, manifests)?;
     let (index, report) = replay.finish(&loaded.state)?;
     Ok(ReaderParts {
         index,
@@ -99,36 +86,4 @@ fn load_view<S: Storage>(
         state: loaded.state,
         epoch: loaded.epoch,
     })
-}
-
-/// The engine of a reader.
-pub(super) fn engine<S: Storage, C: IndexCell<S::File>>(
-    storage: S,
-    options: Options,
-    parts: ReaderParts<S::File>,
-) -> Engine<S, C> {
-    let refusal = match first_damage(&parts.report) {
-        Some((file, offset)) if options.access == OpenAccess::ReadWrite => {
-            Error::Degraded { file, offset }
-        }
-        _ => Error::ReadOnly,
-    };
-    Engine {
-        storage,
-        options,
-        index: C::new(parts.index),
-        report: parts.report,
-        store: parts.store,
-        role: Role::Reader(Box::new(ReaderState {
-            state: parts.state,
-            epoch: parts.epoch,
-            refusal,
-            shares_index: false,
-        })),
-    }
-}
-
-fn first_damage(report: &RecoveryReport) -> Option<(FileName, u64)> {
-    let damage = report.damages.first().map(|d| (d.file, d.offset));
-    damage.or_else(|| report.orphans.first().map(|name| (*name, 0)))
 }

@@ -1,25 +1,22 @@
 //! Filling the index from segments, oldest first: from hints where they are valid, else record by
 //! record.
 
-use super::resume_hint;
-use crate::engine::{HintLog, read_located};
-use crate::error::{Damage, Error, Op, Result};
+use super::opened::Opened;
+use crate::error::{Error, Result};
 use crate::fallible;
+use crate::format::KeyHash;
+use crate::format::file::StoreId;
 use crate::format::file::names;
-use crate::format::file::{
-    FILE_HEADER_BYTES, FOOTER_BYTES, FileHeader, FileKind, Footer, HeaderDamage, StoreId,
-};
-use crate::format::hint::{self, BLOCK_BYTES_MAX};
-use crate::format::manifest::{SegmentEntry, SegmentState, State as Manifest};
-use crate::format::record::{HEAD_BYTES_MIN, Kind, Site};
-use crate::format::{FILE_BYTES_MAX, KeyHash};
-use crate::index::{Change, Index, Mixed, Publication, Segment, Veil};
+use crate::format::hint;
+use crate::format::manifest::State as Manifest;
+use crate::format::record::{HEAD_BYTES_MIN, Kind};
+use crate::index::{Change, Index, Mixed, Publication, Veil};
 use crate::keydir::Place;
-use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::report::{DamageReport, RecoveryReport};
+use crate::segment::hint_log::HintLog;
 use crate::segment::walk::{Found, Gap, State, Step, Walker};
-use crate::storage::{Access, ErrorKind, File, Storage};
+use crate::storage::Storage;
 
 /// An index being filled.
 pub(crate) struct Replay<'a, S: Storage> {
@@ -39,32 +36,12 @@ pub(crate) struct Replay<'a, S: Storage> {
     named: Vec<(usize, KeyHash, Place)>,
 }
 
-/// A segment opened for replay.
-pub(crate) struct Opened<F> {
-    pub file: F,
-    pub slot: u16,
-    pub site: Site,
-    pub id: u64,
-    pub rank: u32,
-    pub file_bytes: u64,
-    /// Records that the manifest knows of.
-    pub records: u64,
-}
-
 /// What the records of a stretch added up to.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Counted {
     pub records: u64,
     pub last_seq: u64,
     pub damaged: bool,
-}
-
-impl<F: File + Clone> Opened<F> {
-    /// A walk over a stretch of it.
-    pub(crate) fn walk(&self, from: u64, to: u64) -> Walker<F> {
-        let name = names::segment(self.id);
-        Walker::new(self.file.clone(), name, self.site, from, to)
-    }
 }
 
 impl<'a, S: Storage> Replay<'a, S> {
@@ -108,89 +85,6 @@ impl<'a, S: Storage> Replay<'a, S> {
         Ok(())
     }
 
-    /// Opens a segment and checks that the file is the one the state means. `None` if there is
-    /// nothing to read; that damage is then reported.
-    pub(crate) fn open_segment(
-        &mut self,
-        entry: &SegmentEntry,
-        rank: u32,
-    ) -> Result<Option<Opened<S::File>>> {
-        let name = names::segment(entry.id);
-        let access = match entry.state {
-            SegmentState::Active if self.writes_hints => Access::Write,
-            _ => Access::Read,
-        };
-        let file = match self.storage.open(&name, access) {
-            Ok(file) => file,
-            Err(error) if error.kind == ErrorKind::NotFound => {
-                self.whole_file_lost(entry, rank, Damage::Missing)?;
-                return Ok(None);
-            }
-            Err(error) => return Err(Error::storage(Op::Open, Some(name), error)),
-        };
-        let mut header = [0; FILE_HEADER_BYTES];
-        let read = file.pread(0, &mut header);
-        let lost = match read {
-            Ok(_) => Damage::FileHeader,
-            Err(_) => Damage::Unreadable,
-        };
-        match FileHeader::decode(&header[..read.unwrap_or(0)]) {
-            Ok(header) => {
-                let same = header.kind == FileKind::Segment
-                    && (header.id, header.salt, header.store) == (entry.id, entry.salt, self.store);
-                if !same {
-                    self.whole_file_lost(entry, rank, Damage::Foreign)?;
-                    return Ok(None);
-                }
-            }
-            Err(
-                damage @ (HeaderDamage::NewerVersion { .. } | HeaderDamage::UnknownFlags { .. }),
-            ) => {
-                return Err(Error::header(name, damage));
-            }
-            // The manifest holds the salt, and the footer the rest: nothing is lost.
-            Err(HeaderDamage::Short | HeaderDamage::Foreign | HeaderDamage::Damaged) => {
-                self.report.note(DamageReport {
-                    file: name,
-                    offset: 0,
-                    bytes: FILE_HEADER_BYTES as u64,
-                    damage: lost,
-                    key: None,
-                    live: false,
-                })?;
-            }
-        }
-        let file_bytes = file
-            .len()
-            .map_err(|error| Error::storage(Op::Read, Some(name), error))?
-            .min(FILE_BYTES_MAX);
-        let site = Site {
-            salt: entry.salt,
-            base_seq: entry.base_seq,
-        };
-        let slot = self.index.add_segment(Segment {
-            file: file.clone(),
-            id: entry.id,
-            site,
-            rank,
-            durable_end: entry.valid_bytes,
-            end: entry.valid_bytes,
-            live_bytes: 0,
-            live_keys: 0,
-            tombstone_bytes: 0,
-            damaged: false,
-        })?;
-        Ok(Some(Opened {
-            file,
-            slot,
-            site,
-            id: entry.id,
-            rank,
-            file_bytes,
-            records: entry.records,
-        }))
-    }
-
     /// Replays the records of `opened` below `to`, all of which are settled: what is not right
     /// there is damage of acknowledged data. With `hint`, the place where its blocks end comes
     /// back through it.
@@ -206,7 +100,7 @@ impl<'a, S: Storage> Replay<'a, S> {
         let complete = covered == to;
         let mut hint = (self.writes_hints && (!complete || hint_out.is_some())).then(|| {
             let at = hint_end.map(|end| (end, covered));
-            resume_hint(self.storage, self.store, opened.id, opened.site.salt, at)
+            HintLog::resume(self.storage, self.store, opened.id, opened.site.salt, at)
         });
         let name = names::segment(opened.id);
         let mut walker = Walker::new(opened.file.clone(), name, opened.site, covered, to);
@@ -257,70 +151,6 @@ impl<'a, S: Storage> Replay<'a, S> {
             // Refused, the keydir grows as it goes.
             let _ = usize::try_from(records).map(|keys| self.index.keydir.reserve(keys));
         }
-    }
-
-    /// Takes every hint block that covers the segment up to `to` at most. Returns where the valid
-    /// blocks end in the hint (`None` without a usable hint) and how far they cover the segment.
-    fn take_hint(
-        &mut self,
-        opened: &Opened<S::File>,
-        to: u64,
-        counted: &mut Counted,
-    ) -> Result<(Option<u64>, u64)> {
-        let start = FILE_HEADER_BYTES as u64;
-        let none = (None, start);
-        let Ok(file) = self.storage.open(&names::hint(opened.id), Access::Read) else {
-            return Ok(none);
-        };
-        let mut header = [0; FILE_HEADER_BYTES];
-        let got = file.pread(0, &mut header).unwrap_or(0);
-        let Ok(header) = FileHeader::decode(&header[..got]) else {
-            return Ok(none);
-        };
-        let bound = header.kind == FileKind::Hint
-            && (header.id, header.salt, header.store) == (opened.id, opened.site.salt, self.store);
-        if !bound && !planted(Bug::StaleHintTrusted) {
-            return Ok(none);
-        }
-        let mut buffer = Vec::new();
-        let (mut at, mut covered) = (start, start);
-        let mut loaded = 0..0_u64;
-        loop {
-            // Several blocks fit into one read.
-            if at < loaded.start || at + BLOCK_BYTES_MAX as u64 > loaded.end {
-                fallible::resize(&mut buffer, 4 * BLOCK_BYTES_MAX)?;
-                let got = file.pread(at, &mut buffer).unwrap_or(0);
-                loaded = at..at + got as u64;
-                buffer.truncate(got);
-            }
-            let bytes = &buffer[(at - loaded.start) as usize..];
-            let Ok((block, length)) = hint::decode_block(bytes, header.salt, at) else {
-                break;
-            };
-            if block.from != covered || block.to > to {
-                break;
-            }
-            for (offset, entry) in block.entries() {
-                counted.records += 1;
-                self.publish(opened, offset, entry.record_bytes, &entry, None)?;
-            }
-            covered = block.to;
-            at += length as u64;
-        }
-        self.report.hinted_bytes += covered - start;
-        if covered > opened.file_bytes {
-            // Named by the hint, so no key is hidden; each answers for itself.
-            self.report.note(DamageReport {
-                file: names::segment(opened.id),
-                offset: opened.file_bytes,
-                bytes: covered - opened.file_bytes,
-                damage: Damage::Truncated,
-                key: None,
-                live: true,
-            })?;
-            counted.damaged = true;
-        }
-        Ok((Some(at), covered))
     }
 
     /// One record of the walk into the index. Returns its hint entry, or `None` if nobody can say
@@ -390,7 +220,7 @@ impl<'a, S: Storage> Replay<'a, S> {
     }
 
     /// Puts one record's effect into the index.
-    fn publish(
+    pub(super) fn publish(
         &mut self,
         opened: &Opened<S::File>,
         offset: u64,
@@ -464,39 +294,13 @@ impl<'a, S: Storage> Replay<'a, S> {
         });
     }
 
-    fn veil(&mut self, veil: Veil) {
+    pub(super) fn veil(&mut self, veil: Veil) {
         let newer = self
             .index
             .veil
             .is_none_or(|known| (known.rank, known.offset) < (veil.rank, veil.offset));
         if newer {
             self.index.veil = Some(veil);
-        }
-    }
-
-    fn whole_file_lost(&mut self, entry: &SegmentEntry, rank: u32, damage: Damage) -> Result<()> {
-        let start = FILE_HEADER_BYTES as u64;
-        self.report.note(DamageReport {
-            file: names::segment(entry.id),
-            offset: 0,
-            bytes: entry.valid_bytes,
-            damage,
-            key: None,
-            live: entry.valid_bytes > start,
-        })?;
-        if entry.valid_bytes > start || entry.state == SegmentState::Active {
-            self.veil(Veil {
-                segment: entry.id,
-                rank,
-                offset: u64::MAX,
-            });
-        }
-        Ok(())
-    }
-
-    pub(crate) fn mark_damaged(&mut self, opened: &Opened<S::File>, damaged: bool) {
-        if let Some(segment) = self.index.segment_mut(opened.slot) {
-            segment.damaged |= damaged;
         }
     }
 
@@ -509,7 +313,7 @@ impl<'a, S: Storage> Replay<'a, S> {
         let mut unread = Vec::new();
         for (hash, slot) in self.index.keydir.scan(0) {
             let located = self.index.locate_slot(slot);
-            match located.and_then(|located| read_located(located, &mut buffer)) {
+            match located.and_then(|located| located.read(&mut buffer)) {
                 Ok(Some((_, checked))) if checked.head.kind == Kind::Put => {
                     let key = fallible::copy(&buffer[checked.key()])?;
                     fallible::insert_sorted(&mut ordered, key)?;
@@ -543,14 +347,6 @@ impl<'a, S: Storage> Replay<'a, S> {
         self.report.keys = self.index.len();
         Ok((self.index, self.report))
     }
-}
-
-/// Whether the bytes at `offset` are the footer that a rotation wrote before it was cut short.
-pub(crate) fn is_own_footer<F: File>(walker: &mut Walker<F>, site: Site, offset: u64) -> bool {
-    walker.bytes(offset, FOOTER_BYTES).is_ok_and(|bytes| {
-        Footer::decode(bytes)
-            .is_ok_and(|footer| footer.data_end == offset && footer.header.salt == site.salt)
-    })
 }
 
 pub(crate) fn place_of(slot: u16, offset: u64) -> Result<Place> {

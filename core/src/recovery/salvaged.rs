@@ -4,7 +4,7 @@
 //! Sequence numbers are never issued twice and copies keep theirs, so they order the versions of a
 //! key even where the order of files is lost.
 
-use super::active::whole_unit;
+use super::divide::whole_unit;
 use super::reader::ReaderParts;
 use super::replay::Replay;
 use crate::clock::Clock;

@@ -1,70 +1,63 @@
 //! Opening for writing.
 
-use super::reader::{self, ReaderParts};
+use super::reader::ReaderParts;
 use super::replay::Replay;
-use super::{active, active_entry, highest_segment_id, no_manifest, salvaged, settle};
+use super::{Recovered, active, active_entry, highest_segment_id, no_manifest, salvaged, settle};
 use crate::clock::Clock;
-use crate::engine::{Active, Engine, Role, SEQ_BLOCK, WriterState, fresh_salt, sync_names};
 use crate::error::{Context, Damage, Error, Op, Result};
 use crate::fallible;
 use crate::format::file::names;
 use crate::format::file::{FILE_HEADER_BYTES, FileHeader, HeaderDamage, StoreId};
 use crate::format::manifest::{Edit, EditDamage, State};
-use crate::index::{Index, IndexCell};
-use crate::manifest_log::{self, ManifestLog, Survey};
+use crate::index::Index;
+use crate::manifest_log::{self, Loaded, ManifestLog, SEQ_BLOCK, Survey};
 use crate::options::Options;
 use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::report::RecoveryReport;
+use crate::segment::active::Active;
+use crate::segment::create::{fresh_salt, may_be_abandoned, sync_names};
 use crate::storage::{Access, ErrorKind, File, FileName, Storage};
 
+/// What a writer has after recovering.
+pub(crate) struct WriterParts<S: Storage> {
+    pub index: Index<S::File>,
+    pub report: RecoveryReport,
+    pub store: StoreId,
+    pub lock: Option<S::Lock>,
+    pub manifest: ManifestLog<S::File>,
+    pub active: Active<S::File>,
+    /// The last sequence number issued.
+    pub seq: u64,
+    /// The next active segment's id.
+    pub reserved: u64,
+    /// When all this was synced, by the host's clock.
+    pub synced_ms: Option<u64>,
+    /// The directory as the takeover found it.
+    pub names: Vec<FileName>,
+    /// The epoch that the state came from.
+    pub previous: u64,
+}
+
 /// Opens for writing: claims the next manifest, recovers, commits what was recovered.
-pub(super) fn open<S: Storage, C: IndexCell<S::File>>(
-    storage: S,
-    options: Options,
-) -> Result<Engine<S, C>> {
+pub(super) fn open<S: Storage>(storage: &S, options: &Options) -> Result<Recovered<S>> {
     // Refuse what must not be touched before touching anything.
     let names = storage.list().during_any(Op::List)?;
-    let before = manifest_log::survey(&storage, &names, u64::MAX)?;
+    let before = manifest_log::survey(storage, &names, u64::MAX)?;
     match &before.newest {
-        Some(loaded) => refuse_newer(&storage, &loaded.state)?,
+        Some(loaded) => refuse_newer(storage, &loaded.state)?,
         None => match no_manifest(&names) {
             Error::NoStore if options.create => {}
             refusal => return Err(refusal),
         },
     }
-    let mut taken = claim(&storage, &options);
+    let mut taken = claim(storage, options);
     // What the reserve is for: on a full disk, too, deletes and merge need a writer.
     let full = |error: &Error| error.storage_kind() == Some(ErrorKind::Full);
     if taken.as_ref().is_err_and(full) && storage.remove(&names::reserve()).is_ok() {
-        taken = claim(&storage, &options);
+        taken = claim(storage, options);
     }
-    match taken? {
-        Taken::Degraded(parts) => Ok(reader::engine(storage, options, parts)),
-        Taken::Over {
-            index,
-            report,
-            store,
-            writer,
-            names,
-            previous,
-        } => {
-            let mut engine = Engine {
-                options,
-                index: C::new(index),
-                report,
-                store,
-                role: Role::Writer(writer),
-                storage,
-            };
-            engine.rank_segments();
-            engine.check_fence()?;
-            engine.remove_condemned();
-            engine.remove_old_manifests(&names, previous);
-            engine.lay_reserve();
-            Ok(engine)
-        }
-    }
+    taken
 }
 
 /// Refuses segments of a newer format. Whatever else is wrong with a segment is for the replay.
@@ -87,7 +80,7 @@ fn refuse_newer<S: Storage>(storage: &S, state: &State) -> Result<()> {
 }
 
 /// Becomes the one who may write, and recovers.
-fn claim<S: Storage>(storage: &S, options: &Options) -> Result<Taken<S>> {
+fn claim<S: Storage>(storage: &S, options: &Options) -> Result<Recovered<S>> {
     let lock = match storage.lock() {
         _ if planted(Bug::LockForgotten) => None,
         Ok(lock) => Some(lock),
@@ -106,24 +99,6 @@ fn claim<S: Storage>(storage: &S, options: &Options) -> Result<Taken<S>> {
     taken
 }
 
-/// What came of taking a store over.
-enum Taken<S: Storage> {
-    /// Damage hides keys: reading only. Older writers are fenced and hints may have grown; nothing
-    /// that holds data was changed.
-    Degraded(ReaderParts<S::File>),
-    /// This opener is the writer.
-    Over {
-        index: Index<S::File>,
-        report: RecoveryReport,
-        store: StoreId,
-        writer: Box<WriterState<S>>,
-        /// The directory as the takeover found it.
-        names: Vec<FileName>,
-        /// The epoch that the state came from.
-        previous: u64,
-    },
-}
-
 /// Recovers under a claimed manifest. `committed` tells whether that manifest holds a state.
 fn take_over<S: Storage>(
     storage: &S,
@@ -131,28 +106,21 @@ fn take_over<S: Storage>(
     claimed: (u64, FileName, S::File),
     lock: Option<S::Lock>,
     committed: &mut bool,
-) -> Result<Taken<S>> {
+) -> Result<Recovered<S>> {
     let epoch = claimed.0;
     // Only now: whatever an older writer acknowledged is visible, and it can acknowledge no more.
     let names = storage.list().during_any(Op::List)?;
     let survey = manifest_log::survey(storage, &names, epoch)?;
-    let Survey {
-        newest,
-        skipped,
-        places,
-    } = survey;
+    let Survey { newest, places } = survey;
     let created = newest.is_none();
-    let (store, mut state, suspect, previous) = match newest {
-        Some(loaded) => (
-            loaded.store,
-            loaded.state,
-            skipped || loaded.trailing,
-            loaded.epoch,
-        ),
+    // A store that was just created has nothing to recover.
+    let clean = newest.as_ref().is_none_or(Loaded::is_clean);
+    let (store, mut state, previous) = match newest {
+        Some(loaded) => (loaded.store, loaded.state, loaded.epoch),
         None => {
             let hash_key = storage.entropy().during_any(Op::Entropy)?;
             let id = storage.entropy().during_any(Op::Entropy)?;
-            (StoreId(id), State::new(hash_key), false, 0)
+            (StoreId(id), State::new(hash_key), 0)
         }
     };
     if planted(Bug::OrphanAdopted) {
@@ -170,18 +138,18 @@ fn take_over<S: Storage>(
     let mut replay = Replay::new(storage, index, store, true);
     replay.report.epoch = epoch;
     replay.report.created = created;
-    replay.report.clean = created || (state.clean && !suspect);
+    replay.report.clean = clean;
     replay.sealed(&state)?;
 
     let outcome = match active_entry(&state) {
         Some(entry) => replay.active_for_writer(entry, replay.report.clean)?,
         None => active::Outcome::None,
     };
-    settle(&mut replay, options, &state, &names, suspect, places)?;
+    settle(&mut replay, options, &state, &names, places)?;
     if replay.report.degraded {
         replay.give_up_writing(&outcome)?;
         let (index, report) = replay.finish(&state)?;
-        return Ok(Taken::Degraded(ReaderParts {
+        return Ok(Recovered::Reader(ReaderParts {
             index,
             report,
             store,
@@ -237,25 +205,19 @@ fn take_over<S: Storage>(
 
     let (active, reserved) = replay.settle_active(&mut manifest, outcome, reserved, seq)?;
     let (index, report) = replay.finish(&manifest.state)?;
-    Ok(Taken::Over {
+    Ok(Recovered::Writer(WriterParts {
         index,
         report,
         store,
-        writer: Box::new(WriterState {
-            _lock: lock,
-            manifest,
-            active,
-            seq,
-            merge: None,
-            reserved,
-            pins: 0,
-            synced_ms: host_ms,
-            fenced: None,
-            scratch: Vec::new(),
-        }),
+        lock,
+        manifest,
+        active,
+        seq,
+        reserved,
+        synced_ms: host_ms,
         names,
         previous,
-    })
+    }))
 }
 
 impl<S: Storage> Replay<'_, S> {
@@ -319,21 +281,4 @@ impl<S: Storage> Replay<'_, S> {
         }
         Ok((fresh.active, next))
     }
-}
-
-/// Whether the file of a pending id may be deleted: not if somebody else put one there. An error if
-/// it cannot be looked at.
-pub(crate) fn may_be_abandoned<S: Storage>(storage: &S, store: StoreId, id: u64) -> Result<bool> {
-    let name = names::segment(id);
-    let file = match storage.open(&name, Access::Read) {
-        Ok(file) => file,
-        Err(error) if error.kind == ErrorKind::NotFound => return Ok(true),
-        // A directory or a link of that name.
-        Err(_) if matches!(storage.exists(&name), Ok(false)) => return Ok(false),
-        Err(error) => return Err(Error::storage(Op::Open, Some(name), error)),
-    };
-    let mut header = [0; FILE_HEADER_BYTES];
-    let got = file.pread(0, &mut header).during(Op::Read, name)?;
-    let blank = header[..got].iter().all(|byte| *byte == 0);
-    Ok(blank || FileHeader::decode(&header[..got]).is_ok_and(|h| (h.store, h.id) == (store, id)))
 }

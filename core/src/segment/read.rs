@@ -22,6 +22,16 @@ pub(crate) struct Spot<F> {
     pub bytes: u64,
 }
 
+/// Where a key's record is.
+pub(crate) enum Located<F> {
+    /// The key has no record.
+    Absent,
+    /// In a file.
+    Filed(Spot<F>),
+    /// Still in memory; the bytes start with the record.
+    Buffered(Spot<F>, Vec<u8>),
+}
+
 /// A checked record inside the buffer it was read into.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Checked {
@@ -39,6 +49,24 @@ impl Checked {
     /// Where the key lies in the buffer.
     pub(crate) fn key(&self) -> core::ops::Range<usize> {
         self.head_bytes..self.head_bytes + usize::from(self.head.key_bytes)
+    }
+}
+
+impl<F: File> Located<F> {
+    /// Reads and checks the record; `None` if there is none.
+    pub(crate) fn read(self, buffer: &mut Vec<u8>) -> Result<Option<(Spot<F>, Checked)>> {
+        match self {
+            Self::Absent => Ok(None),
+            Self::Filed(spot) => {
+                let checked = spot.read(buffer)?;
+                Ok(Some((spot, checked)))
+            }
+            Self::Buffered(spot, bytes) => {
+                *buffer = bytes;
+                let checked = spot.check(buffer)?;
+                Ok(Some((spot, checked)))
+            }
+        }
     }
 }
 

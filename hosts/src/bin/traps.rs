@@ -1,4 +1,4 @@
-//! Stops the guest at every one of its calls to WASI, and enters what was counted in the ledger.
+//! Stops the guest at every one of its calls to WASI, and says what was counted.
 //!
 //! Exits with 1 at the first violation, with 2 if the guest could not be loaded.
 
@@ -12,6 +12,7 @@ const COMMAND: &str = "cargo xtask traps";
 
 /// Crash at every host call of the WASI guest
 #[derive(Parser)]
+#[command(bin_name = COMMAND)]
 struct Args {
     /// Stop at every so many-th call of the workload
     #[arg(long, default_value_t = 1, value_parser = at_least_one)]
@@ -31,15 +32,16 @@ struct Args {
     /// Threads; all processors if not given
     #[arg(long, value_parser = at_least_one)]
     threads: Option<usize>,
-    /// Count, and leave the ledger as it is
+    /// Append the count to the ledger
     #[arg(long)]
-    dry: bool,
+    record: bool,
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
     let given: String = std::env::args()
         .skip(1)
+        .filter(|word| word != "--record")
         .map(|word| " ".to_owned() + &word)
         .collect();
     let command = format!("{COMMAND}{given}");
@@ -80,7 +82,7 @@ fn main() -> ExitCode {
         }
     }
     println!("{}", tally.line());
-    if args.dry {
+    if !args.record {
         return ExitCode::SUCCESS;
     }
     match tally.record() {

@@ -15,7 +15,7 @@ pub use seeds::seeds;
 
 use crate::ledger::Tally;
 use crate::targets::{self, Target};
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, value_parser};
 use libfuzzer::{Failure, Search};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -24,12 +24,13 @@ use std::process::ExitCode;
 #[derive(Args, Debug)]
 pub struct Arguments {
     /// How long each target is searched
-    #[arg(long, default_value_t = 60)]
+    // libFuzzer takes 0 for no end.
+    #[arg(long, default_value_t = 60, value_parser = value_parser!(u64).range(1..))]
     seconds: u64,
-    /// Appends what was counted to the ledger, one line a target
+    /// Append what was counted to the ledger, one line a target
     #[arg(long)]
     record: bool,
-    /// Replaces the committed corpus by the fewest inputs that reach every edge of all known ones
+    /// Replace the committed corpus by the fewest inputs that reach every edge of all known ones
     #[arg(long)]
     keep: bool,
     /// What the compiler adds to catch errors of memory
@@ -113,8 +114,7 @@ fn search_all(arguments: &Arguments) -> Result<(), Failure> {
         }
         println!("{}", tally.line()["counts"]);
         if arguments.record {
-            let written = tally.record();
-            written.map_err(|error| Failure::new(format!("the ledger: {error}")))?;
+            tally.record()?;
         }
         if arguments.keep {
             let (inputs, bytes) = search.keep()?;

@@ -31,7 +31,7 @@ mod writer;
 pub use writer::{OpenerArguments, WriterArguments, reopen, write};
 
 use crate::ledger::Tally;
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, value_parser};
 use disk::Disk;
 use rounds::{Ground, Rounds};
 use std::path::{Path, PathBuf};
@@ -46,12 +46,14 @@ static STOP: AtomicBool = AtomicBool::new(false);
 const PROGRESS_CUTS: u64 = 10;
 /// As shells report an interrupted program.
 const INTERRUPTED: u8 = 130;
+/// As test harnesses are told of a test that could not be made.
+const SKIPPED: u8 = 77;
 
 /// What to cut, and how often.
 #[derive(Args, Clone, Debug)]
 pub struct Arguments {
     /// Cuts of each file system
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, default_value_t = 200, value_parser = value_parser!(u64).range(1..))]
     cuts: u64,
     /// Which file systems
     #[arg(long, value_enum, default_value_t = Systems::All)]
@@ -103,8 +105,7 @@ enum End {
     Violated,
 }
 
-/// Runs the campaign. Ends with 1 at the first violation, and with 0 also where nothing could be
-/// cut, saying so.
+/// Runs the campaign. Ends with 1 at the first violation, and with 77 where nothing could be cut.
 pub fn run(arguments: &Arguments) -> ExitCode {
     // Where it cannot be set the default stands: the process ends, and so does its mount's use.
     let _ = ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed));
@@ -122,14 +123,17 @@ pub fn run(arguments: &Arguments) -> ExitCode {
             End::Violated => return ExitCode::FAILURE,
         }
     }
+    if !tally.has_counts() {
+        eprintln!("nothing was cut");
+        return ExitCode::from(SKIPPED);
+    }
     if arguments.json {
         println!("{}", tally.line());
     }
     if arguments.record
-        && tally.has_counts()
         && let Err(error) = tally.record()
     {
-        eprintln!("error: the ledger takes no line: {error}");
+        eprintln!("error: {error}");
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
@@ -139,6 +143,11 @@ pub fn run(arguments: &Arguments) -> ExitCode {
 fn on(label: &'static str, arguments: &Arguments, seed: u64, tally: &mut Tally) -> End {
     let (work, ground) = match prepare(label, arguments) {
         Ok(ready) => ready,
+        // It goes to the programs that make the disk as well.
+        Err(_) if STOP.load(Ordering::Relaxed) => {
+            eprintln!("interrupted before the first cut on {label}");
+            return End::Interrupted;
+        }
         Err(why) => {
             eprintln!("SKIPPED {label}: {why}");
             return End::Skipped;
@@ -172,7 +181,7 @@ fn prepare(label: &'static str, arguments: &Arguments) -> Result<(TempDir, Groun
     let work = tempfile::Builder::new()
         .prefix("portcask-powercut-")
         .tempdir_in(&folder)
-        .map_err(|error| format!("no folder in {}: {error}", folder.display()))?;
+        .map_err(|error| format!("no folder in {}: {}", folder.display(), error.kind()))?;
     let ground = match arguments.kill {
         true => Ground::Directory(work.path().to_owned()),
         false => Ground::Disk(Disk::prepare(label, work.path())?),

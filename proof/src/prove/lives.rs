@@ -64,7 +64,7 @@ impl Worker for Lives<'_> {
     /// Runs a history, every other one in a sandbox. An error is a broken promise with the least
     /// history that shows it.
     fn work(&mut self, number: u64) -> Result<(), String> {
-        let seed = self.seed + number;
+        let seed = self.seed.wrapping_add(number);
         let laws = [Laws::DISK, Laws::GUEST][(seed % 2) as usize];
         let history = History::random(seed, laws, STEPS);
         history

@@ -8,11 +8,11 @@ mod image;
 mod lives;
 mod small;
 
+use crate::bar;
 use crate::ledger::Tally;
 use crate::threads;
-use clap::Args;
+use clap::{Args, value_parser};
 use image::Distinct;
-use indicatif::{ProgressBar, ProgressStyle};
 use lives::Lives;
 use portcask_core::testing::sim::Laws;
 use small::SmallWorlds;
@@ -22,6 +22,8 @@ use std::collections::BTreeSet;
 const EXHAUSTIVE_IMAGES: u64 = 1_000_000;
 /// About as many distinct images as all small worlds have.
 const SMALL_WORLDS_IMAGES: u64 = 5_000_000;
+/// Where histories begin unless another seed is given.
+const FIRST_SEED: u64 = 1;
 /// The longest sequences of the small worlds.
 const LENGTH_MAX: usize = 4;
 /// What the disk may be, and what that is called.
@@ -32,10 +34,10 @@ const DISKS: [(&str, Laws); 2] = [("local disk", Laws::DISK), ("sandbox", Laws::
 pub struct Arguments {
     /// Distinct crash images to judge at least. Below a million an even share of the small worlds
     /// is taken instead of all of them
-    #[arg(long, default_value_t = EXHAUSTIVE_IMAGES)]
+    #[arg(long, default_value_t = EXHAUSTIVE_IMAGES, value_parser = value_parser!(u64).range(1..))]
     images: u64,
     /// Seed of the first history
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = FIRST_SEED)]
     seed: u64,
     /// Print the count as one line of JSON
     #[arg(long)]
@@ -45,12 +47,20 @@ pub struct Arguments {
     record: bool,
 }
 
+impl Arguments {
+    /// What a reader types to do the same again.
+    fn command(&self) -> String {
+        let seed = match self.seed {
+            FIRST_SEED => String::new(),
+            other => format!(" --seed {other}"),
+        };
+        format!("cargo xtask prove --images {}{seed}", self.images)
+    }
+}
+
 /// Runs the campaign. An error is a broken promise, in words.
 pub fn run(arguments: &Arguments) -> Result<(), String> {
-    let mut tally = Tally::new(
-        "prove",
-        format!("cargo xtask prove --images {}", arguments.images),
-    );
+    let mut tally = Tally::new("prove", arguments.command());
     let mut campaign = Campaign {
         images: arguments.images,
         seed: arguments.seed,
@@ -75,7 +85,7 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
         }
     }
     if arguments.record {
-        tally.record().map_err(|error| format!("ledger: {error}"))?;
+        tally.record().map_err(|error| error.to_string())?;
     }
     Ok(())
 }
@@ -168,14 +178,28 @@ impl Campaign {
     }
 }
 
-fn bar(count: u64, what: &str) -> ProgressBar {
-    let style =
-        ProgressStyle::with_template("{msg:38} {wide_bar} {human_pos}/{human_len} {eta:>5}");
-    let bar = ProgressBar::new(count).with_message(what.to_owned());
-    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-}
-
 /// Whatever stops a worker is a broken promise.
 fn broken<T>(done: Result<T, String>) -> Result<T, String> {
     done.map_err(|problem| format!("A PROMISE IS BROKEN: {problem}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_of_the_ledger_runs_the_same_histories_again() {
+        let command = |seed| {
+            let (json, record) = (false, true);
+            let arguments = Arguments {
+                images: 500,
+                seed,
+                json,
+                record,
+            };
+            arguments.command()
+        };
+        assert_eq!(command(FIRST_SEED), "cargo xtask prove --images 500");
+        assert_eq!(command(7), "cargo xtask prove --images 500 --seed 7");
+    }
 }

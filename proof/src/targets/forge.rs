@@ -32,6 +32,14 @@ impl Head {
     }
 }
 
+/// Other salts and places, at which nothing that is right here may be right: CRC-32 tells any two masks
+/// apart that differ in at most 32 neighbouring bits.
+pub fn elsewhere(salt: u64, at: u64) -> impl Iterator<Item = (u64, u64)> {
+    let salts = [0xffff, 0x00ff_ff00_0000_0000].map(|other| (salt ^ other, at));
+    let places = [1, 16, 80, 1 << 31, u64::from(u32::MAX)].map(|moved| (salt, at ^ moved));
+    salts.into_iter().chain(places)
+}
+
 /// Where the head that these bytes begin with ends, if its varints do.
 pub fn head_end(bytes: &[u8]) -> Option<usize> {
     let tag = *bytes.get(10)?;

@@ -3,6 +3,7 @@
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use portcask_core::Ack;
+use portcask_core::format::record::Kind;
 use portcask_core::testing::sim::Laws;
 use portcask_core::testing::world::{KEYS, Step};
 
@@ -19,6 +20,23 @@ pub fn short(u: &mut Unstructured<'_>) -> u16 {
 /// One of them, chosen by one byte. There is at least one.
 pub fn pick<T: Copy>(u: &mut Unstructured<'_>, from: &[T]) -> T {
     from[usize::from(byte(u)) % from.len()]
+}
+
+/// What is left, without taking it.
+pub fn rest(u: &Unstructured<'_>) -> Vec<u8> {
+    u.peek_bytes(u.len()).unwrap_or_default().to_vec()
+}
+
+/// A record's kind.
+pub fn kind(u: &mut Unstructured<'_>) -> Kind {
+    let kinds = [
+        Kind::Put,
+        Kind::Tombstone,
+        Kind::Marker,
+        Kind::MetaPut,
+        Kind::MetaTombstone,
+    ];
+    pick(u, &kinds)
 }
 
 /// A number, often one at which something ends.

@@ -1,7 +1,7 @@
 //! A record's head, a file header and a footer from any bytes.
 
 use super::forge;
-use super::input::{byte, bytes, number, one_in, pick};
+use super::input::{byte, bytes, kind, number, one_in, rest};
 use arbitrary::Unstructured;
 use portcask_core::format::FILE_BYTES_MAX;
 use portcask_core::format::file::{self, FILE_HEADER_BYTES, FOOTER_BYTES, FileHeader, Footer};
@@ -21,9 +21,9 @@ pub fn record_decode(data: &[u8]) {
     };
     let offset = number(u) & FILE_BYTES_MAX;
     match shape {
-        0 => examine(u.peek_bytes(u.len()).unwrap_or_default(), site, offset),
+        0 => examine(&rest(u), site, offset),
         1 | 2 => {
-            let mut head = u.peek_bytes(u.len()).unwrap_or_default().to_vec();
+            let mut head = rest(u);
             if let Some(end) = forge::head_end(&head) {
                 forge::seal_head(&mut head, end, site, offset);
             }
@@ -56,14 +56,9 @@ fn examine(bytes: &[u8], site: Site, offset: u64) {
         let found = record::decode(&bytes[..cut], site, offset);
         assert_eq!(found, Err(HeadDamage::Short), "cut after {cut}");
     }
-    // CRC-32 tells any two masks apart that differ in at most 32 neighbouring bits.
-    let elsewhere = Site {
-        salt: site.salt ^ 0x00ff_ff00_0000_0000,
-        ..site
-    };
-    assert!(record::decode(bytes, elsewhere, offset).is_err());
-    for moved in [1, 80, 1 << 31, u64::from(u32::MAX)] {
-        assert!(record::decode(bytes, site, offset ^ moved).is_err());
+    for (salt, offset) in forge::elsewhere(site.salt, offset) {
+        let site = Site { salt, ..site };
+        assert!(record::decode(bytes, site, offset).is_err());
     }
     let (body, rest) = (decoded.head.body_bytes() as usize, &bytes[head_bytes..]);
     if let Some(body) = rest.get(..body) {
@@ -102,16 +97,7 @@ fn holds_to_limits(decoded: &Decoded, offset: u64) {
 /// A head that the engine could write is read as it was written, and one flipped bit of it is
 /// found out, and mended unless two mendings fit.
 fn written(u: &mut Unstructured<'_>, site: Site, offset: u64) {
-    let kind = pick(
-        u,
-        &[
-            Kind::Put,
-            Kind::Tombstone,
-            Kind::Marker,
-            Kind::MetaPut,
-            Kind::MetaTombstone,
-        ],
-    );
+    let kind = kind(u);
     let seq = site.base_seq.saturating_add(number(u));
     let (flags, flipped) = (byte(u), byte(u));
     let (key, value) = match kind {
@@ -155,7 +141,7 @@ fn written(u: &mut Unstructured<'_>, site: Site, offset: u64) {
 /// A header or footer that is accepted has one encoding.
 fn file_ends(u: &mut Unstructured<'_>) {
     let (sealed, as_written) = (!one_in(u, 4), one_in(u, 2));
-    let mut bytes = u.peek_bytes(u.len()).unwrap_or_default().to_vec();
+    let mut bytes = rest(u);
     if as_written {
         // From the version on: the magic is known.
         bytes.splice(..0, *b"PORTCASK");

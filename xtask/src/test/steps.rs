@@ -210,14 +210,16 @@ fn crash_images(world: &World<'_>) -> Result<Done> {
     Ok(Done::Noted("20,000 distinct ones".to_owned()))
 }
 
-/// A few real ones; the campaign says itself where it cannot cut.
+/// A few real ones; the campaign says itself why it cannot cut.
 fn power_cuts(world: &World<'_>) -> Result<Done> {
-    proof::run(world.repo, &["powercut", "--cuts", "10"])?;
-    Ok(Done::Passed)
+    match proof::run_if_able(world.repo, &["powercut", "--cuts", "10"])? {
+        true => Ok(Done::Passed),
+        false => Ok(Done::Skipped("no power was cut, as said above".to_owned())),
+    }
 }
 
 fn reliability_page(world: &World<'_>) -> Result<Done> {
-    proof::run(world.repo, &["page", "--check"])?;
+    proof::run(world.repo, &["reliability", "--check"])?;
     Ok(Done::Passed)
 }
 

@@ -3,7 +3,7 @@
 use crate::format::file::names;
 use crate::format::file::{FILE_HEADER_BYTES, FileHeader, FileKind, StoreId};
 use crate::format::hint::{self, BlockBuilder};
-use crate::storage::{ErrorKind, File, FileName, Storage};
+use crate::storage::{Access, ErrorKind, File, FileName, Storage};
 
 /// A segment's hint, written block by block as its records are. A cache: after the first failure
 /// it is given up, and the next opening scans what it does not cover.
@@ -42,6 +42,24 @@ impl<F: File> HintLog<F> {
             FILE_HEADER_BYTES as u64,
             FILE_HEADER_BYTES as u64,
         )
+    }
+
+    /// A hint that continues where reading it stopped: `at` is where its valid blocks end and how far
+    /// they cover the segment. A new one where there is none to continue.
+    pub(crate) fn resume<S: Storage<File = F>>(
+        storage: &S,
+        store: StoreId,
+        segment: u64,
+        salt: u64,
+        at: Option<(u64, u64)>,
+    ) -> Self {
+        let Some((end, covered)) = at else {
+            return Self::new(storage, store, segment, salt, storage.now_ms().unwrap_or(0));
+        };
+        let file = storage.open(&names::hint(segment), Access::Write).ok();
+        // A torn block must not be taken for damage of what is written over it.
+        let file = file.filter(|file| file.truncate(end).is_ok());
+        Self::at(file, salt, end, covered)
     }
 
     /// A hint that continues after blocks that cover the segment up to `covered`.
@@ -108,7 +126,7 @@ fn create_or_empty<S: Storage>(storage: &S, name: &FileName) -> Option<S::File> 
     match storage.create(name) {
         Ok(file) => Some(file),
         Err(error) if error.kind == ErrorKind::Exists => {
-            let file = storage.open(name, crate::storage::Access::Write).ok()?;
+            let file = storage.open(name, Access::Write).ok()?;
             file.truncate(0).ok()?;
             Some(file)
         }

@@ -1,0 +1,105 @@
+//! Writes that are taken together.
+
+use crate::fallible;
+use crate::format::Space;
+use crate::options::{Condition, Expiry};
+use crate::prelude::*;
+
+/// Writes that are taken together or not at all, also across a crash.
+///
+/// Operations apply in the order they were added; conditions are judged before any of them. A batch
+/// that there was no memory to add to is refused as a whole, with
+/// [`Error::OutOfMemory`](crate::Error::OutOfMemory), when it is written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    pub(crate) ops: Vec<BatchOp>,
+    pub(crate) conditions: Vec<(Vec<u8>, Condition)>,
+    /// Something that was added is not in it.
+    pub(super) incomplete: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BatchOp {
+    pub space: Space,
+    pub key: Vec<u8>,
+    pub deed: Deed,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Deed {
+    Put { value: Vec<u8>, expiry: Expiry },
+    Delete,
+}
+
+impl Batch {
+    /// An empty batch.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a put.
+    pub fn put(&mut self, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> &mut Self {
+        self.put_with(key, value, Expiry::Default)
+    }
+
+    /// Adds a put with an expiry.
+    pub fn put_with(
+        &mut self,
+        key: impl Into<Vec<u8>>,
+        value: impl Into<Vec<u8>>,
+        expiry: Expiry,
+    ) -> &mut Self {
+        let value = value.into();
+        self.add(Space::User, key.into(), Deed::Put { value, expiry })
+    }
+
+    /// Adds a delete. Deleting an absent key is no error.
+    pub fn delete(&mut self, key: impl Into<Vec<u8>>) -> &mut Self {
+        self.add(Space::User, key.into(), Deed::Delete)
+    }
+
+    /// Adds a put into the system key space, which user keys cannot reach and scans never show:
+    /// a request id, a replicated log's applied index.
+    pub fn put_meta(&mut self, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> &mut Self {
+        let deed = Deed::Put {
+            value: value.into(),
+            expiry: Expiry::Never,
+        };
+        self.add(Space::Meta, key.into(), deed)
+    }
+
+    /// Adds a delete in the system key space.
+    pub fn delete_meta(&mut self, key: impl Into<Vec<u8>>) -> &mut Self {
+        self.add(Space::Meta, key.into(), Deed::Delete)
+    }
+
+    /// Adds a precondition on a user key; it is judged before any operation of the batch.
+    pub fn require(&mut self, key: impl Into<Vec<u8>>, condition: Condition) -> &mut Self {
+        let condition = (key.into(), condition);
+        self.incomplete |= fallible::push(&mut self.conditions, condition).is_err();
+        self
+    }
+
+    /// How many operations it holds.
+    pub fn len(&self) -> usize {
+        self.ops.len()
+    }
+
+    /// Whether it holds no operation.
+    pub fn is_empty(&self) -> bool {
+        self.ops.is_empty()
+    }
+
+    /// Empties it, keeping its memory.
+    pub fn clear(&mut self) {
+        self.ops.clear();
+        self.conditions.clear();
+        self.incomplete = false;
+    }
+
+    fn add(&mut self, space: Space, key: Vec<u8>, deed: Deed) -> &mut Self {
+        let op = BatchOp { space, key, deed };
+        self.incomplete |= fallible::push(&mut self.ops, op).is_err();
+        self
+    }
+}

@@ -1,0 +1,215 @@
+//! Taking staged records: encode, append, publish, acknowledge, in this order.
+
+use super::Engine;
+use super::stage::Staged;
+use super::write::Committed;
+use crate::error::{Error, Result};
+use crate::fallible;
+use crate::format::Space;
+use crate::format::hint;
+use crate::format::record::Batch;
+use crate::index::{Change, IndexCell, Publication};
+use crate::keydir::Place;
+use crate::options::Ack;
+use crate::planted::{Bug, planted};
+use crate::prelude::*;
+use crate::segment::active::Active;
+use crate::storage::Storage;
+
+/// The greatest offset at which a record may start.
+const RECORD_OFFSET_MAX: u64 = u32::MAX as u64;
+
+impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
+    /// Encodes, appends, publishes and acknowledges.
+    pub(super) fn commit_staged(
+        &mut self,
+        staged: &mut [Staged<'_>],
+        ack: Option<Ack>,
+    ) -> Result<Committed> {
+        let ack = ack.unwrap_or(self.options.ack);
+        // The numbers are settled before a rotation, which starts the new segment with them.
+        let next_seq = self.writer()?.seq.saturating_add(1);
+        for (seq, op) in (next_seq..).zip(staged.iter_mut()) {
+            op.head.seq = seq;
+        }
+        self.make_room(staged)?;
+        let first_seq = self.issue_seqs(staged.len() as u64)?;
+        let due = self.sync_is_due();
+        // What is to be synced at once is handed over first: refused there, it must not be shown already.
+        let handed = if due { ack.max(Ack::Written) } else { ack };
+        let mut bytes = core::mem::take(&mut self.writer_mut()?.scratch);
+        bytes.clear();
+        let done = self.encode_and_publish(staged, handed, &mut bytes);
+        if let Ok(writer) = self.writer_mut() {
+            bytes.truncate(0);
+            bytes.shrink_to(1 << 20);
+            writer.scratch = bytes;
+        }
+        done?;
+        if (ack == Ack::Synced && !planted(Bug::AckBeforeSync)) || due {
+            self.sync()?;
+        } else if ack == Ack::Written {
+            // Also under a kernel lock: a guest in a sandbox cannot see that lock.
+            self.check_fence()?;
+        }
+        Ok(Committed {
+            first_seq,
+            last_seq: first_seq + (staged.len() as u64 - 1),
+        })
+    }
+
+    /// Rotates if the records would not fit, and gives the first one the durable marker and the
+    /// batch its extent. Lengths depend on the segment's base seq, so this is done twice at most.
+    fn make_room(&mut self, staged: &mut [Staged<'_>]) -> Result<()> {
+        let total = shape(staged, &self.writer()?.active);
+        let active = &self.writer()?.active;
+        let fits = active.end.saturating_add(total) <= self.options.segment_bytes;
+        if (!fits && active.records > 0) || active.suspect {
+            self.seal_and_continue()?;
+        }
+        let active = &self.writer()?.active;
+        let total = shape(staged, active);
+        if staged.len() > 1 && active.end + total > RECORD_OFFSET_MAX {
+            return Err(Error::BatchTooLarge {
+                bytes: total,
+                limit: RECORD_OFFSET_MAX - active.end,
+            });
+        }
+        Ok(())
+    }
+
+    fn encode_and_publish(
+        &mut self,
+        staged: &[Staged<'_>],
+        ack: Ack,
+        bytes: &mut Vec<u8>,
+    ) -> Result<()> {
+        let active = &self.writer()?.active;
+        let (start, site, slot) = (active.end, active.site, active.slot);
+        let mut published = Vec::new();
+        fallible::reserve(&mut published, staged.len())?;
+        for op in staged {
+            let offset = start + bytes.len() as u64;
+            op.head.encode(bytes, site, offset)?;
+            fallible::extend(bytes, op.key)?;
+            fallible::extend(bytes, op.value)?;
+            let record_bytes = start + bytes.len() as u64 - offset;
+            let publication = Publication {
+                hash: op.hash,
+                space: op.space,
+                place: Place {
+                    segment: slot,
+                    offset: u32::try_from(offset).map_err(|_| Error::TooLarge)?,
+                },
+                record_bytes,
+                change: if op.head.kind.is_tombstone() {
+                    Change::Delete
+                } else {
+                    Change::Put {
+                        expiry_ms: op.head.expiry_ms,
+                    }
+                },
+                old_expiry_ms: op.old_expiry_ms,
+            };
+            fallible::push(&mut published, publication)?;
+        }
+        if let Err(refused) = self.hand_over(bytes, ack) {
+            if planted(Bug::PublishedUnappended) {
+                self.publish(&published, staged)?;
+            }
+            return Err(refused);
+        }
+        // The records are in the log but not all in the index: only a new opening can tell.
+        let done = self.publish(&published, staged);
+        done.inspect_err(|_| self.poison())?;
+        let active = &mut self.writer_mut()?.active;
+        active.records += staged.len() as u64;
+        active.records_end = active.end;
+        if let Some(durable) = staged.iter().find_map(|op| op.head.durable) {
+            active.marked = durable;
+        }
+        for (it, op) in published.iter().zip(staged) {
+            active.hint.push(&hint::Entry {
+                kind: op.head.kind,
+                record_bytes: it.record_bytes,
+                hash: Some(it.hash),
+                expiry_ms: op.head.expiry_ms,
+            });
+        }
+        Ok(())
+    }
+
+    /// Takes bytes into the log, or for a while into memory.
+    fn hand_over(&mut self, bytes: &[u8], ack: Ack) -> Result<()> {
+        match ack {
+            Ack::Buffered if bytes.len() <= self.options.buffer_bytes => {
+                self.append_buffered(bytes)
+            }
+            Ack::Buffered | Ack::Written | Ack::Synced => {
+                self.flush_tail()?;
+                self.append_at_end(bytes)
+            }
+        }
+    }
+
+    fn publish(&self, published: &[Publication], staged: &[Staged<'_>]) -> Result<()> {
+        self.index.write(|index| {
+            for (it, op) in published.iter().zip(staged) {
+                index.publish(it)?;
+                if let (Some(ordered), Space::User) = (&mut index.ordered, it.space) {
+                    match it.change {
+                        Change::Put { .. } => {
+                            fallible::insert_sorted(ordered, fallible::copy(op.key)?)?;
+                        }
+                        Change::Delete => {
+                            ordered.remove(op.key);
+                        }
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Whether the interval has passed since the last sync. A clock that was set back cannot tell, and
+    /// waiting until it has caught up would be far longer than was asked for.
+    pub(super) fn sync_is_due(&self) -> bool {
+        let Some(every) = self.options.sync_every_ms else {
+            return false;
+        };
+        let Some(now) = self.storage.now_ms() else {
+            return false;
+        };
+        let last = self.writer().ok().and_then(|writer| writer.synced_ms);
+        let passed = last.and_then(|last| now.checked_sub(last));
+        passed.is_none_or(|passed| passed >= every)
+    }
+}
+
+/// Settles the heads for this segment and returns the bytes they need together.
+fn shape<F>(staged: &mut [Staged<'_>], active: &Active<F>) -> u64 {
+    let base = active.site.base_seq;
+    let many = staged.len() > 1;
+    let mut rest_bytes = 0;
+    for op in staged.iter_mut().skip(1) {
+        op.head.batch = Batch::Member;
+        rest_bytes += op.head.record_bytes(base);
+    }
+    let rest_records = staged.len() as u64 - 1;
+    let Some(first) = staged.first_mut() else {
+        return 0;
+    };
+    first.head.durable = (active.marked < active.durable).then_some(active.durable);
+    if planted(Bug::MarkedTooMuch) {
+        first.head.durable = Some(active.end);
+    }
+    first.head.batch = if many {
+        Batch::First {
+            rest_bytes,
+            rest_records,
+        }
+    } else {
+        Batch::None
+    };
+    first.head.record_bytes(base) + rest_bytes
+}

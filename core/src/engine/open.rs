@@ -1,0 +1,111 @@
+//! Opening: an engine made of what recovery found.
+
+use super::{Engine, ReaderState, Role, WriterState};
+use crate::error::{Error, Result};
+use crate::index::IndexCell;
+use crate::options::{OpenAccess, Options};
+use crate::prelude::*;
+use crate::recovery::{self, ReaderParts, Recovered, WriterParts};
+use crate::report::RecoveryReport;
+use crate::storage::{FileName, Storage};
+
+impl<S: Storage> Engine<S> {
+    /// Opens a store, recovering whatever the last writer left.
+    ///
+    /// Costs one sequential read of the hints, and of the segments they do not cover. A writer
+    /// creates a manifest, syncs it, and cuts (never overwrites) a torn tail; a reader changes
+    /// nothing. See [`Engine::report`] for what was found.
+    pub fn open(storage: S, options: Options) -> Result<Self> {
+        Self::open_shared(storage, options)
+    }
+}
+
+impl<S: Storage + Clone, C: IndexCell<S::File> + Clone> Engine<S, C> {
+    /// A read-only handle that shares this one's index, for a front end that reads from other
+    /// threads. What it reads by key is always the present; what it says of files is as of now.
+    ///
+    /// Errors only with [`Error::OutOfMemory`].
+    pub fn view(&self) -> Result<Self> {
+        let mut state = self.state().try_clone()?;
+        state.last_seq = self.last_seq();
+        Ok(Self {
+            storage: self.storage.clone(),
+            options: self.options.clone(),
+            index: self.index.clone(),
+            report: self.report.try_clone()?,
+            store: self.store,
+            role: Role::Reader(Box::new(ReaderState {
+                state,
+                epoch: self.epoch(),
+                refusal: Error::ReadOnly,
+                shares_index: true,
+            })),
+        })
+    }
+}
+
+impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
+    /// As [`Engine::open`], with a cell of the caller's choice for the index.
+    pub fn open_shared(storage: S, options: Options) -> Result<Self> {
+        options.check()?;
+        match recovery::open(&storage, &options)? {
+            Recovered::Reader(parts) => Ok(Self::of_reader(storage, options, parts)),
+            Recovered::Writer(parts) => Self::of_writer(storage, options, parts),
+        }
+    }
+
+    fn of_reader(storage: S, options: Options, parts: ReaderParts<S::File>) -> Self {
+        let refusal = match first_damage(&parts.report) {
+            Some((file, offset)) if options.access == OpenAccess::ReadWrite => {
+                Error::Degraded { file, offset }
+            }
+            _ => Error::ReadOnly,
+        };
+        Self {
+            storage,
+            options,
+            index: C::new(parts.index),
+            report: parts.report,
+            store: parts.store,
+            role: Role::Reader(Box::new(ReaderState {
+                state: parts.state,
+                epoch: parts.epoch,
+                refusal,
+                shares_index: false,
+            })),
+        }
+    }
+
+    fn of_writer(storage: S, options: Options, parts: WriterParts<S>) -> Result<Self> {
+        let mut engine = Self {
+            storage,
+            options,
+            index: C::new(parts.index),
+            report: parts.report,
+            store: parts.store,
+            role: Role::Writer(Box::new(WriterState {
+                _lock: parts.lock,
+                manifest: parts.manifest,
+                active: parts.active,
+                seq: parts.seq,
+                merge: None,
+                reserved: parts.reserved,
+                pins: 0,
+                synced_ms: parts.synced_ms,
+                fenced: None,
+                scratch: Vec::new(),
+            })),
+        };
+        engine.rank_segments();
+        engine.check_fence()?;
+        engine.remove_condemned();
+        engine.remove_old_manifests(&parts.names, parts.previous);
+        engine.lay_reserve();
+        Ok(engine)
+    }
+}
+
+fn first_damage(report: &RecoveryReport) -> Option<(FileName, u64)> {
+    let damage = report.damages.first().map(|d| (d.file, d.offset));
+    damage.or_else(|| report.orphans.first().map(|name| (*name, 0)))
+}

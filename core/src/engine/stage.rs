@@ -1,0 +1,149 @@
+//! Before anything is written: judging conditions, and making records of what is asked for.
+
+use super::Engine;
+use crate::error::{Error, Result};
+use crate::format::record::{Head, Kind};
+use crate::format::{KeyHash, Space};
+use crate::index::{Index, IndexCell};
+use crate::options::{Ack, Condition, Expiry};
+use crate::storage::Storage;
+
+/// One record on its way into the log.
+pub(super) struct Staged<'a> {
+    pub space: Space,
+    pub hash: KeyHash,
+    pub key: &'a [u8],
+    pub value: &'a [u8],
+    pub head: Head,
+    pub old_expiry_ms: Option<u64>,
+}
+
+/// A delete that has something to write.
+pub(super) struct Deletion<'a> {
+    pub tombstone: Staged<'a>,
+    /// Whether the key was there, as far as the clock says.
+    pub existed: bool,
+}
+
+impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
+    /// Judges conditions on the published state, on disk. A refusal is an answer too: at
+    /// [`Ack::Synced`] it waits until what it was judged on is durable.
+    pub(super) fn judge<K: AsRef<[u8]>>(
+        &mut self,
+        conditions: &[(K, Condition)],
+        ack: Option<Ack>,
+    ) -> Result<()> {
+        for (index, (key, condition)) in conditions.iter().enumerate() {
+            let version = self.version_of(Space::User, key.as_ref())?;
+            let found = version.map(|(seq, _)| seq);
+            let holds = match *condition {
+                Condition::Absent => found.is_none(),
+                Condition::Present => found.is_some(),
+                Condition::Seq(seq) => found == Some(seq),
+            };
+            if !holds {
+                self.settle_answer(ack)?;
+                return Err(Error::ConditionFailed { index, found });
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn stage_put<'a>(
+        &self,
+        space: Space,
+        key: &'a [u8],
+        value: &'a [u8],
+        expiry: Expiry,
+    ) -> Result<Staged<'a>> {
+        let limit = self.options.key_bytes_max;
+        if key.len() > limit {
+            let bytes = key.len();
+            return Err(Error::KeyTooLong { bytes, limit });
+        }
+        let (bytes, limit) = (value.len() as u64, self.options.value_bytes_max);
+        if bytes > limit {
+            return Err(Error::ValueTooLarge { bytes, limit });
+        }
+        let expiry_ms = self.resolve_expiry(expiry)?;
+        let hash = self.hash(space, key);
+        let old = self.index.read(|index| index.keydir.get(hash));
+        let old_expiry_ms = match old {
+            Some(slot) if slot.has_ttl || self.options.verify_overwrite => {
+                match self.version_at(slot, key) {
+                    Ok((_, expiry_ms)) => expiry_ms,
+                    // A damaged version may be replaced: that is how a person repairs it.
+                    Err(Error::Corrupt { .. }) => None,
+                    Err(error) => return Err(error),
+                }
+            }
+            _ => None,
+        };
+        let kind = match space {
+            Space::User => Kind::Put,
+            Space::Meta => Kind::MetaPut,
+        };
+        let mut head = Head::new(kind, 0, key, value);
+        head.expiry_ms = expiry_ms;
+        Ok(Staged {
+            space,
+            hash,
+            key,
+            value,
+            head,
+            old_expiry_ms,
+        })
+    }
+
+    /// A tombstone for a key that exists (verified on disk), or `None`.
+    ///
+    /// Absence may be the clock's word alone, and after a crash a clock that was set back would take
+    /// it back: where an expiry is not yet on record, a tombstone is written for an absent key too.
+    pub(super) fn stage_delete<'a>(
+        &self,
+        space: Space,
+        key: &'a [u8],
+    ) -> Result<Option<Deletion<'a>>> {
+        if key.len() > self.options.key_bytes_max {
+            return Ok(None);
+        }
+        let (existed, expiry_ms) = match self.version_of(space, key) {
+            Ok(Some((_, expiry_ms))) => (true, expiry_ms),
+            Ok(None) => {
+                let hash = self.hash(space, key);
+                let by_clock = |index: &Index<S::File>| index.hides_by_clock(hash);
+                if !self.index.read(by_clock) {
+                    return Ok(None);
+                }
+                (false, None)
+            }
+            // A damaged version may be deleted: that is how a person gets rid of it.
+            Err(Error::Corrupt { .. }) => (true, None),
+            Err(error) => return Err(error),
+        };
+        Ok(Some(Deletion {
+            tombstone: self.tombstone(space, key, expiry_ms),
+            existed,
+        }))
+    }
+
+    pub(super) fn tombstone<'a>(
+        &self,
+        space: Space,
+        key: &'a [u8],
+        old_expiry_ms: Option<u64>,
+    ) -> Staged<'a> {
+        let kind = match space {
+            Space::User => Kind::Tombstone,
+            Space::Meta => Kind::MetaTombstone,
+        };
+        Staged {
+            space,
+            hash: self.hash(space, key),
+            key,
+            value: b"",
+            head: Head::new(kind, 0, key, b""),
+            old_expiry_ms,
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What only the one writer has, and what stops it: the fence and the poison.
+
+use super::{Engine, Role};
+use crate::error::{Error, Op, Result};
+use crate::format::manifest::Edit;
+use crate::index::IndexCell;
+use crate::manifest_log::{ManifestLog, SEQ_BLOCK};
+use crate::merge::Job;
+use crate::planted::{Bug, planted};
+use crate::prelude::*;
+use crate::segment::active::Active;
+use crate::storage::Storage;
+
+/// Everything that only the one writer has.
+pub(crate) struct WriterState<S: Storage> {
+    /// Held until the engine is dropped.
+    pub _lock: Option<S::Lock>,
+    pub manifest: ManifestLog<S::File>,
+    pub active: Active<S::File>,
+    /// The last sequence number issued.
+    pub seq: u64,
+    pub merge: Option<Job<S::File>>,
+    /// The next active segment's id. Listed as pending before its file exists, so that a crash in
+    /// the middle of a rotation leaves a file that may be deleted.
+    pub reserved: u64,
+    /// Backups in progress: files may not be removed.
+    pub pins: usize,
+    /// Wall-clock time of the last sync, for interval sync.
+    pub synced_ms: Option<u64>,
+    /// Set once a newer opener took over.
+    pub fenced: Option<u64>,
+    /// Reused by every write.
+    pub scratch: Vec<u8>,
+}
+
+impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
+    /// Refuses unless this opener may write now.
+    pub(crate) fn writable(&self) -> Result<()> {
+        match &self.role {
+            Role::Reader(reader) => Err(reader.refusal.clone()),
+            Role::Writer(writer) => match writer.fenced {
+                Some(by) => Err(Error::Fenced { by }),
+                None if self.index.read(|index| index.poisoned) => Err(Error::Poisoned),
+                None => Ok(()),
+            },
+        }
+    }
+
+    pub(crate) fn writer(&self) -> Result<&WriterState<S>> {
+        match &self.role {
+            Role::Writer(writer) => Ok(writer),
+            Role::Reader(reader) => Err(reader.refusal.clone()),
+        }
+    }
+
+    pub(crate) fn writer_mut(&mut self) -> Result<&mut WriterState<S>> {
+        match &mut self.role {
+            Role::Writer(writer) => Ok(writer),
+            Role::Reader(reader) => Err(reader.refusal.clone()),
+        }
+    }
+
+    /// Commits edits of the manifest; where not even the old state is certain, poisons.
+    pub(crate) fn commit(&mut self, edits: &[Edit]) -> Result<()> {
+        let mut done = self.writer_mut()?.manifest.commit(edits);
+        if matches!(done, Err(Error::Full { .. })) && self.spend_reserve() {
+            done = self.writer_mut()?.manifest.commit(edits);
+        }
+        if matches!(done, Err(Error::Poisoned)) {
+            self.poison();
+        }
+        done
+    }
+
+    /// Renumbers the index's order of segments after the manifest's.
+    pub(crate) fn rank_segments(&mut self) {
+        let state = self.state();
+        self.index
+            .write(|index| index.rank(state.segments.iter().map(|segment| segment.id)));
+    }
+
+    /// Issues the next `count` sequence numbers: the first of them. Reserves in the manifest.
+    pub(crate) fn issue_seqs(&mut self, count: u64) -> Result<u64> {
+        let writer = self.writer()?;
+        let first = writer.seq.checked_add(1).ok_or(Error::SeqExhausted)?;
+        let last = writer.seq.checked_add(count).ok_or(Error::SeqExhausted)?;
+        let bound = writer.manifest.state.seq_bound;
+        if last > bound {
+            let next = bound
+                .max(last)
+                .checked_add(SEQ_BLOCK)
+                .ok_or(Error::SeqExhausted)?;
+            self.commit(&[Edit::SeqBound(next)])?;
+        }
+        // Burned even if the append fails: a failed append may have reached the medium.
+        self.writer_mut()?.seq = last;
+        Ok(first)
+    }
+
+    /// After a write and before its acknowledgement: nobody newer has taken over. Where that cannot
+    /// be read, the write is in the log and cannot be acknowledged, so nothing may follow it.
+    pub(crate) fn check_fence(&mut self) -> Result<()> {
+        let checked = self.writer()?.manifest.check_fence();
+        match checked {
+            _ if planted(Bug::FenceUnchecked) => return Ok(()),
+            Ok(()) => {}
+            Err(Error::Fenced { by }) => self.writer_mut()?.fenced = Some(by),
+            Err(_) => self.poison(),
+        }
+        checked
+    }
+
+    /// The first failed sync of anything poisons: the medium is sick, and what it holds is unknown.
+    pub(crate) fn poison_if_unsynced(&mut self, error: &Error) {
+        if let Error::Storage {
+            op: Op::Sync | Op::SyncNamespace,
+            ..
+        } = error
+        {
+            self.poison();
+        }
+    }
+
+    pub(crate) fn poison(&mut self) {
+        if planted(Bug::PoisonSkipped) {
+            return;
+        }
+        self.index.write(|index| index.poisoned = true);
+    }
+}

@@ -1,0 +1,195 @@
+//! Committing the copies, pointing the keys at them, and letting the inputs go.
+
+use super::job::{Job, Phase};
+use crate::engine::Engine;
+use crate::error::{Context, Error, Op, Result};
+use crate::fallible;
+use crate::format::file::names;
+use crate::format::file::{FILE_HEADER_BYTES, Footer};
+use crate::format::manifest::{Edit, SegmentEntry, SegmentState};
+use crate::index::{IndexCell, Segment};
+use crate::keydir::{Place, SizeClass, Slot};
+use crate::planted::{Bug, planted};
+use crate::prelude::*;
+use crate::segment::create::{header_of, sync_names};
+use crate::segment::walk::{State, Step, Walker};
+use crate::storage::{File, Storage};
+
+impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
+    /// The commit, in the order that loses nothing.
+    pub(super) fn commit_merge(&mut self, job: &mut Job<S::File>) -> Result<bool> {
+        if !planted(Bug::MergedForUndurable) {
+            self.sync()?;
+        }
+        let now = self.storage.now_ms().unwrap_or(0);
+        let mut entries = Vec::new();
+        for output in &mut job.outputs {
+            output.out.flush()?;
+            let site = output.out.site;
+            let data_end = output.out.end();
+            let footer = Footer {
+                header: header_of(output.id, site, self.store, now),
+                data_end,
+                records: output.records,
+                first_seq: site.base_seq,
+                last_seq: output.last_seq,
+                sealed_ms: now,
+            };
+            let (file, name) = (&output.out.file, output.out.name);
+            file.append(data_end, &footer.encode())
+                .during(Op::Append, name)?;
+            if !planted(Bug::OutputsUnsynced) {
+                file.sync().during(Op::Sync, name)?;
+            }
+            if let Some(hint) = output.hint.finish() {
+                hint.sync().during(Op::Sync, names::hint(output.id))?;
+            }
+            let entry = SegmentEntry {
+                id: output.id,
+                salt: site.salt,
+                base_seq: site.base_seq,
+                last_seq: output.last_seq,
+                state: SegmentState::Sealed,
+                valid_bytes: data_end,
+                records: output.records,
+            };
+            fallible::push(&mut entries, entry)?;
+        }
+        sync_names(&self.storage)?;
+        let floor = self.state().history_floor.max(job.dropped_seq);
+        self.observe_clock();
+        let clock_ms = self.index.read(|index| index.clock.floor_ms());
+        let remove = fallible::collect(job.inputs.iter().map(|input| input.id))?;
+        self.check_fence()?;
+        if planted(Bug::InputsRemovedEarly) {
+            for input in &job.inputs {
+                let _ = self.storage.remove(&names::segment(input.id));
+            }
+        }
+        // Whatever can be refused comes before the commit: nothing may stop halfway behind it.
+        let mut slots = Vec::new();
+        let done = self.add_outputs(job, &mut slots).and_then(|()| {
+            self.commit(&[
+                Edit::Replace {
+                    remove,
+                    with: entries,
+                },
+                Edit::HistoryFloor(floor),
+                // What was dropped because its time was up must not be expected at an earlier one.
+                Edit::Clock(clock_ms),
+            ])
+        });
+        if let Err(refused) = done {
+            self.index.write(|index| {
+                for slot in slots {
+                    index.remove_segment(slot);
+                }
+            });
+            return Err(refused);
+        }
+        job.phase = Phase::Publish {
+            output: 0,
+            offset: FILE_HEADER_BYTES as u64,
+        };
+        job.report.outputs = job.outputs.len();
+        job.report.bytes_after = job.outputs.iter().map(|output| output.out.end()).sum();
+        self.rank_segments();
+        if job.outputs.is_empty() {
+            return self.finish_merge(job);
+        }
+        Ok(false)
+    }
+
+    /// Gives every output a slot in the index.
+    fn add_outputs(&mut self, job: &mut Job<S::File>, slots: &mut Vec<u16>) -> Result<()> {
+        for output in &mut job.outputs {
+            let end = output.out.end();
+            let segment = Segment {
+                file: output.out.file.clone(),
+                id: output.id,
+                site: output.out.site,
+                rank: 0,
+                durable_end: end,
+                end,
+                live_bytes: 0,
+                live_keys: 0,
+                tombstone_bytes: output.tombstone_bytes,
+                damaged: false,
+            };
+            fallible::grow(slots, 1)?;
+            output.slot = self.index.write(|index| index.add_segment(segment))?;
+            fallible::push(slots, output.slot)?;
+        }
+        Ok(())
+    }
+
+    /// Points keys at their copies until the budget is spent.
+    pub(super) fn publish_copies(
+        &mut self,
+        job: &mut Job<S::File>,
+        output: usize,
+        offset: u64,
+        budget: u64,
+    ) -> Result<bool> {
+        let Some(target) = job.outputs.get(output) else {
+            return self.finish_merge(job);
+        };
+        let inputs = fallible::collect(job.inputs.iter().map(|input| input.slot))?;
+        let (file, site, end) = (target.out.file.clone(), target.out.site, target.out.end());
+        let mut walker = Walker::new(file, target.out.name, site, offset, end);
+        while walker.pos() < end && walker.pos() - offset < budget {
+            let found = match walker.next()? {
+                Some(Step::Record(found)) if found.state == State::Intact => found,
+                Some(Step::Record(found)) => {
+                    let damage = walker.damage_of(&found);
+                    return Err(self.damaged(target.slot, target.id, found.offset, damage));
+                }
+                Some(Step::Gap(gap)) => {
+                    return Err(self.damaged(target.slot, target.id, gap.from, gap.damage));
+                }
+                None => break,
+            };
+            if found.head.kind.is_tombstone() {
+                continue;
+            }
+            let hash = self.hash(found.head.kind.space(), walker.key());
+            let to = Slot {
+                place: Place {
+                    segment: target.slot,
+                    offset: u32::try_from(found.offset).map_err(|_| Error::TooLarge)?,
+                },
+                size: SizeClass::of(found.bytes),
+                has_ttl: found.head.expiry_ms.is_some(),
+            };
+            self.index.write(|index| index.repoint(hash, &inputs, to));
+        }
+        job.done_bytes += walker.pos() - offset;
+        job.phase = if walker.pos() < end {
+            Phase::Publish {
+                output,
+                offset: walker.pos(),
+            }
+        } else {
+            Phase::Publish {
+                output: output + 1,
+                offset: FILE_HEADER_BYTES as u64,
+            }
+        };
+        if walker.pos() >= end && output + 1 == job.outputs.len() {
+            return self.finish_merge(job);
+        }
+        Ok(false)
+    }
+
+    /// Takes the inputs out of the index and removes their files.
+    fn finish_merge(&mut self, job: &mut Job<S::File>) -> Result<bool> {
+        self.index.write(|index| {
+            for input in &job.inputs {
+                index.remove_segment(input.slot);
+            }
+        });
+        self.remove_condemned();
+        self.lay_reserve();
+        Ok(true)
+    }
+}

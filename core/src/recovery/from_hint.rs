@@ -1,0 +1,79 @@
+//! Filling the index from a segment's hint, as far as its blocks are valid.
+
+use super::opened::Opened;
+use super::replay::{Counted, Replay};
+use crate::error::{Damage, Result};
+use crate::fallible;
+use crate::format::file::names;
+use crate::format::file::{FILE_HEADER_BYTES, FileHeader, FileKind};
+use crate::format::hint::{self, BLOCK_BYTES_MAX};
+use crate::planted::{Bug, planted};
+use crate::prelude::*;
+use crate::report::DamageReport;
+use crate::storage::{Access, File, Storage};
+
+impl<S: Storage> Replay<'_, S> {
+    /// Takes every hint block that covers the segment up to `to` at most. Returns where the valid
+    /// blocks end in the hint (`None` without a usable hint) and how far they cover the segment.
+    pub(super) fn take_hint(
+        &mut self,
+        opened: &Opened<S::File>,
+        to: u64,
+        counted: &mut Counted,
+    ) -> Result<(Option<u64>, u64)> {
+        let start = FILE_HEADER_BYTES as u64;
+        let none = (None, start);
+        let Ok(file) = self.storage.open(&names::hint(opened.id), Access::Read) else {
+            return Ok(none);
+        };
+        let mut header = [0; FILE_HEADER_BYTES];
+        let got = file.pread(0, &mut header).unwrap_or(0);
+        let Ok(header) = FileHeader::decode(&header[..got]) else {
+            return Ok(none);
+        };
+        let bound = header.kind == FileKind::Hint
+            && (header.id, header.salt, header.store) == (opened.id, opened.site.salt, self.store);
+        if !bound && !planted(Bug::StaleHintTrusted) {
+            return Ok(none);
+        }
+        let mut buffer = Vec::new();
+        let (mut at, mut covered) = (start, start);
+        let mut loaded = 0..0_u64;
+        loop {
+            // Several blocks fit into one read.
+            if at < loaded.start || at + BLOCK_BYTES_MAX as u64 > loaded.end {
+                fallible::resize(&mut buffer, 4 * BLOCK_BYTES_MAX)?;
+                let got = file.pread(at, &mut buffer).unwrap_or(0);
+                loaded = at..at + got as u64;
+                buffer.truncate(got);
+            }
+            let bytes = &buffer[(at - loaded.start) as usize..];
+            let Ok((block, length)) = hint::decode_block(bytes, header.salt, at) else {
+                break;
+            };
+            if block.from != covered || block.to > to {
+                break;
+            }
+            for (offset, entry) in block.entries() {
+                counted.records += 1;
+                self.publish(opened, offset, entry.record_bytes, &entry, None)?;
+            }
+            covered = block.to;
+            at += length as u64;
+        }
+        self.report.hinted_bytes += covered - start;
+        if covered > opened.file_bytes {
+            // Named by the hint, so no key is hidden; each answers for itself.
+            self.report.note(DamageReport {
+                file: names::segment(opened.id),
+                offset: opened.file_bytes,
+                bytes: covered - opened.file_bytes,
+                damage: Damage::Truncated,
+                key: None,
+                live: true,
+            })?;
+            counted.damaged = true;
+        }
+        Ok((Some(at), covered))
+    }
+}
