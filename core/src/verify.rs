@@ -73,10 +73,13 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let state = self.state();
         let ends = fallible::collect(state.segments.iter().map(|entry| {
             let end = self.index.read(|index| {
-                let segment = index.segment(index.slot_of(entry.id)?)?;
-                let buffered = index.tail.bytes.len() as u64;
-                let active = entry.state == SegmentState::Active;
-                Some(segment.end - if active { buffered } else { 0 })
+                let slot = index.slot_of(entry.id)?;
+                // Beside a writer, the segment that was active may have been sealed since.
+                let buffered = match index.tail.segment == slot {
+                    true => index.tail.bytes.len() as u64,
+                    false => 0,
+                };
+                Some(index.segment(slot)?.end - buffered)
             });
             (entry, end.unwrap_or(entry.valid_bytes))
         }))?;

@@ -209,6 +209,22 @@ fn salvage_needs_no_manifest_and_no_order_of_files() {
 }
 
 #[test]
+fn salvage_does_not_bring_back_what_a_recovery_gave_up() {
+    let mut world = Script::new();
+    world.run("put k 1 synced; put m 0; put torn jjjjjjjj; del k; put m 9; kill");
+    let newest = world.newest_segment();
+    let bytes = world.disk.bytes(&newest).unwrap();
+    let torn = bytes.windows(8).position(|piece| piece == b"jjjjjjjj");
+    assert!(world.disk.flip(&newest, torn.unwrap(), 1));
+    // Whole records behind the torn one, which the store goes on without.
+    world.check("report; scan; close", "unclean torn k=1 m=0");
+    assert_eq!(saved(&world.disk).0, "k=1 m=0");
+    // What was kept is there twice; should the copy be lost, the first one serves.
+    world.run(&format!("lose {}", world.newest_segment()));
+    assert_eq!(saved(&world.disk).0, "k=1 m=0");
+}
+
+#[test]
 fn salvage_saves_what_is_readable_and_names_what_is_not() {
     let mut world = filled();
     world.run("close; flip segment-0000000001 95; lose manifest-0000000001");

@@ -3,7 +3,7 @@
 
 use portcask_core::testing::sim::{Dice, Laws, NothingKept, SimDisk};
 use portcask_core::testing::world::{Store, World};
-use portcask_core::{Ack, Engine, Error, Options, WriteOptions};
+use portcask_core::{Ack, Engine, Error, MergeProgress, Options, WriteOptions};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -167,5 +167,59 @@ fn a_power_cut_after_a_takeover_keeps_what_either_had_synced() {
                 .unwrap_or_else(|e| panic!("call {nth}, luck {seed}: {e}"));
         }
         check(&disk.crash(&mut NothingKept), &acked, &Acked::new()).unwrap();
+    }
+}
+
+#[test]
+fn of_two_openers_that_race_one_alone_writes_on() {
+    for nth in 1.. {
+        let disk = SimDisk::with_laws(nth, Laws::GUEST);
+        let mut before: Store = Engine::open(disk.clone(), options()).unwrap();
+        before.put(b"k", b"0").unwrap();
+        drop(before);
+        let second: Shared<Option<Store>> = Rc::default();
+        let opened = Rc::clone(&second);
+        disk.interrupt(nth, move |disk| {
+            *opened.borrow_mut() = Some(Engine::open(disk.clone(), options()).unwrap());
+        });
+        let first: Result<Store, Error> = Engine::open(disk.clone(), options());
+        if disk.is_waiting() {
+            assert!(nth > 30, "only {nth} calls");
+            return;
+        }
+        let mut first = first.ok();
+        let mut second = second.borrow_mut().take();
+        let takes = |store: &mut Option<Store>| {
+            let taken = store.as_mut().map(|store| store.put(b"k", b"1"));
+            usize::from(matches!(taken, Some(Ok(_))))
+        };
+        let taken = takes(&mut second) + takes(&mut first);
+        assert_eq!(taken, 1, "before call {nth}");
+    }
+}
+
+#[test]
+fn a_merge_during_which_another_takes_over_removes_no_file_of_the_newer_state() {
+    for nth in 1.. {
+        let disk = SimDisk::with_laws(nth, Laws::GUEST);
+        let mut first: Store = Engine::open(disk.clone(), options()).unwrap();
+        let mut acked = Acked::new();
+        for value in [b"1", b"2"] {
+            for key in [b"a", b"b"] {
+                first.put(key, value).unwrap();
+                acked.insert(key.to_vec(), Some(value.to_vec()));
+            }
+            first.rotate().unwrap();
+        }
+        assert_eq!(first.begin_merge_all(), Ok(true));
+        disk.interrupt(nth, |disk| {
+            drop::<Store>(Engine::open(disk.clone(), options()).unwrap());
+        });
+        while let Ok(MergeProgress::Working { .. }) = first.merge_step(1 << 20) {}
+        if disk.is_waiting() {
+            assert!(nth > 20, "only {nth} calls");
+            return;
+        }
+        check(&disk, &acked, &Acked::new()).unwrap_or_else(|e| panic!("before call {nth}: {e}"));
     }
 }

@@ -1,10 +1,11 @@
 //! Readers beside a writer: one opens, or refreshes, in the middle of whatever the writer does, and
 //! sees everything acknowledged so far, nothing half done, and no damage.
 
+use portcask_core::index::{Index, IndexCell};
 use portcask_core::testing::oracle::Contents;
-use portcask_core::testing::sim::{Laws, SimDisk};
+use portcask_core::testing::sim::{Laws, SimDisk, SimFile};
 use portcask_core::testing::world::{Step, Store, World, contents};
-use portcask_core::{Ack, Engine, Options};
+use portcask_core::{Ack, Engine, Options, WriteOptions};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -142,5 +143,42 @@ fn a_writer_may_merge_and_rotate_before_any_call_of_an_opening_reader() {
         if let Err(problem) = world.borrow().oracle.judge(disk.changes(), &found, 0) {
             panic!("before call {nth}: {problem}");
         }
+    }
+}
+
+/// An index that a writer shares with a view.
+#[derive(Clone)]
+struct Shared(Rc<RefCell<Index<SimFile>>>);
+
+impl IndexCell<SimFile> for Shared {
+    fn new(index: Index<SimFile>) -> Self {
+        Self(Rc::new(RefCell::new(index)))
+    }
+
+    fn read<R>(&self, look: impl FnOnce(&Index<SimFile>) -> R) -> R {
+        look(&self.0.borrow())
+    }
+
+    fn write<R>(&self, change: impl FnOnce(&mut Index<SimFile>) -> R) -> R {
+        change(&mut self.0.borrow_mut())
+    }
+}
+
+#[test]
+fn what_a_writer_holds_back_in_its_next_segment_is_no_damage_to_a_view_that_verifies() {
+    let disk = SimDisk::new(5);
+    let mut writer: Engine<SimDisk, Shared> = Engine::open_shared(disk, World::options()).unwrap();
+    writer.put(b"a", b"1").unwrap();
+    let view = writer.view().unwrap();
+    writer.rotate().unwrap();
+    let buffered = WriteOptions {
+        ack: Some(Ack::Buffered),
+        ..WriteOptions::default()
+    };
+    for bytes in [1, 3_000] {
+        writer
+            .put_with(b"b", &vec![b'2'; bytes], &buffered)
+            .unwrap();
+        assert_eq!(view.verify(|_, _| {}).unwrap().damages, []);
     }
 }

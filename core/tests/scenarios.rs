@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Script, check, file};
+use common::{NOW_MS, Script, check, file};
 use portcask_core::format::file::FILE_HEADER_BYTES;
 use portcask_core::storage::Capabilities;
 use portcask_core::testing::sim::{Kept, Laws, Luck, NothingKept, SimDisk};
@@ -109,6 +109,23 @@ fn s49_a_marker_names_only_what_the_sync_covered() {
     world.disk = world.disk.crash(&mut Only(vec![Kept::Zeros, Kept::All]));
     world.check("scan; report", "a=1 unclean torn");
     assert_eq!(world.store().unwrap().report().torn_records, 1);
+}
+
+#[test]
+fn s09_the_next_record_after_each_sync_vouches_for_it() {
+    for syncs in 1..5 {
+        let mut world = Script::new();
+        for _ in 1..syncs {
+            world.run("put a before synced");
+        }
+        world.run("put a vouchedfor synced; put b 1; kill");
+        let segment = world.newest_segment();
+        let bytes = world.disk.bytes(&segment).unwrap();
+        let at = bytes.windows(10).position(|piece| piece == b"vouchedfor");
+        assert!(world.disk.flip(&segment, at.unwrap(), 1));
+        // Not a torn tail: it was acknowledged, and the record behind it says so.
+        world.check("report; get a; get b", "unclean damaged !Corrupt b=1");
+    }
 }
 
 #[test]
@@ -254,6 +271,26 @@ fn s53_a_clock_that_went_back_neither_reorders_nor_revives() {
     world.run("put k 1; put t x ttl=50; wait 100; put k 2");
     world.check("get t; clock 1000; get t; put k 3; get k", "t? t? k=3");
     world.check("close; get k; get t; tick; len", "k=3 t? 1");
+}
+
+#[test]
+fn s21_what_was_written_under_a_manifest_whose_name_was_lost_is_still_there() {
+    let mut world = Script::new();
+    world.run("put a 1; close; put b 2 synced; kill; lose manifest-0000000002");
+    // The older manifest says that the store was closed where it was.
+    world.check("scan; put c 3; kill; scan", "a=1 b=2 a=1 b=2 c=3");
+}
+
+#[test]
+fn s34_a_clock_that_went_back_does_not_put_off_the_interval_sync() {
+    let mut world = Script::new();
+    world.options.sync_every_ms = Some(100);
+    world.run("put a 1");
+    world.run(&format!("clock {}", NOW_MS - 3_600_000));
+    // By a tick, then by a write.
+    world.check("put b 1; wait 100; tick; cut; scan", "a=1 b=1");
+    world.run(&format!("clock {}", NOW_MS - 7_200_000));
+    world.check("put c 1; wait 100; put d 1; cut; scan", "a=1 b=1 c=1 d=1");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use portcask_core::testing::sim::{
     AllKept, Call, Dice, Fault, Kept, Laws, Leaves, Luck, NothingKept, SimDisk,
 };
 use portcask_core::testing::world::{Store, World};
-use portcask_core::{Ack, Damage, Engine, Error, FileName, Options, WriteOptions};
+use portcask_core::{Ack, Damage, Engine, Error, FileName, MergeProgress, Options, WriteOptions};
 use std::collections::BTreeMap;
 
 // Files that do not go away, or come back.
@@ -26,6 +26,27 @@ fn s17_inputs_that_could_not_be_removed_are_removed_at_last_and_change_nothing()
     world.run("heal");
     world.check("scan; kill; scan; verify", "a=3 a=3 sound");
     assert_eq!(world.disk.bytes(&file("segment-0000000001")), None);
+}
+
+#[test]
+fn inputs_stay_until_the_last_key_points_at_its_copy() {
+    let mut world = Script::new();
+    world.run("put a 1; put b 1; rotate; put a 2; put c 1");
+    let disk = world.disk.clone();
+    let store = world.store().unwrap();
+    assert_eq!(store.begin_merge_all(), Ok(true));
+    let inputs = || {
+        let names = ["segment-0000000001", "segment-0000000002"];
+        let held = |name: &str| disk.bytes(&file(name)).is_some();
+        names.into_iter().filter(|name| held(name)).count()
+    };
+    while matches!(store.merge_step(1), Ok(MergeProgress::Working { .. })) {
+        // A look at the files that ends now removes what nobody needs, and no more.
+        store.hold_files();
+        store.release_files();
+        assert_eq!(inputs(), 2, "keys still point there");
+    }
+    assert_eq!(inputs(), 0);
 }
 
 #[test]
@@ -51,6 +72,20 @@ fn s18_any_subset_of_the_inputs_may_come_back() {
             "scan; kill; scan; verify",
             "a=new c=1 d=2 a=new c=1 d=2 sound",
         );
+    }
+}
+
+#[test]
+fn a_refused_clear_loses_no_merge_that_was_committed_and_not_yet_published() {
+    for steps in 1..8 {
+        let mut world = Script::new();
+        world.run("put a 1; put b 1; rotate; put a 2; put c 1; rotate; put d 1");
+        for _ in 0..steps {
+            world.run("step 100000");
+        }
+        world.check("fail create; clear; heal", "!Storage");
+        // The next merge must not take for dead what the first one has not repointed.
+        world.check("rotate; merge; kill; scan; verify", "a=2 b=1 c=1 d=1 sound");
     }
 }
 
@@ -199,6 +234,18 @@ fn s25_a_merge_that_finds_no_room_is_given_up_without_harm() {
     }
 }
 
+#[test]
+fn a_buffered_write_that_is_refused_for_the_interval_sync_is_not_shown() {
+    let mut world = Script::new();
+    world.options.sync_every_ms = Some(100);
+    world.check(
+        "put a 1; put b 1 buffered; wait 100; fail append; put c 1 buffered; scan",
+        "!Storage a=1 b=1",
+    );
+    // And what was acknowledged before it is still handed over.
+    world.check("put d 1; kill; scan", "a=1 b=1 d=1");
+}
+
 // Syncs that fail.
 
 #[test]
@@ -260,6 +307,21 @@ fn s27_an_unreadable_sector_costs_its_keys_and_is_never_an_absence() {
 }
 
 /// Nobody may take what cannot be read now for a torn tail: it is synced, and comes back.
+#[test]
+fn what_lies_under_a_reserved_name_and_cannot_be_looked_at_is_not_removed() {
+    let mut world = Script::new();
+    world.run("put a 1; kill");
+    let reserved = file("segment-0000000002");
+    assert_eq!(world.disk.bytes(&reserved), None);
+    world.disk.set_bytes(&reserved, b"a stranger's");
+    world.disk.make_unreadable(&reserved, 0..12);
+    world.check("get a; rotate; kill; heal; get a; close", "a=1 a=1");
+    assert_eq!(
+        world.disk.bytes(&reserved).as_deref(),
+        Some(&b"a stranger's"[..])
+    );
+}
+
 #[test]
 fn s27_what_cannot_be_read_while_a_store_opens_is_there_when_it_can_be_read_again() {
     let past =
@@ -475,4 +537,42 @@ fn s33_a_directory_that_lost_its_files_is_not_a_new_store() {
     }
     let read_only: Result<Store, _> = Engine::open(world.disk.clone(), Options::read_only());
     assert!(read_only.is_err());
+}
+
+#[test]
+fn a_merge_of_a_writer_that_was_taken_over_leaves_nothing_that_looks_like_a_newer_state() {
+    for steps in 0..6 {
+        let disk = SimDisk::with_laws(1, Laws::GUEST);
+        let mut first = Script::on(disk.clone());
+        first.options.segment_bytes = 1 << 20;
+        for key in ["a", "b", "c", "d"] {
+            first.run(&format!("put {key} v*700000; rotate"));
+        }
+        assert_eq!(first.store().unwrap().begin_merge_all(), Ok(true));
+        let mut second = Script::on(disk.clone());
+        second.check("len", "4");
+        for _ in 0..steps {
+            let _ = first.store().unwrap().merge_step(10);
+        }
+        drop(first);
+        second.check("close; report; put e 1; len", "clean 5");
+    }
+}
+
+#[test]
+fn a_merge_of_a_writer_that_was_taken_over_is_not_committed() {
+    let disk = SimDisk::with_laws(1, Laws::GUEST);
+    let mut first = Script::on(disk.clone());
+    // With nothing left to copy, the commit is the first that can notice.
+    first.run("put a 1; del a");
+    let mut first = first.store.unwrap();
+    assert_eq!(first.begin_merge_all(), Ok(true));
+    Script::on(disk).check("len", "0");
+    let ended = loop {
+        match first.merge_step(1 << 20) {
+            Ok(MergeProgress::Working { .. }) => {}
+            ended => break ended,
+        }
+    };
+    assert_eq!(ended, Err(Error::Fenced { by: 2 }));
 }

@@ -51,14 +51,17 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         }
         self.make_room(staged)?;
         let first_seq = self.issue_seqs(staged.len() as u64)?;
+        let due = self.sync_is_due();
+        // What is to be synced at once is handed over first: refused there, it must not be shown already.
+        let handed = if due { ack.max(Ack::Written) } else { ack };
         let mut scratch = core::mem::take(&mut self.writer_mut()?.scratch);
-        let done = self.encode_and_publish(staged, ack, &mut scratch);
+        let done = self.encode_and_publish(staged, handed, &mut scratch);
         if let Ok(writer) = self.writer_mut() {
             scratch.clear();
             writer.scratch = scratch;
         }
         done?;
-        if (ack == Ack::Synced && !planted(Bug::AckBeforeSync)) || self.sync_is_due() {
+        if (ack == Ack::Synced && !planted(Bug::AckBeforeSync)) || due {
             self.sync()?;
         } else if ack == Ack::Written {
             // Also under a kernel lock: a guest in a sandbox cannot see that lock.
@@ -178,7 +181,9 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         done.inspect_err(|_| self.poison())
     }
 
-    fn sync_is_due(&self) -> bool {
+    /// Whether the interval has passed since the last sync. A clock that was set back cannot tell, and
+    /// waiting until it has caught up would be far longer than was asked for.
+    pub(super) fn sync_is_due(&self) -> bool {
         let Some(every) = self.options.sync_every_ms else {
             return false;
         };
@@ -186,7 +191,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             return false;
         };
         let last = self.writer().ok().and_then(|writer| writer.synced_ms);
-        last.is_none_or(|last| now.saturating_sub(last) >= every)
+        let passed = last.and_then(|last| now.checked_sub(last));
+        passed.is_none_or(|passed| passed >= every)
     }
 }
 

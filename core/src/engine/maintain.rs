@@ -47,11 +47,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// The part of a tick that concerns durability: an interval sync that is due, then a marker
     /// that tells later readers of the log how much is durable.
     pub fn tick_sync(&mut self) -> Result<()> {
-        if let (Some(every), Some(now)) = (self.options.sync_every_ms, self.storage.now_ms()) {
-            let last = self.writer()?.synced_ms;
-            if last.is_none_or(|last| now.saturating_sub(last) >= every) {
-                self.sync()?;
-            }
+        if self.sync_is_due() {
+            self.sync()?;
         }
         self.mark()
     }

@@ -162,6 +162,9 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let id = self.state().next_id;
         let next = id.checked_add(1).ok_or(Error::SeqExhausted)?;
         self.commit(&[Edit::Pending(id), Edit::NextId(next)])?;
+        // A newer writer gives these ids out by its own manifest: to it, a file under one of ours would
+        // be proof that its state is not the newest.
+        self.check_fence()?;
         Ok(id)
     }
 

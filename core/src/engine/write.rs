@@ -129,6 +129,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let floor = self.issue_seqs(1)?;
         let fresh = self.index.read(Index::successor)?;
         self.start_segment(Vec::from([Edit::Clear, Edit::HistoryFloor(floor)]))?;
+        // Only now: had the clear been refused, keys would still need the copies of a committed merge.
+        self.writer_mut()?.merge = None;
         let active = self.writer()?.active.slot;
         let old = self.index.write(|index| index.clear_but(active, fresh));
         let removed = old.len();

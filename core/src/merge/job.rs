@@ -168,17 +168,17 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         Ok(())
     }
 
-    /// Gives a merge in progress up and removes its outputs, unless it is committed already: then
-    /// only forgets it, which is right when the store is closed or cleared.
+    /// Gives a merge in progress up and removes its outputs, unless it is committed already: such a
+    /// one stays, to be published whole.
     pub(crate) fn abandon_merge(&mut self) {
         let Ok(writer) = self.writer_mut() else {
             return;
         };
-        let Some(job) = writer.merge.take() else {
+        let uncommitted = |job: &mut Job<_>| matches!(job.phase, Phase::Copy { .. });
+        let Some(job) = writer.merge.take_if(uncommitted) else {
             return;
         };
-        let uncommitted = matches!(job.phase, Phase::Copy { .. });
-        if job.outputs.is_empty() || !uncommitted || self.index.read(|index| index.poisoned) {
+        if job.outputs.is_empty() || self.index.read(|index| index.poisoned) {
             // Poisoned, not even the manifest is certain: the commit may have come through.
             return;
         }

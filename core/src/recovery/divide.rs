@@ -114,7 +114,7 @@ impl<S: Storage> Replay<'_, S> {
 
 /// The next record, or the next batch with all its records: how many there are, or `None` if the
 /// bytes ahead are not one whole and intact unit. The walk then stands somewhere behind it.
-fn whole_unit<F: File>(walker: &mut Walker<F>) -> Result<Option<u64>> {
+pub(super) fn whole_unit<F: File>(walker: &mut Walker<F>) -> Result<Option<u64>> {
     let Some(first) = intact(walker)? else {
         return Ok(None);
     };

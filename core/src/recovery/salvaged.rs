@@ -4,6 +4,7 @@
 //! Sequence numbers are never issued twice and copies keep theirs, so they order the versions of a
 //! key even where the order of files is lost.
 
+use super::divide::whole_unit;
 use super::reader::ReaderParts;
 use super::replay::Replay;
 use crate::clock::Clock;
@@ -77,7 +78,12 @@ pub(crate) fn load<S: Storage>(storage: &S, options: &Options) -> Result<ReaderP
             let name = names::segment(entry.id);
             let start = FILE_HEADER_BYTES as u64;
             // Where the manifest knows of more than there is, the difference is damage.
-            let end = end_of_records(&opened.file, entry, opened.file_bytes).max(entry.valid_bytes);
+            let end = match entry.state {
+                SegmentState::Cut => {
+                    whole_until(opened.walk(entry.valid_bytes, opened.file_bytes))?
+                }
+                _ => end_of_records(&opened.file, entry, opened.file_bytes).max(entry.valid_bytes),
+            };
             let (file, site) = (opened.file.clone(), opened.site);
             let mut walker = Walker::new(file, name, site, start, end);
             while let Some(step) = walker.next()? {
@@ -141,6 +147,17 @@ fn end_of_records<F: File>(file: &F, entry: &SegmentEntry, file_bytes: u64) -> u
         Ok(footer) if footer.data_end == footer_at && footer.header.salt == entry.salt => footer_at,
         _ => file_bytes,
     }
+}
+
+/// How far a walk over what recovery cut off meets whole records. Those were copied to a new segment, and
+/// if the copy is lost they serve; what lies behind a torn one was given up, and must not come back in the
+/// place of what the store went on with.
+fn whole_until<F: File>(mut tail: Walker<F>) -> Result<u64> {
+    let mut end = tail.pos();
+    while whole_unit(&mut tail)?.is_some() {
+        end = tail.pos();
+    }
+    Ok(end)
 }
 
 /// What a segment file says of itself, in its header or else in its footer.
