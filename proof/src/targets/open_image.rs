@@ -9,7 +9,8 @@ use portcask_core::memory::MemoryStorage;
 use portcask_core::testing::sim::{Laws, SimDisk};
 use portcask_core::testing::world::{KEYS, World, name};
 use portcask_core::{
-    Ack, Batch, Engine, Error, OpenAccess, OpenMode, Options, WriteOptions, dump, is_store, salvage,
+    Ack, Batch, Damage, Engine, Error, OpenAccess, OpenMode, Options, WriteOptions, dump, is_store,
+    salvage,
 };
 use std::collections::BTreeMap;
 
@@ -206,6 +207,7 @@ impl Case {
         };
         self.ask(&store);
         let (mut written, _) = self.shown(&store);
+        let refused = not_its_own(&store);
         let mut wrote = false;
         for (number, key) in [(0, name(0)), (1, name(1)), (2, b"new".to_vec())] {
             let ack = [Ack::Written, Ack::Buffered, Ack::Synced][number];
@@ -245,12 +247,20 @@ impl Case {
             drop(error.to_string());
         }
         self.same(&written, &store, "merged");
+        for key in &refused {
+            assert_ne!(store.get(key), Ok(None), "merged: {key:?} is gone");
+        }
         let _ = store.backup(&MemoryStorage::with_seed(3), |_, _| {});
         let _ = (store.rotate(), store.sync());
         self.same(&written, &store, "rotated");
         let closed = store.close();
         match (Store::open(disk, options), closed) {
-            (Ok(store), Ok(())) => self.same(&written, &store, "opened again"),
+            (Ok(store), Ok(())) => {
+                self.same(&written, &store, "opened again");
+                for key in &refused {
+                    assert_ne!(store.get(key), Ok(None), "opened again: {key:?} is gone");
+                }
+            }
             (Err(error), Ok(())) if wrote => panic!("written to, closed, and then: {error}"),
             _ => {}
         }
@@ -269,4 +279,23 @@ impl Case {
             drop(error.to_string());
         }
     }
+}
+
+/// The keys, of those that an image may hold and nothing here writes, whose place holds something
+/// else: an error that must not become an absence.
+fn not_its_own(store: &Store) -> Vec<Vec<u8>> {
+    let golden = ["", "cat", "cow", "dog", "empty", "batch-1", "batch-2"];
+    let golden = golden.map(|key| key.as_bytes().to_vec());
+    let keys = [2].into_iter().chain(6..KEYS).map(name).chain(golden);
+    let is_refused = |key: &Vec<u8>| {
+        matches!(
+            store.get(key),
+            Err(Error::KeyCollision { .. }
+                | Error::Corrupt {
+                    damage: Damage::Hint,
+                    ..
+                })
+        )
+    };
+    keys.filter(is_refused).collect()
 }
