@@ -6,12 +6,12 @@ use portcask_core::format::file::{FILE_HEADER_BYTES, FileHeader, FileKind, names
 use portcask_core::format::manifest::{
     Edit, MANIFEST_RECORDS_OFFSET, State, decode_record, encode_record,
 };
-use portcask_core::format::record::{self, Site};
+use portcask_core::format::record::{self, Head, Kind, Site};
 use portcask_core::memory::MemoryStorage;
 use portcask_core::testing::sim::SimDisk;
 use portcask_core::{
-    Ack, Engine, Error, Expiry, FileName, MergePolicy, OpenAccess, Options, Storage, WriteOptions,
-    salvage,
+    Ack, Damage, Engine, Error, Expiry, FileName, MergePolicy, OpenAccess, Options, Storage,
+    WriteOptions, salvage,
 };
 
 const SYNCED: WriteOptions = WriteOptions {
@@ -45,6 +45,32 @@ fn files(disk: &MemoryStorage, kind: FileKind) -> Vec<FileName> {
 
 fn newest(disk: &MemoryStorage, kind: FileKind) -> FileName {
     *files(disk, kind).last().expect("at least one")
+}
+
+/// Where a segment's records begin and what their heads say.
+fn heads(bytes: &[u8]) -> (Site, Vec<(usize, Head)>) {
+    let header = FileHeader::decode(bytes).unwrap();
+    let site = Site {
+        salt: header.salt,
+        base_seq: header.base_seq,
+    };
+    let (mut at, mut heads) = (FILE_HEADER_BYTES, Vec::new());
+    while let Ok(found) = record::decode(&bytes[at..], site, at as u64) {
+        heads.push((at, found.head));
+        at += found.record_bytes() as usize;
+    }
+    (site, heads)
+}
+
+/// Writes another record of as many bytes, behind right checks, over the one at `at`.
+fn overwrite(disk: &MemoryStorage, name: &FileName, at: usize, head: Head, body: &[u8]) {
+    let mut bytes = disk.bytes(name).unwrap();
+    let (site, _) = heads(&bytes);
+    let mut lie = Vec::new();
+    head.encode(&mut lie, site, at as u64).unwrap();
+    lie.extend_from_slice(body);
+    bytes[at..at + lie.len()].copy_from_slice(&lie);
+    disk.set_bytes(name, &bytes);
 }
 
 #[test]
@@ -457,25 +483,12 @@ fn a_record_that_is_older_than_those_before_it_is_damage_to_a_merge() {
 
     // The third record says that it was the first, behind a right check.
     let name = names::segment(written);
-    let mut bytes = disk.bytes(&name).unwrap();
-    let header = FileHeader::decode(&bytes).unwrap();
-    let site = Site {
-        salt: header.salt,
-        base_seq: header.base_seq,
-    };
-    let (mut at, mut heads) = (FILE_HEADER_BYTES, Vec::new());
-    while let Ok(found) = record::decode(&bytes[at..], site, at as u64) {
-        heads.push((at, found.head));
-        at += found.record_bytes() as usize;
-    }
+    let (_, heads) = heads(&disk.bytes(&name).unwrap());
     let puts = heads.iter().filter(|(_, head)| head.kind.is_put());
     let puts: Vec<_> = puts.copied().collect();
     let (at, mut head) = puts[2];
     head.seq = puts[0].1.seq;
-    let mut lie = Vec::new();
-    head.encode(&mut lie, site, at as u64).unwrap();
-    bytes[at..at + lie.len()].copy_from_slice(&lie);
-    disk.set_bytes(&name, &bytes);
+    overwrite(&disk, &name, at, head, b"");
 
     let mut store = open(&disk);
     let refused = store.merge_all(|_, _| ());
@@ -485,6 +498,85 @@ fn a_record_that_is_older_than_those_before_it_is_damage_to_a_merge() {
     );
     for (key, value) in [(b"a", b"2"), (b"b", b"1"), (b"c", b"1")] {
         assert_eq!(store.get(key).unwrap().as_deref(), Some(&value[..]));
+    }
+}
+
+/// Three sealed segments: in the first `k` is "1", the second holds what `change` makes of it, the
+/// third something else. Returns the second one's name and the place of its record, in which there
+/// is then another one.
+///
+/// That is what an append that failed on a full disk leaves if the medium later loses the write that
+/// went over it: everything checks, and only the hint knows better.
+fn lost_overwrite(
+    disk: &MemoryStorage,
+    change: impl FnOnce(&mut Engine<MemoryStorage>),
+    left: (&[u8], &[u8]),
+) -> (FileName, u64) {
+    let mut store = open(disk);
+    store.put(b"k", b"1").unwrap();
+    store.put(b"beside", b"1").unwrap();
+    store.rotate().unwrap();
+    change(&mut store);
+    store.rotate().unwrap();
+    store.put(b"other", b"1").unwrap();
+    store.rotate().unwrap();
+    let name = names::segment(store.stats().unwrap().segments[1].id);
+    store.close().unwrap();
+    let (at, was) = heads(&disk.bytes(&name).unwrap()).1[0];
+    let (key, value) = left;
+    let head = Head::new(Kind::Put, was.seq, key, value);
+    overwrite(disk, &name, at, head, &[key, value].concat());
+    (name, at as u64)
+}
+
+/// Merges until nothing is left to merge. Returns whether it was told that the hint disagrees here.
+fn merge_and_be_told(store: &mut Engine<MemoryStorage>, place: (FileName, u64)) -> bool {
+    let mut told = false;
+    for _ in 0..4 {
+        if let Err(Error::Corrupt {
+            file,
+            offset,
+            damage: Damage::Hint,
+        }) = store.merge_all(|_, _| ())
+        {
+            told |= (file, offset) == place;
+        }
+    }
+    told
+}
+
+#[test]
+fn a_delete_that_only_the_hint_still_knows_is_not_merged_away() {
+    let disk = MemoryStorage::new();
+    let delete = |store: &mut Engine<_>| assert!(store.delete(b"k").unwrap());
+    let place = lost_overwrite(&disk, delete, (b"k", b""));
+    // The oldest segment holds damage, so merge leaves it alone, and with it what was deleted.
+    let oldest = names::segment(1);
+    let mut bytes = disk.bytes(&oldest).unwrap();
+    let (beside, _) = heads(&bytes).1[1];
+    bytes[beside] ^= 0x55;
+    disk.set_bytes(&oldest, &bytes);
+    for _ in 0..2 {
+        let mut store = open(&disk);
+        assert_eq!(store.get(b"k"), Ok(None));
+        assert!(merge_and_be_told(&mut store, place));
+        assert_eq!(store.get(b"k"), Ok(None));
+        store.close().unwrap();
+    }
+}
+
+#[test]
+fn a_key_whose_record_is_another_ones_is_not_merged_away() {
+    let disk = MemoryStorage::new();
+    let change = |store: &mut Engine<_>| assert!(store.put(b"k", b"2").is_ok());
+    let place = lost_overwrite(&disk, change, (b"z", b"2"));
+    for _ in 0..2 {
+        let mut store = open(&disk);
+        assert!(matches!(store.get(b"k"), Err(Error::KeyCollision { .. })));
+        assert!(merge_and_be_told(&mut store, place));
+        assert!(matches!(store.get(b"k"), Err(Error::KeyCollision { .. })));
+        assert!(!store.verify(|_, _| ()).unwrap().is_sound());
+        store.close().unwrap();
     }
 }
 

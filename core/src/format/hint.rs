@@ -200,7 +200,7 @@ impl Iterator for Entries<'_> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let entry = take_entry(self.payload, &mut self.at)?;
+        let entry = next_entry(self.payload, &mut self.at)?;
         let offset = self.offset;
         self.offset += entry.record_bytes;
         Some((offset, entry))
@@ -270,7 +270,7 @@ fn block_makes_sense(block: &Block<'_>) -> bool {
     }
     let (mut at, mut covered, mut count) = (0, 0, 0);
     while at < block.payload.len() {
-        let Some(entry) = take_entry(block.payload, &mut at) else {
+        let Some(entry) = next_entry(block.payload, &mut at) else {
             return false;
         };
         // At most 2^16 entries of at most 2^33 bytes: no sum can overflow.
@@ -280,8 +280,9 @@ fn block_makes_sense(block: &Block<'_>) -> bool {
     covered == block.to - block.from && count == block.count
 }
 
+/// The entry at `at` of a payload (or of a block that was decoded), moving `at` behind it.
 #[inline]
-fn take_entry(payload: &[u8], at: &mut usize) -> Option<Entry> {
+pub(crate) fn next_entry(payload: &[u8], at: &mut usize) -> Option<Entry> {
     let tag = *payload.get(*at)?;
     if tag & !(TAG_KIND | TAG_EXPIRY) != 0 {
         return None;

@@ -16,6 +16,7 @@ use crate::prelude::*;
 use crate::segment::append::Appender;
 use crate::segment::create::create_segment;
 use crate::segment::hint_log::HintLog;
+use crate::segment::told::Told;
 use crate::segment::walk::{Found, State, Step, Walker};
 use crate::storage::Storage;
 
@@ -42,6 +43,10 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let (slot, id, end) = (source.slot, source.id, source.end);
         let name = names::segment(id);
         let mut walker = Walker::new(source.file.clone(), name, source.site, offset, end);
+        if offset == FILE_HEADER_BYTES as u64 {
+            let segment = (id, source.site.salt);
+            job.told = Some(Told::open(&self.storage, self.store, segment, end));
+        }
         let now = self.observe_clock();
         while walker.pos() < end {
             if walker.pos() - offset >= budget {
@@ -57,14 +62,23 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 Some(Step::Gap(gap)) => return Err(self.damaged(slot, id, gap.from, gap.damage)),
                 None => break,
             };
-            if found.head.kind == Kind::Marker {
-                continue;
-            }
-            if found.state == State::KeyRotten {
+            let kind = found.head.kind;
+            if found.state == State::KeyRotten && kind != Kind::Marker {
                 let damage = walker.damage_of(&found);
                 return Err(self.damaged(slot, id, found.offset, damage));
             }
-            let hash = self.hash(found.head.kind.space(), walker.key());
+            let hash = (kind != Kind::Marker).then(|| self.hash(kind.space(), walker.key()));
+            let entry = hint::Entry {
+                kind,
+                record_bytes: found.bytes,
+                hash,
+                expiry_ms: found.head.expiry_ms,
+            };
+            let told = job.told.as_mut().map(Told::next).transpose()?.flatten();
+            if told.is_some_and(|told| told != (found.offset, entry)) {
+                return Err(self.damaged(slot, id, found.offset, Damage::Hint));
+            }
+            let Some(hash) = hash else { continue };
             let place = Place {
                 segment: slot,
                 offset: u32::try_from(found.offset).map_err(|_| Error::TooLarge)?,
@@ -87,6 +101,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             }
         }
         job.done_bytes += end - offset;
+        job.told = None;
         job.phase = Phase::Copy {
             input: input + 1,
             offset: FILE_HEADER_BYTES as u64,

@@ -15,12 +15,15 @@ use crate::index::IndexCell;
 use crate::prelude::*;
 use crate::segment::append::Appender;
 use crate::segment::hint_log::HintLog;
+use crate::segment::told::Told;
 use crate::segment::walk::Found;
 use crate::storage::Storage;
 
 /// A merge in progress.
 pub(crate) struct Job<F> {
     pub(super) inputs: Vec<Input<F>>,
+    /// What the hint of the input that is copied tells of its next records.
+    pub(super) told: Option<Told<F>>,
     pub(super) outputs: Vec<Output<F>>,
     /// The run starts at the oldest segment: nothing older can be resurrected.
     pub(super) from_oldest: bool,
@@ -101,6 +104,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         self.writer_mut()?.merge = Some(Job {
             from_oldest: run.first().map(|file| file.id) == oldest,
             inputs,
+            told: None,
             outputs: Vec::new(),
             phase: Phase::Copy {
                 input: 0,

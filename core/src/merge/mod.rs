@@ -9,8 +9,9 @@
 //!
 //! A record is dropped only in favour of a newer one that is durable by the commit. A tombstone
 //! goes only when the run starts at the oldest segment or a newer record of its key exists, and an
-//! expired record is a tombstone for this rule. Memory does not grow with the data. Writes go on
-//! between any two steps.
+//! expired record is a tombstone for this rule. A record is only believed where the segment's hint
+//! confirms it: an opening took the keys from the hint, so what the record alone says may be in
+//! nobody's favour. Memory does not grow with the data. Writes go on between any two steps.
 
 mod copy;
 mod job;
