@@ -5,17 +5,13 @@ use crate::error::{Error, Result};
 use crate::fallible;
 use crate::format::{KeyHash, Space};
 use crate::index::{IndexCell, Look};
-use crate::keydir::Slot;
+use crate::keydir::{AHEAD, Slot};
 use crate::prelude::*;
 use crate::segment::read::{Checked, Located};
 use crate::storage::{ErrorKind, File, Host, Storage};
 
 /// How often a reader looks again when a file vanished between the look and the read.
 const RETRIES: usize = 8;
-
-/// Keys that [`Reader::get_many`] looks up at once. A processor keeps ten to twenty loads from memory
-/// on their way; what was loaded stays near for as long as this many keys take.
-const LOOKS: usize = 32;
 
 /// A key with its value and what the log says about them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,18 +57,18 @@ impl<H: Host, C> Reader<'_, H, C> {
         self.value(key, None, into)
     }
 
-    /// The values of several keys, in the order asked. Looks up [`LOOKS`] keys at a time, so that
-    /// waiting for memory is waited for once, and then reads them one by one.
+    /// The values of several keys, in the order asked. Looks up [`AHEAD`] keys at a time, so that
+    /// memory is waited for once, and then reads them one by one.
     pub fn get_many<F: File + Clone>(&self, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>>
     where
         C: IndexCell<F>,
     {
         let (mut looks, mut values) = (Vec::new(), Vec::new());
-        fallible::reserve(&mut looks, keys.len().min(LOOKS))?;
+        fallible::reserve(&mut looks, keys.len().min(AHEAD))?;
         fallible::reserve(&mut values, keys.len())?;
-        for keys in keys.chunks(LOOKS) {
+        for keys in keys.chunks(AHEAD) {
             self.cell.read(|index| {
-                let mut hashes = [KeyHash::default(); LOOKS];
+                let mut hashes = [KeyHash::default(); AHEAD];
                 for (hash, key) in hashes.iter_mut().zip(keys) {
                     *hash = index.hash_key.hash(Space::User, key);
                 }

@@ -33,6 +33,10 @@ use crate::format::KeyHash;
 use crate::prelude::*;
 use shard::Shard;
 
+/// How many keys are worth approaching at once. A processor keeps ten to twenty loads from memory on
+/// their way; what was loaded stays near for as long as this many keys take.
+pub(crate) const AHEAD: usize = 32;
+
 /// Keys at which the one table of a small store becomes [`SHARDS`].
 const SPLIT_KEYS: usize = 1 << 16;
 const SHARDS: usize = 1 << SHARD_BITS;

@@ -10,7 +10,7 @@ use crate::format::hint;
 use crate::format::record::{Head, Kind};
 use crate::format::{KeyHash, Space};
 use crate::index::IndexCell;
-use crate::keydir::Place;
+use crate::keydir::{AHEAD, Place};
 use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::segment::append::Appender;
@@ -48,6 +48,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             job.told = Some(Told::open(&self.storage, self.store, segment, end));
         }
         let now = self.observe_clock();
+        let mut approached = 0;
         while walker.pos() < end {
             if walker.pos() - offset >= budget {
                 job.done_bytes += walker.pos() - offset;
@@ -62,6 +63,14 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 Some(Step::Gap(gap)) => return Err(self.damaged(slot, id, gap.from, gap.damage)),
                 None => break,
             };
+            if approached == 0
+                && let Some(told) = &job.told
+            {
+                let ahead = told.ahead().take(AHEAD);
+                self.index.read(|index| index.keydir.approach(ahead));
+                approached = AHEAD;
+            }
+            approached = approached.saturating_sub(1);
             let kind = found.head.kind;
             if found.state == State::KeyRotten && kind != Kind::Marker {
                 let damage = walker.damage_of(&found);

@@ -201,7 +201,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     }
 
     /// Marks a segment so that no merge takes it again, and says what was met.
-    pub(super) fn damaged(&mut self, slot: u16, id: u64, offset: u64, damage: Damage) -> Error {
+    pub(super) fn damaged(&self, slot: u16, id: u64, offset: u64, damage: Damage) -> Error {
         self.index.write(|index| {
             if let Some(segment) = index.segment_mut(slot) {
                 segment.damaged = true;

@@ -4,14 +4,17 @@ use super::job::{Job, Phase};
 use crate::engine::Engine;
 use crate::error::{Context, Error, Op, Result};
 use crate::fallible;
+use crate::format::KeyHash;
 use crate::format::file::names;
 use crate::format::file::{FILE_HEADER_BYTES, Footer};
+use crate::format::hint;
 use crate::format::manifest::{Edit, SegmentEntry, SegmentState};
 use crate::index::{IndexCell, Segment};
-use crate::keydir::{Place, SizeClass, Slot};
+use crate::keydir::{AHEAD, Place, SizeClass, Slot};
 use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::segment::create::{header_of, sync_names};
+use crate::segment::told::Told;
 use crate::segment::walk::{State, Step, Walker};
 use crate::storage::{File, Storage};
 
@@ -134,34 +137,75 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let Some(target) = job.outputs.get(output) else {
             return self.finish_merge(job);
         };
-        let inputs = fallible::collect(job.inputs.iter().map(|input| input.slot))?;
+        let (segment, target_slot) = ((target.id, target.out.site.salt), target.slot);
         let (file, site, end) = (target.out.file.clone(), target.out.site, target.out.end());
-        let mut walker = Walker::new(file, target.out.name, site, offset, end);
+        let name = target.out.name;
+        let inputs = fallible::collect(job.inputs.iter().map(|input| input.slot))?;
+        let repoint = |copies: &[(KeyHash, Slot)]| {
+            self.index.write(|index| {
+                index.keydir.approach(copies.iter().map(|(hash, _)| *hash));
+                for (hash, to) in copies {
+                    index.repoint(*hash, &inputs, *to);
+                }
+            });
+        };
+        let slot_of = |offset, entry: &hint::Entry| {
+            Ok::<_, Error>(Slot {
+                place: Place {
+                    segment: target_slot,
+                    offset: u32::try_from(offset).map_err(|_| Error::TooLarge)?,
+                },
+                size: SizeClass::of(entry.record_bytes),
+                has_ttl: entry.expiry_ms.is_some(),
+            })
+        };
+        if offset == FILE_HEADER_BYTES as u64 {
+            job.told = Some(Told::open(&self.storage, self.store, segment, end));
+        }
+        // The hint that was written along says all that is needed; the records are behind it.
+        let (mut pos, mut copies) = (offset, Vec::new());
+        while let Some(told) = &mut job.told
+            && pos < end
+            && pos - offset < budget
+        {
+            let next = told.next()?.filter(|(at, _)| *at == pos);
+            let Some((at, entry)) = next else {
+                job.told = None;
+                break;
+            };
+            pos += entry.record_bytes;
+            if let Some(hash) = entry.hash.filter(|_| entry.kind.is_put()) {
+                fallible::push(&mut copies, (hash, slot_of(at, &entry)?))?;
+            }
+            if copies.len() == AHEAD {
+                repoint(&copies);
+                copies.clear();
+            }
+        }
+        repoint(&copies);
+        let mut walker = Walker::new(file, name, site, pos, end);
         while walker.pos() < end && walker.pos() - offset < budget {
             let found = match walker.next()? {
                 Some(Step::Record(found)) if found.state == State::Intact => found,
                 Some(Step::Record(found)) => {
                     let damage = walker.damage_of(&found);
-                    return Err(self.damaged(target.slot, target.id, found.offset, damage));
+                    return Err(self.damaged(target_slot, segment.0, found.offset, damage));
                 }
                 Some(Step::Gap(gap)) => {
-                    return Err(self.damaged(target.slot, target.id, gap.from, gap.damage));
+                    return Err(self.damaged(target_slot, segment.0, gap.from, gap.damage));
                 }
                 None => break,
             };
-            if found.head.kind.is_tombstone() {
-                continue;
+            if found.head.kind.is_put() {
+                let hash = self.hash(found.head.kind.space(), walker.key());
+                let entry = hint::Entry {
+                    kind: found.head.kind,
+                    record_bytes: found.bytes,
+                    hash: Some(hash),
+                    expiry_ms: found.head.expiry_ms,
+                };
+                repoint(&[(hash, slot_of(found.offset, &entry)?)]);
             }
-            let hash = self.hash(found.head.kind.space(), walker.key());
-            let to = Slot {
-                place: Place {
-                    segment: target.slot,
-                    offset: u32::try_from(found.offset).map_err(|_| Error::TooLarge)?,
-                },
-                size: SizeClass::of(found.bytes),
-                has_ttl: found.head.expiry_ms.is_some(),
-            };
-            self.index.write(|index| index.repoint(hash, &inputs, to));
         }
         job.done_bytes += walker.pos() - offset;
         job.phase = if walker.pos() < end {

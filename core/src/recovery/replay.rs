@@ -245,7 +245,10 @@ impl<'a, S: Storage> Replay<'a, S> {
                 expiry_ms: entry.expiry_ms,
             }
         };
-        let old_expiry_ms = self.expiries.remove(&hash.hi);
+        let old_expiry_ms = match self.expiries.is_empty() {
+            true => None,
+            false => self.expiries.remove(&hash.hi),
+        };
         if let Change::Put {
             expiry_ms: Some(expiry),
         } = change
