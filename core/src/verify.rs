@@ -6,9 +6,9 @@ mod manifest;
 use crate::engine::{Engine, Role};
 use crate::error::{Context, Damage, Error, Op, Result};
 use crate::fallible;
-use crate::format::KeyHash;
 use crate::format::file::names;
 use crate::format::file::{FILE_HEADER_BYTES, FOOTER_BYTES, FileHeader, Footer};
+use crate::format::hint::Entry as HintEntry;
 use crate::format::manifest::{SegmentEntry, SegmentState};
 use crate::format::record::{Kind, Site};
 use crate::index::IndexCell;
@@ -55,9 +55,7 @@ impl VerifyReport {
 #[derive(PartialEq, Eq)]
 struct Recorded {
     offset: u64,
-    bytes: u64,
-    kind: Kind,
-    hash: Option<KeyHash>,
+    entry: HintEntry,
 }
 
 impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
@@ -181,9 +179,12 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                             &mut entries,
                             Recorded {
                                 offset: found.offset,
-                                bytes: found.bytes,
-                                kind,
-                                hash,
+                                entry: HintEntry {
+                                    kind,
+                                    record_bytes: found.bytes,
+                                    hash,
+                                    expiry_ms: found.head.expiry_ms,
+                                },
                             },
                         )?;
                     }
@@ -233,7 +234,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 let wrong = match result {
                     Ok(checked) => {
                         let space = checked.head.kind.space();
-                        let same = self.hash(space, &buffer[checked.key()]) == hash;
+                        let same = checked.head.kind.is_put()
+                            && self.hash(space, &buffer[checked.key()]) == hash;
                         (!same).then_some(Damage::Hint)
                     }
                     Err(Error::Corrupt { damage, .. }) => Some(damage),

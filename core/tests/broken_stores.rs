@@ -10,8 +10,8 @@ use portcask_core::format::record::{self, Head, Kind, Site};
 use portcask_core::memory::MemoryStorage;
 use portcask_core::testing::sim::SimDisk;
 use portcask_core::{
-    Ack, Damage, Engine, Error, Expiry, FileName, MergePolicy, OpenAccess, Options, Storage,
-    WriteOptions, salvage,
+    Ack, Condition, Damage, Engine, Error, Expiry, FileName, MergePolicy, OpenAccess, Options,
+    Storage, WriteOptions, salvage,
 };
 
 const SYNCED: WriteOptions = WriteOptions {
@@ -578,6 +578,44 @@ fn a_key_whose_record_is_another_ones_is_not_merged_away() {
         assert!(!store.verify(|_, _| ()).unwrap().is_sound());
         store.close().unwrap();
     }
+}
+
+#[test]
+fn a_key_whose_record_is_a_delete_is_no_empty_value_and_no_absence() {
+    let disk = MemoryStorage::new();
+    let change = |store: &mut Engine<_>| assert!(store.put(b"k", b"").is_ok());
+    let (name, at) = lost_overwrite(&disk, change, (b"k", b""));
+    let (_, was) = heads(&disk.bytes(&name).unwrap()).1[0];
+    let delete = Head::new(Kind::Tombstone, was.seq, b"k", b"");
+    overwrite(&disk, &name, at as usize, delete, b"k");
+    for ordered_index in [false, true] {
+        let options = Options {
+            ordered_index,
+            ..options()
+        };
+        let mut store = Engine::<_>::open(disk.clone(), options).unwrap();
+        let refused = Error::Corrupt {
+            file: name,
+            offset: at,
+            damage: Damage::Hint,
+        };
+        assert_eq!(store.get(b"k"), Err(refused.clone()));
+        assert_eq!(store.contains_key(b"k"), Err(refused.clone()));
+        let listed: Vec<_> = store.scan_prefix(b"k").collect();
+        assert_eq!(listed, [Err(refused.clone())]);
+        let there = Condition::Present;
+        let how = WriteOptions {
+            condition: Some(there),
+            ..SYNCED
+        };
+        assert_eq!(store.put_with(b"k", b"3", &how), Err(refused));
+        assert!(merge_and_be_told(&mut store, (name, at)));
+    }
+    // As with other damage, a new value or a delete puts it right.
+    let mut store = open(&disk);
+    store.put(b"k", b"3").unwrap();
+    store.close().unwrap();
+    assert_eq!(open(&disk).get(b"k"), Ok(Some(b"3".to_vec())));
 }
 
 #[test]

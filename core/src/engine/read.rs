@@ -104,7 +104,7 @@ impl<H: Host, C> Reader<'_, H, C> {
             {
                 return Ok(Some(head.expiry_ms));
             }
-            let Some(checked) = located.read_proven(key, into)? else {
+            let Some(checked) = located.read_proven((Space::User, key), into)? else {
                 return Ok(None);
             };
             into.truncate(checked.value().end);
@@ -128,7 +128,7 @@ impl<H: Host, C> Reader<'_, H, C> {
     where
         C: IndexCell<F>,
     {
-        let read = |located: Located<F>| located.read_proven(key, buffer);
+        let read = |located: Located<F>| located.read_proven((space, key), buffer);
         let found = self.search(space, key, None, read)?;
         Ok(found.filter(|checked| self.is_alive(checked.head.expiry_ms)))
     }
@@ -265,9 +265,9 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         Ok(found.map(|checked| (checked.head.seq, checked.head.expiry_ms)))
     }
 
-    /// The sequence number and expiry of the record at `slot`, which must be `key`'s; expired or
+    /// The sequence number and expiry of the record at `slot`, which must be the key's; expired or
     /// not.
-    pub(crate) fn version_at(&self, slot: Slot, key: &[u8]) -> Result<(u64, Option<u64>)> {
+    pub(crate) fn version_at(&self, slot: Slot, key: (Space, &[u8])) -> Result<(u64, Option<u64>)> {
         let mut buffer = Vec::new();
         let located = self.index.read(|index| index.locate_slot(slot))?;
         let Some((spot, checked)) = located.read(&mut buffer)? else {

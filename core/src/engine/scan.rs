@@ -265,8 +265,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         }
     }
 
-    /// Refuses a record of another hash. Beside a writer, a place that was seen a moment ago may
-    /// by now be in another file that took over the slot.
+    /// Refuses a record that is no put of this hash. Beside a writer, a place that was seen a moment
+    /// ago may by now be in another file that took over the slot.
     fn prove_hash(
         &self,
         hash: KeyHash,
@@ -276,6 +276,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let Some((spot, checked)) = read else {
             return Ok(None);
         };
+        spot.prove_put(&checked)?;
         if self.hash(checked.head.kind.space(), &buffer[checked.key()]) == hash {
             return Ok(Some(checked));
         }

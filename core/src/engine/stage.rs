@@ -70,7 +70,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let old = self.index.read(|index| index.keydir.get(hash));
         let old_expiry_ms = match old {
             Some(slot) if slot.has_ttl || self.options.verify_overwrite => {
-                match self.version_at(slot, key) {
+                match self.version_at(slot, (space, key)) {
                     Ok((_, expiry_ms)) => expiry_ms,
                     // A damaged version may be replaced: that is how a person repairs it.
                     Err(Error::Corrupt { .. }) => None,

@@ -15,6 +15,7 @@ use crate::keydir::Place;
 use crate::prelude::*;
 use crate::report::{DamageReport, RecoveryReport};
 use crate::segment::hint_log::HintLog;
+use crate::segment::read::Checked;
 use crate::segment::walk::{Found, Gap, State, Step, Walker};
 use crate::storage::Storage;
 
@@ -316,14 +317,20 @@ impl<'a, S: Storage> Replay<'a, S> {
         let mut unread = Vec::new();
         for (hash, slot) in self.index.keydir.scan(0) {
             let located = self.index.locate_slot(slot);
-            match located.and_then(|located| located.read(&mut buffer)) {
-                Ok(Some((_, checked))) if checked.head.kind == Kind::Put => {
-                    let key = fallible::copy(&buffer[checked.key()])?;
-                    fallible::insert_sorted(&mut ordered, key)?;
+            let read = located.and_then(|located| located.read(&mut buffer));
+            let own = |checked: &Checked| {
+                let (kind, key) = (checked.head.kind, &buffer[checked.key()]);
+                kind.is_put() && self.index.hash_key.hash(kind.space(), key) == hash
+            };
+            match read {
+                Ok(Some((_, checked))) if own(&checked) => {
+                    if checked.head.kind == Kind::Put {
+                        let key = fallible::copy(&buffer[checked.key()])?;
+                        fallible::insert_sorted(&mut ordered, key)?;
+                    }
                 }
-                Ok(_) => {}
                 // It cannot tell its key, and must not be missing without a word.
-                Err(_) => fallible::push(&mut unread, (hash, slot))?,
+                _ => fallible::push(&mut unread, (hash, slot))?,
             }
         }
         self.index.unread = unread;

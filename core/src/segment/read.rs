@@ -2,8 +2,9 @@
 
 use crate::error::{Context, Damage, Error, Op, Result};
 use crate::fallible;
+use crate::format::Space;
 use crate::format::file::names;
-use crate::format::record::{self, Decoded, HEAD_BYTES_MAX, Head, Site};
+use crate::format::record::{self, Decoded, HEAD_BYTES_MAX, Head, Kind, Site};
 use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::storage::{File, FileName};
@@ -72,8 +73,12 @@ impl<F: File> Located<F> {
         }
     }
 
-    /// As [`Located::read`], for a record that must be `key`'s.
-    pub(crate) fn read_proven(self, key: &[u8], buffer: &mut Vec<u8>) -> Result<Option<Checked>> {
+    /// As [`Located::read`], for a record that must be the key's.
+    pub(crate) fn read_proven(
+        self,
+        key: (Space, &[u8]),
+        buffer: &mut Vec<u8>,
+    ) -> Result<Option<Checked>> {
         let Some((spot, checked)) = self.read(buffer)? else {
             return Ok(None);
         };
@@ -90,7 +95,7 @@ impl<F: File> Spot<F> {
         self.check(buffer)
     }
 
-    /// Reads the value of `key` alone into `into` and checks the whole record: what pays for the
+    /// Reads the value of a user's `key` alone into `into` and checks the whole record: what pays for the
     /// second call is that nothing long is moved to the front. `None`, with anything in `into`, for
     /// a record that is not `key`'s or not whole: [`Spot::read`] says why.
     pub(crate) fn read_long(&self, key: &[u8], into: &mut Vec<u8>) -> Result<Option<Head>> {
@@ -104,7 +109,8 @@ impl<F: File> Spot<F> {
         };
         let checked = Checked { head, head_bytes };
         let value = checked.value();
-        if front.get(checked.key()) != Some(key) || value.end > wanted {
+        let own = head.kind == Kind::Put && front.get(checked.key()) == Some(key);
+        if !own || value.end > wanted {
             return Ok(None);
         }
         self.read_bytes(self.offset + value.start as u64, value.len(), into)?;
@@ -146,16 +152,36 @@ impl<F: File> Spot<F> {
         Ok(checked)
     }
 
-    /// Answers whether the checked record in `buffer` is `key`'s; another key's is a collision,
+    /// Refuses the checked record in `buffer` if it is not `key`'s: another key's is a collision,
     /// never an absence.
-    pub(crate) fn prove_key(&self, checked: &Checked, buffer: &[u8], key: &[u8]) -> Result<()> {
-        if &buffer[checked.key()] == key || planted(Bug::KeyUncompared) {
+    pub(crate) fn prove_key(
+        &self,
+        checked: &Checked,
+        buffer: &[u8],
+        (space, key): (Space, &[u8]),
+    ) -> Result<()> {
+        self.prove_put(checked)?;
+        let same = checked.head.kind.space() == space && &buffer[checked.key()] == key;
+        if same || planted(Bug::KeyUncompared) {
             return Ok(());
         }
         Err(Error::KeyCollision {
             file: self.name(),
             offset: self.offset,
         })
+    }
+
+    /// Refuses a record that no key can live in. Places may come from a hint, which says what kind
+    /// of record is there.
+    pub(crate) fn prove_put(&self, checked: &Checked) -> Result<()> {
+        match checked.head.kind.is_put() {
+            true => Ok(()),
+            false => Err(Error::Corrupt {
+                file: self.name(),
+                offset: self.offset,
+                damage: Damage::Hint,
+            }),
+        }
     }
 
     pub(crate) fn name(&self) -> FileName {

@@ -71,13 +71,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             for (offset, entry) in block.entries() {
                 // Behind damage of the segment nothing is compared, but each block must check.
                 let Some(record) = records.next() else { break };
-                let told = Recorded {
-                    offset,
-                    bytes: entry.record_bytes,
-                    kind: entry.kind,
-                    hash: entry.hash,
-                };
-                if *record != told {
+                if *record != (Recorded { offset, entry }) {
                     return complain(at, length as u64, false);
                 }
             }
