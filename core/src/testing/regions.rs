@@ -12,7 +12,7 @@
 //! | bytes past the logical end of a segment | is silent | is silent | nothing |
 //! | header or block of a hint | names it | is silent, scans and writes it anew | nothing |
 //! | last block of the active segment's hint | may doubt it | is silent | nothing |
-//! | bytes of a hint behind its last block in use | is silent | is silent | nothing |
+//! | bytes of a hint behind its last block in use, or beside an empty segment | is silent | is silent | nothing |
 //! | header or record of a manifest with a right record behind it | names it | reports it if it is the newest manifest | nothing for one bit, which is put right; else the store is degraded |
 //! | a manifest's last record, or its only one and its header | doubts it | doubts it if it is the newest manifest | nothing for one bit; else a step back by one change that may never have been durable |
 //! | fence, reserve, lock, strangers | is silent | is silent | nothing |
@@ -49,7 +49,7 @@ pub enum Region {
     HintBlock,
     /// The last block of the active segment's hint: it may be on its way.
     HintNewest,
-    /// Behind the last block of a hint that is used.
+    /// Behind the last block of a hint that is used, and all of one whose segment holds nothing.
     HintSpare,
     /// The header of a manifest.
     ManifestHeader(Generation),

@@ -290,7 +290,11 @@ impl Map {
         if FileHeader::decode(bytes).is_err() {
             return;
         }
-        self.push(name, 0, start, Region::HintHeader, None);
+        let header = match self.records.len() == first {
+            true => Region::HintSpare,
+            false => Region::HintHeader,
+        };
+        self.push(name, 0, start, header, None);
         let (mut at, mut covered) = (start, start);
         while let Ok((block, length)) = decode_block(&bytes[at as usize..], entry.salt, at)
             && block.from == covered
