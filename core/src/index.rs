@@ -8,7 +8,7 @@
 //! ```
 //!
 //! The writer and any readers share it through an [`IndexCell`]: in the core a plain cell, natively
-//! a read-write lock. Nothing done inside a cell's closure touches the platform, so readers are
+//! a lock for many readers. Nothing done inside a cell's closure touches the platform, so readers are
 //! held up only while a place is published.
 
 use crate::clock::Clock;

@@ -6,9 +6,9 @@
 //!   writer   through the gate | "a writer is at it" | wait until every count is 0 | change
 //! ```
 //!
-//! A reader writes to nothing but its own stripe, so readers do not slow each other down: beside a
-//! [`std::sync::RwLock`], whose one counter all of them write, two readers are 1.4 times as fast.
-//! Nothing is done under this lock but looking at memory, so a writer's wait is short.
+//! A reader writes to nothing but its own stripe, so readers do not slow each other down, as they do
+//! at a [`std::sync::RwLock`], whose one counter all of them write. Nothing is done under this lock
+//! but looking at memory, so a writer's wait is short.
 
 use super::stripes::{self, Alone};
 use portcask_core::{Index, IndexCell};
