@@ -6,11 +6,13 @@
 //!      -> test      every proof the project has, as steps with their seconds
 //!      -> demo      one directory, three hosts, told as a story
 //!      -> proof     the campaigns of `proof/`, which search longer than a test may
+//!      -> bench     the benchmarks of `bench/`: the limit, other stores, and this one
 //!      -> dist      the archive for people without Rust
 //! ```
 //!
 //! No dependencies: this program stands in front of every other build, so it has to be there in seconds.
 
+mod bench;
 mod canary;
 mod demo;
 mod dist;
@@ -53,6 +55,9 @@ The commands of this repository: cargo xtask COMMAND
   coverage [--record] what the engine's tests reach
   reliability [--check]
                       docs/RELIABILITY.md from what the campaigns counted
+  bench [--quick] [--engines A,B] [--workloads X,Y] [...]
+                      the same verified workloads on this store, on others and on what
+                      the hardware allows; --help tells more
   dist                target/dist: an archive of the command, the wasm module and checksums
   help                this text
 ";
@@ -92,6 +97,7 @@ fn dispatch(words: &[&str]) -> Result<ExitCode> {
         "traps" => proof::traps(&Repo::find()?, rest),
         "planted" => proof::campaign_with(&Repo::find()?, &["planted-bugs"], command, rest),
         "reliability" => proof::campaign(&Repo::find()?, "page", rest),
+        "bench" => bench::command(&Repo::find()?, rest),
         "dist" => {
             no_arguments(command, rest)?;
             dist::command(&Repo::find()?).map(|()| ExitCode::SUCCESS)

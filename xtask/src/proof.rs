@@ -4,7 +4,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use crate::repo::Repo;
 use crate::setup::{Consent, Target, WasmToolchain};
-use crate::shell::{self, Context, Result};
+use crate::shell::{self, Result};
 use crate::wasm;
 
 /// Runs a campaign with the words that were typed behind its name; answers its exit code.
@@ -21,7 +21,7 @@ pub fn campaign_with(
 ) -> Result<ExitCode> {
     let mut cargo = cargo(repo, features);
     cargo.arg(name).args(words).stdin(Stdio::null());
-    exit_code(&mut cargo)
+    shell::exit_code(&mut cargo)
 }
 
 /// Builds portcask.wasm and stops it at every call to its host.
@@ -32,7 +32,7 @@ pub fn traps(repo: &Repo, words: &[&str]) -> Result<ExitCode> {
     cargo.args(["run", "--quiet", "--release", "--package", "portcask-hosts"]);
     cargo.args(["--bin", "portcask-traps", "--"]).args(words);
     cargo.env("PORTCASK_WASM", module);
-    exit_code(cargo.stdin(Stdio::null()))
+    shell::exit_code(cargo.stdin(Stdio::null()))
 }
 
 /// Runs a campaign that has to succeed.
@@ -48,10 +48,4 @@ fn cargo(repo: &Repo, features: &[&str]) -> Command {
     }
     cargo.arg("--");
     cargo
-}
-
-fn exit_code(cargo: &mut Command) -> Result<ExitCode> {
-    let status = cargo.status().doing("cannot start cargo")?;
-    let code = status.code().and_then(|code| u8::try_from(code).ok());
-    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }
