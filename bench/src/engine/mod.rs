@@ -4,9 +4,15 @@
 //! defaults of the store unless said otherwise, no compression, its own relaxed durability (no sync per put)
 //! under [`Durability::Relaxed`], and every put durable on return under [`Durability::EachPut`].
 
-pub mod limit;
-pub mod lmdb;
-pub mod portcask;
+mod candystore;
+mod fjall;
+mod limit;
+mod lmdb;
+mod portcask;
+mod redb;
+#[cfg(feature = "rocksdb")]
+mod rocksdb;
+mod sled;
 
 use crate::Result;
 use std::path::Path;
@@ -40,6 +46,8 @@ pub trait Engine: Sized {
     /// Filled in batches where filling is not what is measured: for trees, where single commits are slow and
     /// the outcome is the same.
     const LOADS_IN_BATCHES: bool = false;
+    /// The largest value it takes.
+    const VALUE_BYTES_MAX: usize = usize::MAX;
     /// Opens after a crash. Not for `limit`, which writes its index when it is closed.
     const RECOVERS: bool = true;
 
@@ -137,14 +145,14 @@ pub trait Task {
 }
 
 macro_rules! engines {
-    ($($name:literal => $engine:ty,)*) => {
+    ($($(#[$only:meta])* $name:literal => $engine:ty,)*) => {
         /// Every engine, in the order of the tables.
-        pub const NAMES: &[&str] = &[$($name),*];
+        pub const NAMES: &[&str] = &[$($(#[$only])* $name),*];
 
         /// Does `task` with the engine of this name.
         pub fn with(name: &str, task: &impl Task) -> Result<()> {
             match name {
-                $($name => task.run::<$engine>(),)*
+                $($(#[$only])* $name => task.run::<$engine>(),)*
                 _ => Err(format!("there is no engine \"{name}\"; there are {}", NAMES.join(", ")).into()),
             }
         }
@@ -158,6 +166,12 @@ engines! {
     "portcask" => portcask::Portcask<portcask::Written>,
     "portcask-buffered" => portcask::Portcask<portcask::Buffered>,
     "lmdb" => lmdb::Lmdb,
+    "redb" => redb::Redb,
+    #[cfg(feature = "rocksdb")]
+    "rocksdb" => rocksdb::Rocks,
+    "fjall" => fjall::Fjall,
+    "candystore" => candystore::Candy,
+    "sled" => sled::Sled,
 }
 
 #[cfg(test)]
