@@ -3,11 +3,13 @@
 use crate::engine;
 use crate::workload::WORKLOADS;
 use clap::{Parser, Subcommand};
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Measures stores under the same verified workloads, in rounds that take turns.
 #[derive(Parser)]
-#[command(name = "portcask-bench", subcommand_negates_reqs = true)]
+#[command(name = "portcask-bench", args_conflicts_with_subcommands = true)]
 pub struct Args {
     /// 200,000 keys and 3 rounds instead of 1,000,000 and 5
     #[arg(long)]
@@ -18,7 +20,7 @@ pub struct Args {
     pub engines: Vec<String>,
 
     /// Workloads, separated by commas; all that suit the number of keys if absent
-    #[arg(long, value_delimiter = ',', value_parser = WORKLOADS.map(|w| w.name).to_vec())]
+    #[arg(long, value_delimiter = ',', value_parser = workload_names())]
     pub workloads: Vec<String>,
 
     /// Rounds of each workload
@@ -37,16 +39,34 @@ pub struct Args {
     #[arg(long)]
     pub json: Option<PathBuf>,
 
+    /// A wasmtime command, for the workload "sandbox"; `cargo xtask bench` finds one
+    #[arg(long, requires = "guest")]
+    pub wasmtime: Option<PathBuf>,
+
+    /// The guest for it; `cargo xtask bench` builds it
+    #[arg(long, requires = "wasmtime")]
+    pub guest: Option<PathBuf>,
+
     #[command(subcommand)]
-    pub child: Option<Child>,
+    pub other: Option<Other>,
 }
 
-/// What the program starts itself for.
+/// What else the program does.
 #[derive(Subcommand)]
-pub enum Child {
+pub enum Other {
+    /// Puts the committed results into docs/PERFORMANCE.md and draws its pictures
+    Page(Page),
     /// One stage of one workload with one engine; prints its figures as JSON, one a line
     #[command(hide = true)]
     Stage(Stage),
+}
+
+/// The page.
+#[derive(clap::Args)]
+pub struct Page {
+    /// Fail if the page or a picture is not what the results say, and write nothing
+    #[arg(long)]
+    pub check: bool,
 }
 
 /// A stage.
@@ -73,8 +93,36 @@ impl Args {
             .unwrap_or(if self.quick { 200_000 } else { 1_000_000 })
     }
 
+    /// What the workload "sandbox" needs.
+    pub fn sandbox(&self) -> Option<Sandbox<'_>> {
+        let (wasmtime, guest) = (self.wasmtime.as_deref()?, self.guest.as_deref()?);
+        Some(Sandbox { wasmtime, guest })
+    }
+
     /// Rounds of each workload.
     pub fn rounds(&self) -> usize {
         self.rounds.unwrap_or(if self.quick { 3 } else { 5 })
     }
+}
+
+/// A WASI host and a guest.
+pub struct Sandbox<'a> {
+    wasmtime: &'a Path,
+    guest: &'a Path,
+}
+
+impl Sandbox<'_> {
+    /// The guest on a directory, ready for the rest of its arguments.
+    pub fn guest(&self, dir: &Path) -> Command {
+        let mut preopen = OsString::from(dir);
+        preopen.push("::store");
+        let mut command = Command::new(self.wasmtime);
+        command.args(["run", "--dir"]).arg(preopen);
+        command.arg(self.guest).arg("store");
+        command
+    }
+}
+
+fn workload_names() -> Vec<&'static str> {
+    WORKLOADS.iter().map(|workload| workload.name).collect()
 }

@@ -4,6 +4,7 @@
 //!   main -> rounds    for each workload: rounds of A B C, every engine in a process of its own
 //!        -> table     medians, ratios to the limit, a ~ where the figures spread
 //!        -> results   the same as JSON
+//!   main -> page       docs/PERFORMANCE.md from committed results, with pictures
 //!
 //!   main, as the child of a round -> workload -> engine
 //! ```
@@ -12,14 +13,16 @@
 //! engine. What the harness costs is a table of its own.
 
 mod args;
-mod data;
 mod engine;
+mod page;
+mod plot;
 mod process;
 mod results;
 mod rounds;
 mod table;
 mod workload;
 
+use args::{Args, Other};
 use clap::Parser;
 use std::error::Error;
 use std::process::ExitCode;
@@ -28,11 +31,11 @@ use std::process::ExitCode;
 pub type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 fn main() -> ExitCode {
-    let done = match args::Args::parse() {
-        args::Args {
-            child: Some(child), ..
-        } => rounds::child(&child).map(|()| true),
-        args => rounds::run(&args),
+    let args = Args::parse();
+    let done = match &args.other {
+        Some(Other::Stage(stage)) => rounds::child(stage).map(|()| true),
+        Some(Other::Page(page)) => page::run(page).map(|()| true),
+        None => rounds::run(&args),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

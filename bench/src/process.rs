@@ -2,6 +2,7 @@
 
 use crate::Result;
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -26,15 +27,25 @@ pub fn written_bytes() -> Option<u64> {
     field(&io, "write_bytes:")
 }
 
+/// For how long this process's first thread ran, and for how long it was ready to run and had no processor, in
+/// nanoseconds.
+pub fn running_and_waiting_ns() -> Option<(u64, u64)> {
+    let schedule = fs::read_to_string("/proc/self/schedstat").ok()?;
+    let mut words = schedule.split_whitespace();
+    words.next()?.parse().ok().zip(words.next()?.parse().ok())
+}
+
 /// Bytes that the files of a directory occupy.
 pub fn disk_bytes(dir: &Path) -> Result<u64> {
     let mut bytes = 0;
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
-        let metadata = entry.metadata()?;
-        bytes += match metadata.is_dir() {
-            true => disk_bytes(&entry.path())?,
-            false => metadata.blocks() * 512,
+        bytes += match entry.metadata() {
+            Ok(found) if found.is_dir() => disk_bytes(&entry.path())?,
+            Ok(found) => found.blocks() * 512,
+            // A store at work removes files.
+            Err(error) if error.kind() == ErrorKind::NotFound => 0,
+            Err(error) => return Err(error.into()),
         };
     }
     Ok(bytes)

@@ -4,25 +4,40 @@ use crate::results::{Median, Results};
 use crate::workload::{Metric, Workload};
 use std::fmt::Write;
 
-/// The table: medians and, in parentheses, what they are over the limit's in the same rounds.
-pub fn of(results: &Results, workload: &Workload) -> String {
-    let metrics: Vec<&Metric> = workload.metrics.iter().collect();
+/// Above this part of the time spent waiting for a processor, a table says so.
+const WAITED_MAX: f64 = 0.02;
+
+/// The table under its heading.
+pub fn with_heading(results: &Results, workload: &Workload) -> String {
+    format!(
+        "\n### {}\n\n{}",
+        workload.title,
+        markdown(results, workload)
+    )
+}
+
+/// The table: medians and, in parentheses, what they are over the reference's in the same rounds. What is a ratio already
+/// is not put into another one.
+pub fn markdown(results: &Results, workload: &Workload) -> String {
     let mut rows = vec![vec!["engine".to_owned()]];
-    rows[0].extend(
-        metrics
-            .iter()
-            .map(|metric| format!("{} ({})", metric.name, metric.unit)),
-    );
+    let heads = workload.metrics.iter();
+    rows[0].extend(heads.map(|metric| format!("{} ({})", metric.name, metric.unit)));
     for engine in results.engines(workload) {
         let mut row = vec![engine.to_owned()];
-        row.extend(
-            metrics
-                .iter()
-                .map(|metric| cell(results, workload, engine, metric)),
-        );
+        let metrics = workload.metrics.iter();
+        row.extend(metrics.map(|metric| cell(results, workload, engine, metric)));
         rows.push(row);
     }
-    format!("\n### {}\n\n{}", workload.title, aligned(&rows))
+    let mut table = aligned(&rows);
+    let waited = results.waited(workload);
+    if waited > WAITED_MAX {
+        let percent = waited * 100.0;
+        let _ = write!(
+            table,
+            "\nThe machine was busy: a processor was waited for during {percent:.0} % of the time.\n"
+        );
+    }
+    table
 }
 
 fn cell(results: &Results, workload: &Workload, engine: &str, metric: &Metric) -> String {
@@ -30,8 +45,8 @@ fn cell(results: &Results, workload: &Workload, engine: &str, metric: &Metric) -
         return "–".to_owned();
     };
     let figure = figure(median, metric.unit);
-    match results.over_limit(workload, engine, metric) {
-        Some(over) if engine != "limit" => {
+    match results.over_reference(workload, engine, metric) {
+        Some(over) if engine != workload.reference && metric.unit != "x" => {
             format!("{figure} ({:.2}×{})", over.figure, mark(over))
         }
         _ => figure,
@@ -42,6 +57,7 @@ fn figure(median: Median, unit: &str) -> String {
     let Median { figure, .. } = median;
     let mark = mark(median);
     match unit {
+        "op/s" | "key/s" if figure >= 1e9 => format!("{:.2}G{mark}", figure / 1e9),
         "op/s" | "key/s" if figure >= 1e6 => format!("{:.2}M{mark}", figure / 1e6),
         "op/s" | "key/s" if figure >= 1e3 => format!("{:.0}k{mark}", figure / 1e3),
         _ if figure >= 100.0 => format!("{figure:.0}{mark}"),

@@ -37,7 +37,7 @@ The commands of this repository: cargo xtask COMMAND
                       System packages are installed only as root, with --yes or CI=true
   wasm                build target/portcask.wasm, the command for any WASI host
   test [PART ...]     run every check, or only some parts:
-                      engine proof lint nostd wasm wasi docs demo package
+                      engine proof lint bench nostd wasm wasi docs demo package
   demo [--quick]      real data in one directory, written and read by three hosts
   prove [--images N] [--seed S] [--json] [--record]
                       judge a million distinct crash images, or N of them
@@ -58,6 +58,8 @@ The commands of this repository: cargo xtask COMMAND
   bench [--quick] [--engines A,B] [--workloads X,Y] [...]
                       the same verified workloads on this store, on others and on what
                       the hardware allows; --help tells more
+  bench page [--check]
+                      docs/PERFORMANCE.md and its pictures from the committed results
   dist                target/dist: an archive of the command, the wasm module and checksums
   help                this text
 ";

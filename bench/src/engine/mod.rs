@@ -4,14 +4,19 @@
 //! defaults of the store unless said otherwise, no compression, its own relaxed durability (no sync per put)
 //! under [`Durability::Relaxed`], and every put durable on return under [`Durability::EachPut`].
 
+#[cfg(feature = "peers")]
 mod candystore;
+#[cfg(feature = "peers")]
 mod fjall;
 mod limit;
+#[cfg(feature = "peers")]
 mod lmdb;
 mod portcask;
+#[cfg(feature = "peers")]
 mod redb;
 #[cfg(feature = "rocksdb")]
 mod rocksdb;
+#[cfg(feature = "peers")]
 mod sled;
 
 use crate::Result;
@@ -33,6 +38,10 @@ pub enum Merge {
     /// All that can be reclaimed is.
     Done,
     /// The store has no such request.
+    #[cfg_attr(
+        not(feature = "peers"),
+        expect(dead_code, reason = "only peers have none")
+    )]
     Unsupported,
 }
 
@@ -165,12 +174,17 @@ engines! {
     "limit-falloc" => limit::Preallocated<limit::Alone>,
     "portcask" => portcask::Portcask<portcask::Written>,
     "portcask-buffered" => portcask::Portcask<portcask::Buffered>,
+    #[cfg(feature = "peers")]
     "lmdb" => lmdb::Lmdb,
+    #[cfg(feature = "peers")]
     "redb" => redb::Redb,
     #[cfg(feature = "rocksdb")]
     "rocksdb" => rocksdb::Rocks,
+    #[cfg(feature = "peers")]
     "fjall" => fjall::Fjall,
+    #[cfg(feature = "peers")]
     "candystore" => candystore::Candy,
+    #[cfg(feature = "peers")]
     "sled" => sled::Sled,
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::data::{Key, Maker, SMALL};
+use guest::data::{Key, Maker, SMALL};
 
 /// The same little life for every engine.
 struct Life;

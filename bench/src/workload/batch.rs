@@ -1,10 +1,10 @@
 //! fillbatch: puts in batches or transactions of 1,000.
 
 use super::load::BATCH;
-use super::{Job, Workload, rate};
+use super::{Job, LIMIT, Workload, rate};
 use crate::Result;
-use crate::data::{Maker, SMALL};
 use crate::engine::{Durability, Engine, Entries};
+use guest::data::{Maker, SMALL};
 use std::time::Instant;
 
 /// Its description.
@@ -12,7 +12,10 @@ pub const WORKLOAD: Workload = Workload {
     name: "fillbatch",
     title: "fillbatch: puts of 16 B/100 B, 1,000 per batch or transaction, no sync per batch",
     stages: 1,
+    rounds_max: usize::MAX,
+    reference: LIMIT,
     limits: &["limit"],
+    rows: &[],
     metrics: &[
         rate("batch1000_put", "op/s"),
         rate("batch1000_put_and_final_sync", "op/s"),

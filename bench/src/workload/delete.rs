@@ -1,11 +1,11 @@
 //! delete: every second key, merge, and what it all occupies.
 
 use super::load::{get, load};
-use super::{Job, Workload, cost, rate};
+use super::{Job, LIMIT, Workload, cost, rate};
 use crate::Result;
-use crate::data::SMALL;
 use crate::engine::{Durability, Engine, Merge};
 use crate::process;
+use guest::data::SMALL;
 use std::time::Instant;
 
 /// Its description.
@@ -13,7 +13,10 @@ pub const WORKLOAD: Workload = Workload {
     name: "delete",
     title: "delete: every second key, merge, close; space over the bytes of live keys and values",
     stages: 3,
+    rounds_max: usize::MAX,
+    reference: LIMIT,
     limits: &["limit"],
+    rows: &[],
     metrics: &[
         rate("delete_half", "op/s"),
         cost("space_before_merge", "x"),

@@ -1,10 +1,10 @@
 //! durable: every put survives a power loss when it returns; 1, 4, 16 and 64 threads, each on a store of its own.
 
 use super::threads::{Times, together};
-use super::{ALL_LIMITS, Job, Workload, cost, rate};
+use super::{ALL_LIMITS, Job, LIMIT, Workload, cost, rate};
 use crate::Result;
-use crate::data::{Maker, SMALL};
 use crate::engine::{Durability, Engine};
+use guest::data::{Maker, SMALL};
 use std::fs;
 use std::time::Instant;
 
@@ -13,7 +13,10 @@ pub const WORKLOAD: Workload = Workload {
     name: "durable",
     title: "durable: every put of 16 B/100 B durable on return, by number of threads",
     stages: 1,
+    rounds_max: usize::MAX,
+    reference: LIMIT,
     limits: ALL_LIMITS,
+    rows: &[],
     metrics: &[
         rate("durable_put_t1", "op/s"),
         rate("durable_put_t4", "op/s"),

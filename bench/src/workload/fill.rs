@@ -1,10 +1,10 @@
 //! fill, fill1k: puts of new keys one at a time, in no order, and one sync at the end.
 
-use super::{Job, MAPPED, Metric, Workload, cost, rate};
+use super::{Job, LIMIT, MAPPED, Metric, Workload, cost, rate};
 use crate::Result;
-use crate::data::{Maker, Shape};
 use crate::engine::{Durability, Engine};
 use crate::process;
+use guest::data::{Maker, Shape};
 use std::time::Instant;
 
 const METRICS: &[Metric] = &[
@@ -19,7 +19,10 @@ pub const SMALL: Workload = Workload {
     name: "fill",
     title: "fill: puts of 16 B/100 B, no sync per put; space after closing",
     stages: 1,
+    rounds_max: usize::MAX,
+    reference: LIMIT,
     limits: MAPPED,
+    rows: &[],
     metrics: METRICS,
     is_long: false,
 };

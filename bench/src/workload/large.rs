@@ -1,10 +1,10 @@
 //! large: values of 1 MiB.
 
 use super::load::get;
-use super::{Job, MAPPED, Workload, rate};
+use super::{Job, LIMIT, MAPPED, Workload, rate};
 use crate::Result;
-use crate::data::{LARGE, Maker, Random};
 use crate::engine::{Durability, Engine};
+use guest::data::{LARGE, Maker, Random};
 use std::time::{Duration, Instant};
 
 /// Its description.
@@ -12,7 +12,10 @@ pub const WORKLOAD: Workload = Workload {
     name: "large",
     title: "large: values of 1 MiB",
     stages: 1,
+    rounds_max: usize::MAX,
+    reference: LIMIT,
     limits: MAPPED,
+    rows: &[],
     metrics: &[
         rate("put_1MiB", "MB/s"),
         rate("put_1MiB_and_final_sync", "MB/s"),

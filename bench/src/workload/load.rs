@@ -1,8 +1,8 @@
 //! Filling and warming a store where that is not what is measured.
 
 use crate::Result;
-use crate::data::{Maker, Shape};
 use crate::engine::{Engine, Entries};
+use guest::data::{Maker, Shape};
 
 /// Entries of one batch.
 pub const BATCH: usize = 1000;

@@ -2,14 +2,17 @@
 
 use super::{Job, Workload, cost};
 use crate::Result;
-use crate::data::OwnCost;
+use guest::data::OwnCost;
 
 /// Its description.
 pub const WORKLOAD: Workload = Workload {
     name: "harness",
     title: "harness: its own cost, which every row includes (values of 100 B)",
     stages: 1,
-    limits: &["limit"],
+    rounds_max: usize::MAX,
+    reference: "harness",
+    limits: &[],
+    rows: &["harness"],
     metrics: &[
         cost("make_entry", "ns"),
         cost("check_value", "ns"),

@@ -2,10 +2,10 @@
 
 use super::load::{get, load, warm};
 use super::threads::{Times, together};
-use super::{Job, MAPPED, Workload, cost, rate};
+use super::{Job, LIMIT, MAPPED, Workload, cost, rate};
 use crate::Result;
-use crate::data::{Key, Random, SMALL};
 use crate::engine::{Durability, Engine};
+use guest::data::{Key, Random, SMALL};
 use std::time::Instant;
 
 /// Its description.
@@ -13,7 +13,10 @@ pub const WORKLOAD: Workload = Workload {
     name: "read",
     title: "read: random gets and misses after reopening, all in the page cache",
     stages: 2,
+    rounds_max: usize::MAX,
+    reference: LIMIT,
     limits: MAPPED,
+    rows: &[],
     metrics: &[
         rate("get_t1", "op/s"),
         rate("get_t2", "op/s"),

@@ -1,11 +1,11 @@
 //! reopen, reopen5m: opening in a new process, after an orderly close and after a crash; memory per key.
 
 use super::load::{get, load};
-use super::{Job, Metric, Workload, cost, rate};
+use super::{Job, LIMIT, Metric, Workload, cost, rate};
 use crate::Result;
-use crate::data::{Random, SMALL};
 use crate::engine::{Durability, Engine};
 use crate::process;
+use guest::data::{Random, SMALL};
 use std::fs;
 use std::time::Instant;
 
@@ -23,7 +23,10 @@ pub const WORKLOAD: Workload = Workload {
     name: "reopen",
     title: "reopen: in a new process, warm page cache; memory after opening; a crash is an exit without destructors, after a sync",
     stages: 4,
+    rounds_max: usize::MAX,
+    reference: LIMIT,
     limits: &["limit"],
+    rows: &[],
     metrics: METRICS,
     is_long: false,
 };
@@ -32,6 +35,7 @@ pub const WORKLOAD: Workload = Workload {
 pub const LONG: Workload = Workload {
     name: "reopen5m",
     title: "reopen5m: the same with five times the keys",
+    rounds_max: 1,
     is_long: true,
     ..WORKLOAD
 };

@@ -2,10 +2,10 @@
 
 use super::load::{get, load, warm};
 use super::threads::together;
-use super::{Job, MAPPED, Workload, rate};
+use super::{Job, LIMIT, MAPPED, Workload, rate};
 use crate::Result;
-use crate::data::{Maker, Random, SMALL, Zipf};
 use crate::engine::{Durability, Engine};
+use guest::data::{Maker, Random, SMALL, Zipf};
 use std::time::{Duration, Instant};
 
 /// Its description.
@@ -13,7 +13,10 @@ pub const WORKLOAD: Workload = Workload {
     name: "ycsb",
     title: "ycsb: A = 50 % updates, B = 5 %, scrambled zipfian 0.99, 1 and 2 threads",
     stages: 2,
+    rounds_max: usize::MAX,
+    reference: LIMIT,
     limits: MAPPED,
+    rows: &[],
     metrics: &[
         rate("a_t1", "op/s"),
         rate("b_t1", "op/s"),

@@ -2,7 +2,7 @@
 
 use super::{Key, Place};
 use crate::Result;
-use crate::data::KEY_BYTES_MAX;
+use guest::data::KEY_BYTES_MAX;
 use hashbrown::HashMap;
 use std::fs::{self, File};
 use std::io::{BufWriter, Read, Write};

@@ -19,8 +19,8 @@ pub use medium::{AheadFile, MappedFile, PlainFile};
 
 use super::{Durability, Engine, Entries, Merge};
 use crate::Result;
-use crate::data::KEY_BYTES_MAX;
 use access::{Access, Guard};
+use guest::data::KEY_BYTES_MAX;
 use hashbrown::HashMap;
 use medium::Medium;
 use std::path::{Path, PathBuf};

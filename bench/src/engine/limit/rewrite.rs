@@ -4,7 +4,7 @@ use super::access::{Access, Guard};
 use super::medium::Medium;
 use super::{Limit, Place};
 use crate::Result;
-use crate::data::KEY_BYTES_MAX;
+use guest::data::KEY_BYTES_MAX;
 use std::fs;
 use std::os::unix::fs::FileExt;
 

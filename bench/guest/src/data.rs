@@ -108,7 +108,7 @@ impl Maker {
     /// The key of a number, and a new value for it.
     pub fn entry(&mut self, number: u64) -> (&[u8], &[u8]) {
         self.key = self.shape.key(number);
-        let mut state = self.random.next();
+        let mut state = self.random.bits();
         for word in self.value[SUM_BYTES..].chunks_mut(8) {
             // A sequence of 2^64 different words; the product hides the step.
             state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -139,19 +139,19 @@ impl Random {
     }
 
     /// 64 random bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         mixed(self.0)
     }
 
     /// A number below `end`.
     pub fn below(&mut self, end: u64) -> u64 {
-        ((u128::from(self.next()) * u128::from(end)) >> 64) as u64
+        ((u128::from(self.bits()) * u128::from(end)) >> 64) as u64
     }
 
     /// A number in `0.0..1.0`.
     pub fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+        (self.bits() >> 11) as f64 / (1u64 << 53) as f64
     }
 }
 
