@@ -53,7 +53,7 @@ impl Engine for Rocks {
         for (key, value) in entries.iter() {
             batch.put(key, value);
         }
-        Ok(self.db.write_opt(&batch, &self.options())?)
+        Ok(self.db.write_opt(batch, &self.options())?)
     }
 
     fn get<R>(

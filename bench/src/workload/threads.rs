@@ -5,33 +5,36 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Runs `deed(thread)` on so many threads, which begin together. Returns the time until the last has ended, and
-/// what each returned.
+/// Runs `deed(thread)` on so many threads, which begin together. Returns the time from the first beginning to the last
+/// end, and what each returned.
 pub fn together<T: Send>(
     threads: u64,
     deed: impl Fn(u64) -> Result<T> + Sync,
 ) -> Result<(Duration, Vec<T>)> {
-    let begin = Barrier::new(threads as usize + 1);
-    thread::scope(|scope| {
+    let begin = Barrier::new(threads as usize);
+    let ran: Vec<(Instant, T, Instant)> = thread::scope(|scope| {
+        let run = |thread| {
+            begin.wait();
+            // Taken here: on a busy machine the thread that spawns may learn of the beginning much later.
+            let start = Instant::now();
+            deed(thread).map(|done| (start, done, Instant::now()))
+        };
         let running: Vec<_> = (0..threads)
-            .map(|thread| {
-                let (begin, deed) = (&begin, &deed);
-                scope.spawn(move || {
-                    begin.wait();
-                    deed(thread)
-                })
-            })
+            .map(|thread| scope.spawn(move || run(thread)))
             .collect();
-        begin.wait();
-        let start = Instant::now();
-        let done = running.into_iter().map(|thread| {
+        let ended = running.into_iter().map(|thread| {
             thread
                 .join()
                 .unwrap_or_else(|_| Err("a thread panicked".into()))
         });
-        let done = done.collect::<Result<Vec<T>>>()?;
-        Ok((start.elapsed(), done))
-    })
+        ended.collect::<Result<_>>()
+    })?;
+    let first = ran.iter().map(|ran| ran.0).min();
+    let last = ran.iter().map(|ran| ran.2).max();
+    let time = last
+        .zip(first)
+        .map_or(Duration::ZERO, |(last, first)| last - first);
+    Ok((time, ran.into_iter().map(|ran| ran.1).collect()))
 }
 
 /// Times of single operations.
@@ -70,6 +73,18 @@ impl Times {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn threads_answer_in_their_order_and_one_error_is_the_answer() {
+        let (time, answers) = together(3, |thread| Ok(10 * thread)).unwrap();
+        assert_eq!(answers, [0, 10, 20]);
+        assert!(time > Duration::ZERO);
+        let refused = together(3, |thread| match thread {
+            1 => Err("no".into()),
+            _ => Ok(()),
+        });
+        assert!(refused.is_err());
+    }
 
     #[test]
     fn quantiles_are_of_all_threads_together() {
