@@ -6,11 +6,13 @@
 //!      -> test      every proof the project has, as steps with their seconds
 //!      -> demo      one directory, three hosts, told as a story
 //!      -> proof     the campaigns of `proof/`, which search longer than a test may
+//!      -> bench     the benchmarks of `bench/`: the limit, other stores, and this one
 //!      -> dist      the archive for people without Rust
 //! ```
 //!
 //! No dependencies: this program stands in front of every other build, so it has to be there in seconds.
 
+mod bench;
 mod canary;
 mod demo;
 mod dist;
@@ -35,7 +37,7 @@ The commands of this repository: cargo xtask COMMAND
                       System packages are installed only as root, with --yes or CI=true
   wasm                build target/portcask.wasm, the command for any WASI host
   test [PART ...]     run every check, or only some parts:
-                      engine proof lint nostd wasm wasi docs demo package
+                      engine proof lint bench nostd wasm wasi docs demo package
   demo [--quick]      real data in one directory, written and read by three hosts
 Searches for a lost write; each has more options (--help), and appends its counts to the
 ledger only with --record:
@@ -58,6 +60,11 @@ ledger only with --record:
   reliability [--check]
                       docs/RELIABILITY.md from what the campaigns counted
 
+  bench [--quick] [--engines A,B] [--workloads X,Y] [...]
+                      the same verified workloads on this store, on others and on what
+                      the hardware allows; --help tells more
+  bench page [--check]
+                      docs/PERFORMANCE.md and its pictures from the committed results
   dist                target/dist: an archive of the command, the wasm module and checksums
   help                this text
 ";
@@ -96,6 +103,7 @@ fn dispatch(words: &[&str]) -> Result<ExitCode> {
         }
         "traps" => proof::traps(&Repo::find()?, rest),
         "planted" => proof::campaign_with(&Repo::find()?, &["planted-bugs"], command, rest),
+        "bench" => bench::command(&Repo::find()?, rest),
         "dist" => {
             no_arguments(command, rest)?;
             dist::command(&Repo::find()?).map(|()| ExitCode::SUCCESS)

@@ -21,7 +21,7 @@ pub fn campaign_with(
 ) -> Result<ExitCode> {
     let mut cargo = cargo(repo, features);
     cargo.arg(name).args(words).stdin(Stdio::null());
-    exit_code(&mut cargo)
+    shell::exit_code(&mut cargo)
 }
 
 /// Builds portcask.wasm and stops it at every call to its host.
@@ -32,7 +32,7 @@ pub fn traps(repo: &Repo, words: &[&str]) -> Result<ExitCode> {
     cargo.args(["run", "--quiet", "--release", "--package", "portcask-hosts"]);
     cargo.args(["--bin", "portcask-traps", "--"]).args(words);
     cargo.env("PORTCASK_WASM", module);
-    exit_code(cargo.stdin(Stdio::null()))
+    shell::exit_code(cargo.stdin(Stdio::null()))
 }
 
 /// Runs a campaign that has to succeed.
@@ -61,19 +61,4 @@ fn cargo(repo: &Repo, features: &[&str]) -> Command {
     }
     cargo.arg("--");
     cargo
-}
-
-/// Becomes the campaign, so that a signal for this process reaches it, and its exit code is ours.
-#[cfg(unix)]
-fn exit_code(cargo: &mut Command) -> Result<ExitCode> {
-    use std::os::unix::process::CommandExt;
-    // It only comes back with an error.
-    Err(cargo.exec()).doing("cannot start cargo")
-}
-
-#[cfg(not(unix))]
-fn exit_code(cargo: &mut Command) -> Result<ExitCode> {
-    let status = cargo.status().doing("cannot start cargo")?;
-    let code = status.code().and_then(|code| u8::try_from(code).ok());
-    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }

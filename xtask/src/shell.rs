@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::io;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
 /// Why a command of this program stopped, in words for the person who typed it.
 #[derive(Clone, Debug)]
@@ -71,6 +71,22 @@ pub fn run(command: &mut Command) -> Result<()> {
         "{} ended with {status}",
         shown(command)
     )))
+}
+
+/// Becomes a cargo whose program speaks for itself, so that a signal for this process reaches it, and
+/// its exit code is ours.
+#[cfg(unix)]
+pub fn exit_code(cargo: &mut Command) -> Result<ExitCode> {
+    use std::os::unix::process::CommandExt;
+    // It only comes back with an error.
+    Err(cargo.exec()).doing("cannot start cargo")
+}
+
+#[cfg(not(unix))]
+pub fn exit_code(cargo: &mut Command) -> Result<ExitCode> {
+    let status = cargo.status().doing("cannot start cargo")?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
 /// Runs it silently and answers what it wrote, whatever the exit code. Fails only if it cannot be started.

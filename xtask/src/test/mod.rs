@@ -17,8 +17,8 @@ use crate::setup::{Consent, Target, WasmToolchain};
 use crate::shell::{Failure, Result};
 
 /// What the parts are called on the command line.
-const PARTS: [&str; 9] = [
-    "engine", "proof", "lint", "nostd", "wasm", "wasi", "docs", "demo", "package",
+const PARTS: [&str; 10] = [
+    "engine", "proof", "lint", "bench", "nostd", "wasm", "wasi", "docs", "demo", "package",
 ];
 
 /// One check.

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use super::{Done, Step, World};
 use crate::shell::{self, Context, Failure, Result};
-use crate::{canary, demo, proof, readme, setup, wasm};
+use crate::{bench, canary, demo, proof, readme, setup, wasm};
 
 pub(super) const STEPS: &[Step] = &[
     Step {
@@ -68,6 +68,18 @@ pub(super) const STEPS: &[Step] = &[
         part: "docs",
         needs: &[],
         run: doc_tests,
+    },
+    Step {
+        name: "benchmarks",
+        part: "bench",
+        needs: &["clippy and rustfmt"],
+        run: benchmarks,
+    },
+    Step {
+        name: "performance page",
+        part: "bench",
+        needs: &[],
+        run: performance_page,
     },
     Step {
         name: "canary without std",
@@ -220,6 +232,25 @@ fn power_cuts(world: &World<'_>) -> Result<Done> {
 
 fn reliability_page(world: &World<'_>) -> Result<Done> {
     proof::run(world.repo, &["reliability", "--check"])?;
+    Ok(Done::Passed)
+}
+
+/// Their code and tests, without the other stores, which take minutes to compile.
+fn benchmarks(world: &World<'_>) -> Result<Done> {
+    shell::run(bench::cargo(world.repo, "fmt").args(["--all", "--check"]))?;
+    let without_peers = ["--workspace", "--no-default-features"];
+    let mut clippy = bench::cargo(world.repo, "clippy");
+    shell::run(
+        clippy
+            .args(without_peers)
+            .args(["--all-targets", "--", "-D", "warnings"]),
+    )?;
+    shell::run(bench::cargo(world.repo, "test").args(without_peers))?;
+    Ok(Done::Passed)
+}
+
+fn performance_page(world: &World<'_>) -> Result<Done> {
+    shell::run(&mut bench::page(world.repo, &["--check"]))?;
     Ok(Done::Passed)
 }
 
