@@ -150,7 +150,8 @@ pub enum Ack {
 /// When merge is due and which segments it takes, in the terms of Riak's Bitcask.
 ///
 /// Merge is due when some segment reaches a *trigger*; it then takes every segment that reaches a
-/// *threshold* (with the neighbours that connect them), within the limits.
+/// *threshold* (with the neighbours that connect them), within the limits. The segment that is still
+/// written to is taken too, and sealed for it, once it is not small any more and reaches a trigger.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MergePolicy {
     /// Whether the store merges by itself (`tick`, and the native background thread).

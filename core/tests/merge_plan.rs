@@ -298,3 +298,27 @@ fn merging_ends_whatever_the_policy() {
     }
     world.check("scan; kill; scan; verify", "a=9 b=9 a=9 b=9 sound");
 }
+
+#[test]
+fn keys_written_over_and_over_do_not_fill_a_segment_before_it_is_merged() {
+    let policy = MergePolicy {
+        fragmentation_trigger_percent: 60,
+        fragmentation_threshold_percent: 40,
+        small_file_bytes: 1000,
+        ..policy()
+    };
+    let mut world = Script::new();
+    world.options.merge = policy;
+    for round in 0..200 {
+        world.run(&format!("put a {round}; put b {round}; put c {round}"));
+        let store = world.store().unwrap();
+        while store.merge_step(1 << 20).unwrap() != portcask_core::MergeProgress::Idle {}
+        let sizes = store.merge_plan().unwrap().files;
+        let sum: u64 = sizes.iter().map(|file| file.size_bytes).sum();
+        assert!(sum < 2 * 1000, "round {round}: {sizes:?}");
+    }
+    world.check(
+        "scan; kill; scan; verify",
+        "a=199 b=199 c=199 a=199 b=199 c=199 sound",
+    );
+}

@@ -29,6 +29,7 @@ use crate::format::manifest::SegmentState;
 use crate::index::IndexCell;
 use crate::prelude::*;
 use crate::storage::Storage;
+use core::ops::Range;
 use plan::Facts;
 
 /// How far a merge is.
@@ -82,12 +83,26 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     }
 
     /// Does about `budget_bytes` of merging: continues the merge in progress, or starts one if one
-    /// is due. Correct between any two steps, whatever is written meanwhile.
+    /// is due, sealing the active segment if the plan takes it. Correct between any two steps, whatever is written meanwhile.
     pub fn merge_step(&mut self, budget_bytes: u64) -> Result<MergeProgress> {
         self.writable()?;
         if self.writer()?.merge.is_none() {
-            let facts = self.facts()?;
-            let (_, run) = plan::plan(&facts, &self.options.merge, self.hour(), false)?;
+            let mut facts = self.facts()?;
+            let mut run = self.due_run(&facts)?;
+            if run
+                .clone()
+                .is_some_and(|run| facts[run].iter().any(|file| file.active))
+            {
+                match self.rotate() {
+                    // No room to seal it: what is sealed already may give some back.
+                    Err(Error::Full { .. }) => facts.retain(|file| !file.active),
+                    done => {
+                        done?;
+                        facts = self.facts()?;
+                    }
+                }
+                run = self.due_run(&facts)?;
+            }
             let Some(run) = run else {
                 return Ok(MergeProgress::Idle);
             };
@@ -189,6 +204,10 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 MergeProgress::Idle => return Ok(MergeReport::default()),
             }
         }
+    }
+
+    fn due_run(&self, facts: &[Facts]) -> Result<Option<Range<usize>>> {
+        Ok(plan::plan(facts, &self.options.merge, self.hour(), false)?.1)
     }
 
     fn facts(&self) -> Result<Vec<Facts>> {

@@ -173,6 +173,15 @@ impl Facts {
         }
     }
 
+    /// Whether a segment that is still written to should be sealed to be merged: otherwise keys that
+    /// are written over and over fill it with dead bytes up to its full size.
+    fn is_worth_sealing(&self, gain: u64, policy: &MergePolicy) -> bool {
+        gain > 0
+            && self.size >= policy.small_file_bytes
+            && (self.percent(gain) >= policy.fragmentation_trigger_percent
+                || gain >= policy.dead_bytes_trigger)
+    }
+
     fn percent(&self, reclaimable: u64) -> u8 {
         if self.size == 0 {
             return 100;
@@ -246,7 +255,7 @@ pub(crate) fn plan(
 
 fn judge(file: &Facts, gain: u64, policy: &MergePolicy, force: bool) -> MergeReason {
     let percent = file.percent(gain);
-    if file.active {
+    if file.active && (force || !file.is_worth_sealing(gain, policy)) {
         MergeReason::Active
     } else if file.damaged {
         MergeReason::Damaged
