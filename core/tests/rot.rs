@@ -4,7 +4,7 @@
 //! `PORTCASK_SEEDS=20000 cargo test --release -p portcask-core --test rot` searches longer.
 
 use portcask_core::testing::damage::Harm;
-use portcask_core::testing::rot::{exchange, flip, rot};
+use portcask_core::testing::rot::{exchange, flip, lost_overwrite, rot};
 use std::collections::BTreeSet;
 
 fn seeds(by_default: u64) -> std::ops::RangeInclusive<u64> {
@@ -37,4 +37,14 @@ fn a_store_with_a_file_in_another_ones_place_answers_right_or_refuses() {
     for nth in seeds(40) {
         exchange(nth).unwrap_or_else(|problem| panic!("{nth}: {problem}"));
     }
+}
+
+#[test]
+fn a_store_that_lost_the_write_over_a_failed_one_answers_right_or_refuses() {
+    let mut done = 0;
+    for seed in seeds(300) {
+        let fits = lost_overwrite(seed).unwrap_or_else(|problem| panic!("{problem}"));
+        done += u32::from(fits);
+    }
+    assert!(done > 0, "something was left in the place of a record");
 }

@@ -3,6 +3,9 @@
 use super::regions::Files;
 use super::sim::{Dice, SimDisk};
 use super::specimen::Specimen;
+use super::steps::{KEYS, name};
+use crate::format::file::FileHeader;
+use crate::format::record::{Head, Kind, Site};
 use crate::prelude::*;
 use crate::storage::FileName;
 use core::ops::Range;
@@ -124,6 +127,52 @@ impl Damaged {
         }
         self.done += &format!("{name}: {harm:?} from {at} to {to}; ");
         Some(harm)
+    }
+
+    /// Puts another record, behind right checks, in the place of one that a hint answers for. `None`
+    /// if the dice chose one that does not fit.
+    pub fn lose_overwrite(&mut self, dice: &mut Dice, specimen: &mut Specimen) -> Option<()> {
+        let was = nth(dice, specimen.map.records.iter())?;
+        let bytes = self.files.get_mut(&was.file)?;
+        let header = FileHeader::decode(bytes).ok()?;
+        let site = Site {
+            salt: header.salt,
+            base_seq: header.base_seq,
+        };
+        let kind = match dice.below(2) {
+            0 => Kind::Put,
+            _ => Kind::Tombstone,
+        };
+        let body = was.head.body_bytes() as usize;
+        let key = match (dice.below(2), kind) {
+            (0, _) => was.key.clone(),
+            (_, Kind::Put) => name(dice.below(KEYS.into()) as u8),
+            _ => vec![b'k'; body],
+        };
+        let value = vec![b'v'; body.checked_sub(key.len())?];
+        let same = was.head.kind == kind && was.key == key;
+        if !was.hinted || !was.has_key() || same || (kind == Kind::Tombstone && !value.is_empty()) {
+            return None;
+        }
+        let found = Head::new(kind, was.head.seq, &key, &value);
+        let head = Head {
+            expiry_ms: was.head.expiry_ms.filter(|_| kind == Kind::Put),
+            durable: was.head.durable,
+            batch: was.head.batch,
+            ..found
+        };
+        let mut left = Vec::new();
+        head.encode(&mut left, site, was.offset).ok()?;
+        left.extend([&key[..], &value].concat());
+        if left.len() as u64 != was.bytes {
+            return None;
+        }
+        let at = was.offset as usize;
+        bytes.get_mut(at..at + left.len())?.copy_from_slice(&left);
+        self.done = format!("{}: {kind:?} of {key:?} again at {at}; ", was.file);
+        // It was refused, but it was written.
+        specimen.ever.entry(key).or_default().insert(value);
+        Some(())
     }
 
     /// Flips one bit.

@@ -5,7 +5,7 @@ use super::damage::{Damaged, Harm};
 use super::oracle::damaged::{Depth, judge};
 use super::sim::{Dice, Laws};
 use super::specimen::{Left, Specimen};
-use super::world::{Step, World};
+use super::world::{Step, World, merging_step, random_step};
 use crate::format::file::{FILE_HEADER_BYTES, names};
 use crate::prelude::*;
 use crate::storage::FileName;
@@ -33,6 +33,33 @@ pub fn rot(seed: u64) -> Result<BTreeSet<Harm>, String> {
     judge(&specimen, &damaged, Depth::Lives)
         .map_err(|problem| format!("seed {seed}, {left:?}: {problem}"))?;
     Ok(harms)
+}
+
+/// Brings back what an append that failed left in the place of a record, where the medium loses the
+/// write that went over it: a whole record of as many bytes, of another kind or another key. Everything
+/// checks, and only the hint knows better; where there is none, nobody can. Returns whether the dice
+/// chose what can be.
+pub fn lost_overwrite(seed: u64) -> Result<bool, String> {
+    let mut dice = Dice::new(seed ^ 0x0ce);
+    let left = match dice.below(2) {
+        0 => Left::Closed,
+        _ => Left::Killed,
+    };
+    let step = match dice.below(2) {
+        0 => random_step,
+        _ => merging_step,
+    };
+    let (mut specimen, _) =
+        Specimen::lived(seed, left, step).map_err(|e| format!("seed {seed}, undamaged: {e}"))?;
+    let mut damaged = Damaged::none(&specimen);
+    for _ in 0..20 {
+        if damaged.lose_overwrite(&mut dice, &mut specimen).is_some() {
+            judge(&specimen, &damaged, Depth::Lives)
+                .map_err(|problem| format!("seed {seed}, {left:?}: {problem}"))?;
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Flips one bit of the records of an even store: the `nth`, in an order that soon was everywhere.

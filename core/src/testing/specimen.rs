@@ -148,12 +148,21 @@ impl Specimen {
     /// A store with a random history in which everything is durable and known to be. Returns what
     /// its own store showed, to be compared with what its files hold.
     pub fn random(seed: u64, left: Left) -> core::result::Result<(Self, Contents), String> {
+        Self::lived(seed, left, random_step)
+    }
+
+    /// As [`Specimen::random`], of steps like these.
+    pub fn lived(
+        seed: u64,
+        left: Left,
+        step: impl Fn(&mut Dice) -> Step,
+    ) -> core::result::Result<(Self, Contents), String> {
         let told = |error: crate::Error| format!("{error}");
         let mut dice = Dice::new(seed);
         let mut world = World::new(seed, Laws::DISK);
         let mut older = Files::new();
         for _ in 0..10 + dice.below(50) {
-            let step = match random_step(&mut dice) {
+            let step = match step(&mut dice) {
                 // An expiry would make a right value an absence.
                 Step::Put {
                     key, bytes, ack, ..
