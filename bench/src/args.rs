@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::clock::Clock;
 use crate::engine;
 use crate::workload::WORKLOADS;
 use clap::{Parser, Subcommand};
@@ -38,6 +39,11 @@ pub struct Args {
     /// Writes the results to this file
     #[arg(long)]
     pub json: Option<PathBuf>,
+
+    /// Time single threads by the processor's clock: on a busy machine still comparable, but no longer what a user
+    /// waits for
+    #[arg(long)]
+    pub processor_time: bool,
 
     /// A wasmtime command, for the workload "sandbox"; `cargo xtask bench` finds one
     #[arg(long, requires = "guest")]
@@ -84,6 +90,8 @@ pub struct Stage {
     pub keys: u64,
     /// Seeds what is random
     pub seed: u64,
+    /// What single threads are timed by
+    pub clock: Clock,
 }
 
 impl Args {
@@ -91,6 +99,14 @@ impl Args {
     pub fn keys(&self) -> u64 {
         self.keys
             .unwrap_or(if self.quick { 200_000 } else { 1_000_000 })
+    }
+
+    /// What single threads are timed by.
+    pub fn clock(&self) -> Clock {
+        match self.processor_time {
+            true => Clock::Processor,
+            false => Clock::Wall,
+        }
     }
 
     /// What the workload "sandbox" needs.

@@ -13,6 +13,7 @@
 //! engine. What the harness costs is a table of its own.
 
 mod args;
+mod clock;
 mod engine;
 mod page;
 mod plot;

@@ -45,7 +45,7 @@ pub fn run(args: &Args) -> Result<bool> {
         );
     }
     let place = Place::new(args.dir.as_deref())?;
-    let mut results = Results::new(args.keys(), args.rounds(), Machine::here(&place.dir));
+    let mut results = Results::new(args, Machine::here(&place.dir));
     let mut failures = 0;
     for workload in WORKLOADS
         .iter()
@@ -113,18 +113,17 @@ fn stages(
     for stage in 0..workload.stages {
         // What others left to be written is none of this stage's work.
         process::write_back(&place.dir)?;
-        let mut command = match args.sandbox() {
-            Some(sandbox) if engine == SANDBOXED => sandbox.guest(&dir),
-            _ => {
-                let mut command = Command::new(std::env::current_exe()?);
-                command.args(["stage", workload.name, &stage.to_string(), engine]);
-                command.arg(&dir);
-                command
+        let (keys, seed) = (args.keys().to_string(), (1000 * (round + 1)).to_string());
+        let output = match args.sandbox() {
+            Some(sandbox) if engine == SANDBOXED => {
+                sandbox.guest(&dir).args([&keys, &seed]).output()?
             }
+            _ => Command::new(std::env::current_exe()?)
+                .args(["stage", workload.name, &stage.to_string(), engine])
+                .arg(&dir)
+                .args([&keys, &seed, args.clock().name()])
+                .output()?,
         };
-        let seed = 1000 * (round + 1);
-        command.args([args.keys().to_string(), seed.to_string()]);
-        let output = command.output()?;
         let said = String::from_utf8_lossy(&output.stderr);
         if !output.status.success() {
             return Err(format!("stage {stage}, {}: {}", output.status, said.trim()).into());

@@ -1,5 +1,6 @@
 //! A workload's figures as a table that is also Markdown.
 
+use crate::clock::Clock;
 use crate::results::{Median, Results};
 use crate::workload::{Metric, Workload};
 use std::fmt::Write;
@@ -29,6 +30,9 @@ pub fn markdown(results: &Results, workload: &Workload) -> String {
         rows.push(row);
     }
     let mut table = aligned(&rows);
+    if results.clock == Clock::Processor {
+        table.push_str("\nSingle threads were timed by the processor's clock.\n");
+    }
     let waited = results.waited(workload);
     if waited > WAITED_MAX {
         let percent = waited * 100.0;

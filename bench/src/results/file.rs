@@ -2,7 +2,9 @@
 
 use super::{Machine, Results, Row, Schedule};
 use crate::Result;
+use crate::clock::Clock;
 use crate::workload::{self, Point};
+use clap::ValueEnum;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -27,10 +29,11 @@ impl Results {
             .map(|row| row.to_json().to_string())
             .collect();
         format!(
-            "{{\"machine\":{},\n\"keys\":{},\"rounds\":{},\"rows\":[\n{}\n]}}\n",
+            "{{\"machine\":{},\n\"keys\":{},\"rounds\":{},\"clock\":\"{}\",\"rows\":[\n{}\n]}}\n",
             self.machine.to_json(),
             self.keys,
             self.rounds,
+            self.clock.name(),
             rows.join(",\n")
         )
     }
@@ -46,6 +49,7 @@ impl Results {
         Ok(Self {
             keys: count("keys")?,
             rounds: count("rounds")? as usize,
+            clock: Clock::from_str(all["clock"].as_str().unwrap_or_default(), false)?,
             machine: Machine::from_json(&all["machine"]),
             rows: rows.iter().map(Row::from_json).collect::<Result<_>>()?,
         })
@@ -92,7 +96,9 @@ fn rounded(figure: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args::Args;
     use crate::results::Round;
+    use clap::Parser;
 
     impl Results {
         /// Nothing but a machine.
@@ -102,7 +108,7 @@ mod tests {
                 commit: "0123456789".into(),
                 ..Machine::default()
             };
-            Self::new(1000, 3, machine)
+            Self::new(&Args::parse_from(["portcask-bench", "--quick"]), machine)
         }
     }
 

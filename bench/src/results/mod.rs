@@ -6,6 +6,8 @@ mod machine;
 pub use machine::Machine;
 
 use crate::Result;
+use crate::args::Args;
+use crate::clock::Clock;
 use crate::workload::{Metric, Point, Workload};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -19,6 +21,8 @@ pub struct Results {
     pub keys: u64,
     /// Rounds that were asked for.
     pub rounds: usize,
+    /// What single threads were timed by.
+    pub clock: Clock,
     /// What was measured on.
     pub machine: Machine,
     rows: Vec<Row>,
@@ -89,10 +93,11 @@ impl Median {
 
 impl Results {
     /// None yet.
-    pub fn new(keys: u64, rounds: usize, machine: Machine) -> Self {
+    pub fn new(args: &Args, machine: Machine) -> Self {
         Self {
-            keys,
-            rounds,
+            keys: args.keys(),
+            rounds: args.rounds(),
+            clock: args.clock(),
             machine,
             rows: Vec::new(),
         }

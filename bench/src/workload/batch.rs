@@ -5,7 +5,6 @@ use super::{Job, LIMIT, Workload, rate};
 use crate::Result;
 use crate::engine::{Durability, Engine, Entries};
 use guest::data::{Maker, SMALL};
-use std::time::Instant;
 
 /// Its description.
 pub const WORKLOAD: Workload = Workload {
@@ -28,7 +27,7 @@ pub fn run<E: Engine>(job: &Job) -> Result<()> {
     let mut maker = Maker::new(SMALL, job.seed);
     let mut entries = Entries::default();
     let engine = E::open(&job.dir, Durability::Relaxed)?;
-    let start = Instant::now();
+    let start = job.clock.start();
     for number in 0..job.keys {
         entries.push(maker.entry(number));
         if entries.len() == BATCH || number + 1 == job.keys {

@@ -6,7 +6,6 @@ use crate::Result;
 use crate::engine::{Durability, Engine, Merge};
 use crate::process;
 use guest::data::SMALL;
-use std::time::Instant;
 
 /// Its description.
 pub const WORKLOAD: Workload = Workload {
@@ -45,7 +44,7 @@ pub fn run<E: Engine>(job: &Job) -> Result<()> {
 }
 
 fn delete(job: &Job, engine: &impl Engine) -> Result<()> {
-    let start = Instant::now();
+    let start = job.clock.start();
     for number in (0..job.keys).step_by(2) {
         engine.delete(SMALL.key(number).bytes())?;
     }
@@ -55,7 +54,7 @@ fn delete(job: &Job, engine: &impl Engine) -> Result<()> {
 }
 
 fn merge(job: &Job, engine: &mut impl Engine) -> Result<()> {
-    let start = Instant::now();
+    let start = job.clock.start();
     if engine.merge()? == Merge::Done {
         let time = start.elapsed();
         job.report("merge", time.as_secs_f64() * 1e3);

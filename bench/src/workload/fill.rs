@@ -5,7 +5,6 @@ use crate::Result;
 use crate::engine::{Durability, Engine};
 use crate::process;
 use guest::data::{Maker, Shape};
-use std::time::Instant;
 
 const METRICS: &[Metric] = &[
     rate("put", "op/s"),
@@ -40,7 +39,7 @@ pub fn run<E: Engine>(job: &Job, shape: Shape, keys: u64) -> Result<()> {
     let mut maker = Maker::new(shape, job.seed);
     let engine = E::open(&job.dir, Durability::Relaxed)?;
     let written = process::written_bytes();
-    let start = Instant::now();
+    let start = job.clock.start();
     for number in 0..keys {
         let (key, value) = maker.entry(number);
         engine.put(key, value)?;

@@ -5,7 +5,7 @@ use super::{Job, LIMIT, MAPPED, Workload, rate};
 use crate::Result;
 use crate::engine::{Durability, Engine};
 use guest::data::{LARGE, Maker, Random};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Its description.
 pub const WORKLOAD: Workload = Workload {
@@ -35,7 +35,7 @@ pub fn run<E: Engine>(job: &Job) -> Result<()> {
     let mut time = Duration::ZERO;
     for number in 0..count {
         let (key, value) = maker.entry(number);
-        let start = Instant::now();
+        let start = job.clock.start();
         engine.put(key, value)?;
         time += start.elapsed();
     }
@@ -44,13 +44,13 @@ pub fn run<E: Engine>(job: &Job) -> Result<()> {
         job.report(metric, bytes / 1e6 / time.as_secs_f64());
     };
     megabytes("put_1MiB", time);
-    let start = Instant::now();
+    let start = job.clock.start();
     engine.sync()?;
     megabytes("put_1MiB_and_final_sync", time + start.elapsed());
     let (mut random, mut scratch) = (Random::new(job.seed), Vec::new());
     // Once untimed, as all reads are measured.
     (0..count).try_for_each(|number| get(&engine, LARGE, number, &mut scratch))?;
-    let start = Instant::now();
+    let start = job.clock.start();
     for _ in 0..count {
         get(&engine, LARGE, random.below(count), &mut scratch)?;
     }

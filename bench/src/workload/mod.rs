@@ -16,6 +16,7 @@ mod ycsb;
 
 use crate::Result;
 use crate::args::Stage;
+use crate::clock::Clock;
 use crate::engine::{Engine, Task};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -113,6 +114,8 @@ pub struct Job {
     pub keys: u64,
     /// Another one in every round.
     pub seed: u64,
+    /// What single threads are timed by.
+    pub clock: Clock,
     findings: Mutex<Findings>,
 }
 
@@ -137,6 +140,7 @@ impl Job {
             dir: stage.dir.clone(),
             keys: stage.keys,
             seed: stage.seed,
+            clock: stage.clock,
             findings: Mutex::default(),
         }
     }

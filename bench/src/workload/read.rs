@@ -62,7 +62,7 @@ pub fn run<E: Engine>(job: &Job) -> Result<()> {
 
 fn singles(job: &Job, engine: &impl Engine) -> Result<()> {
     let (mut random, mut scratch) = (Random::new(job.seed + 1), Vec::new());
-    let start = Instant::now();
+    let start = job.clock.start();
     for _ in 0..job.keys {
         get(engine, SMALL, random.below(job.keys), &mut scratch)?;
     }
@@ -73,7 +73,7 @@ fn singles(job: &Job, engine: &impl Engine) -> Result<()> {
 fn many(job: &Job, engine: &impl Engine) -> Result<()> {
     let (mut random, mut scratch) = (Random::new(job.seed + 2), Vec::new());
     let rounds = job.keys / MANY as u64;
-    let start = Instant::now();
+    let start = job.clock.start();
     for _ in 0..rounds {
         let keys: [Key; MANY] = std::array::from_fn(|_| SMALL.key(random.below(job.keys)));
         let bytes = keys.each_ref().map(Key::bytes);
@@ -94,7 +94,7 @@ fn many(job: &Job, engine: &impl Engine) -> Result<()> {
 
 fn misses(job: &Job, engine: &impl Engine) -> Result<()> {
     let (mut random, mut scratch) = (Random::new(job.seed + 3), Vec::new());
-    let start = Instant::now();
+    let start = job.clock.start();
     for _ in 0..job.keys {
         let absent = SMALL.key(job.keys + random.below(1 << 40));
         if engine.get(absent.bytes(), &mut scratch, |_| ())?.is_some() {

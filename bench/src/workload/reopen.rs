@@ -7,7 +7,6 @@ use crate::engine::{Durability, Engine};
 use crate::process;
 use guest::data::{Random, SMALL};
 use std::fs;
-use std::time::Instant;
 
 const METRICS: &[Metric] = &[
     cost("open_clean", "ms"),
@@ -52,7 +51,7 @@ pub fn run<E: Engine>(job: &Job, keys: u64) -> Result<()> {
         }
         1 => {
             let before = [process::anonymous_bytes(), process::resident_bytes()];
-            let start = Instant::now();
+            let start = job.clock.start();
             let engine = E::open(&clean, Durability::Relaxed)?;
             let time = start.elapsed();
             job.report("open_clean", time.as_secs_f64() * 1e3);
@@ -75,7 +74,7 @@ pub fn run<E: Engine>(job: &Job, keys: u64) -> Result<()> {
             std::process::exit(0)
         }
         3 if E::RECOVERS => {
-            let start = Instant::now();
+            let start = job.clock.start();
             let engine = E::open(&crashed, Durability::Relaxed)?;
             let time = start.elapsed();
             job.report("open_after_crash", time.as_secs_f64() * 1e3);

@@ -6,7 +6,7 @@ use super::{Job, LIMIT, MAPPED, Workload, rate};
 use crate::Result;
 use crate::engine::{Durability, Engine};
 use guest::data::{Maker, Random, SMALL, Zipf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Its description.
 pub const WORKLOAD: Workload = Workload {
@@ -38,7 +38,7 @@ pub fn run<E: Engine>(job: &Job) -> Result<()> {
     }
     let zipf = Zipf::new(job.keys);
     let mixed = |engine: &E, percent| {
-        let start = Instant::now();
+        let start = job.clock.start();
         mix(job, engine, &zipf, percent, 0)?;
         Ok::<Duration, Box<dyn std::error::Error + Send + Sync>>(start.elapsed())
     };
