@@ -335,6 +335,12 @@ fn refused(path: &str, errno: Errno) -> StorageError {
         p1::ERRNO_BADF => ErrorKind::Closed,
         _ => ErrorKind::Io,
     };
-    let words = errno.message().trim_end_matches('.');
+    let words = words_for(errno).trim_end_matches('.');
     say(kind, format!("{path}: {words} ({})", errno.name()))
+}
+
+/// Kept apart: woven into its caller, the choice among 77 sentences would be made 77 times over.
+#[inline(never)]
+fn words_for(errno: Errno) -> &'static str {
+    errno.message()
 }

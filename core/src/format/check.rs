@@ -4,6 +4,9 @@
 //! inside a value, left over from a deleted file or written to the wrong place do not validate.
 //! It is a guard against accidents, not against someone who can read the salt.
 
+#[cfg(all(feature = "small", target_family = "wasm"))]
+use super::crc::Hasher;
+#[cfg(not(all(feature = "small", target_family = "wasm")))]
 use crc32fast::Hasher;
 
 /// Bytes of a mask: the salt and the offset, 8 each, little-endian.

@@ -16,6 +16,8 @@
 //! travels with them unchanged through merge and backup.
 
 pub mod check;
+#[cfg(any(test, all(feature = "small", target_family = "wasm")))]
+mod crc;
 pub mod file;
 pub mod hint;
 pub mod manifest;
