@@ -1,0 +1,156 @@
+//! A store inside a sandboxed plugin: open, put, get and merge step over a directory that the host has
+//! opened, as functions the host calls while the plugin lives. Copy it and put your plugin's verbs in its place.
+//!
+//! ```text
+//! host                                     plugin
+//!   store_room(n) -------------------------> address of n bytes for the host to fill
+//!   writes key and value there
+//!   store_put(key bytes, value bytes) -----> reads them there
+//!   reads answer or words at store_room(0)
+//! ```
+//!
+//! Keys, values and words go through that one buffer. Every call may move it, so the host asks for its address
+//! after the call. A negative answer tells how many bytes of words about a failure lie there, but for [`ABSENT`].
+//!
+//! Writes are acknowledged when the host's kernel has them: they survive the plugin's death by any trap. There is
+//! nothing to undo after one: load the plugin again and open the store.
+
+use portcask::{Engine, Error, MergeProgress, Op, Options, PlatformStorage};
+use std::cell::RefCell;
+
+/// The answer of [`store_get`] for a key that is not there.
+pub const ABSENT: i32 = i32::MIN;
+
+/// Segments of a plugin's store: small ones, so that merge gives space back early.
+const SEGMENT_BYTES: u64 = 1 << 20;
+
+/// What lives between two calls of the host.
+struct Plugin {
+    store: Option<Engine<PlatformStorage>>,
+    buffer: Vec<u8>,
+}
+
+thread_local! {
+    static PLUGIN: RefCell<Plugin> = const { RefCell::new(Plugin { store: None, buffer: Vec::new() }) };
+}
+
+/// Makes room for `bytes` bytes and answers where. What was there stays, so `store_room(0)` finds an answer.
+// SAFETY: no other function of the program has this name; likewise for each below.
+#[unsafe(no_mangle)]
+pub extern "C" fn store_room(bytes: usize) -> *mut u8 {
+    PLUGIN.with_borrow_mut(|plugin| {
+        if plugin.buffer.len() < bytes {
+            plugin.buffer.resize(bytes, 0);
+        }
+        plugin.buffer.as_mut_ptr()
+    })
+}
+
+/// Opens the store in the directory whose name is the first `path_bytes` bytes, creating one if it is empty.
+/// Answers how many keys it holds.
+#[unsafe(no_mangle)]
+pub extern "C" fn store_open(path_bytes: usize) -> i32 {
+    PLUGIN.with_borrow_mut(|plugin| {
+        let opened = plugin.open(path_bytes);
+        plugin.answer(opened)
+    })
+}
+
+/// Puts a value under a key: `key_bytes` bytes, and `value_bytes` right behind them. Answers 0.
+#[unsafe(no_mangle)]
+pub extern "C" fn store_put(key_bytes: usize, value_bytes: usize) -> i32 {
+    PLUGIN.with_borrow_mut(|plugin| {
+        let put = plugin.put(key_bytes, value_bytes);
+        plugin.answer(put)
+    })
+}
+
+/// Reads the value of the key that is the first `key_bytes` bytes, and puts it there. Answers its length or [`ABSENT`].
+#[unsafe(no_mangle)]
+pub extern "C" fn store_get(key_bytes: usize) -> i32 {
+    PLUGIN.with_borrow_mut(|plugin| {
+        let got = plugin.get(key_bytes);
+        plugin.answer(got)
+    })
+}
+
+/// Gives space back for about `budget_bytes` bytes of work, for the host to call when it is idle. Answers 0 when
+/// nothing is due, 1 while there is more to do, 2 when a merge is complete.
+#[unsafe(no_mangle)]
+pub extern "C" fn store_merge_step(budget_bytes: u32) -> i32 {
+    PLUGIN.with_borrow_mut(|plugin| {
+        let stepped = plugin.merge_step(budget_bytes);
+        plugin.answer(stepped)
+    })
+}
+
+/// Makes everything durable, so that the next opening scans nothing. A plugin that is just dropped loses nothing
+/// that was acknowledged. Answers 0.
+#[unsafe(no_mangle)]
+pub extern "C" fn store_close() -> i32 {
+    PLUGIN.with_borrow_mut(|plugin| {
+        let closed = plugin
+            .store
+            .take()
+            .map_or(Ok(0), |store| store.close().map(|()| 0));
+        plugin.answer(closed)
+    })
+}
+
+impl Plugin {
+    fn open(&mut self, path_bytes: usize) -> Result<i32, Error> {
+        let path = String::from_utf8_lossy(part(&self.buffer, 0, path_bytes)?);
+        let files = PlatformStorage::open(&*path).map_err(|source| Error::Storage {
+            op: Op::Open,
+            file: None,
+            source,
+        })?;
+        let options = Options {
+            segment_bytes: SEGMENT_BYTES,
+            ..Options::default()
+        };
+        let store = Engine::open(files, options)?;
+        let keys = i32::try_from(store.len()).unwrap_or(i32::MAX);
+        self.store = Some(store);
+        Ok(keys)
+    }
+
+    fn put(&mut self, key_bytes: usize, value_bytes: usize) -> Result<i32, Error> {
+        let store = self.store.as_mut().ok_or(Error::Closed)?;
+        let key = part(&self.buffer, 0, key_bytes)?;
+        let value = part(&self.buffer, key_bytes, value_bytes)?;
+        store.put(key, value).map(|_| 0)
+    }
+
+    fn get(&mut self, key_bytes: usize) -> Result<i32, Error> {
+        let store = self.store.as_ref().ok_or(Error::Closed)?;
+        let Some(value) = store.get(part(&self.buffer, 0, key_bytes)?)? else {
+            return Ok(ABSENT);
+        };
+        self.buffer = value;
+        i32::try_from(self.buffer.len()).map_err(|_| Error::TooLarge)
+    }
+
+    fn merge_step(&mut self, budget_bytes: u32) -> Result<i32, Error> {
+        let store = self.store.as_mut().ok_or(Error::Closed)?;
+        Ok(match store.merge_step(budget_bytes.into())? {
+            MergeProgress::Idle => 0,
+            MergeProgress::Working { .. } => 1,
+            MergeProgress::Done(_) => 2,
+        })
+    }
+
+    /// What the host is told: the number, or the failure's words and how many bytes they are.
+    fn answer(&mut self, result: Result<i32, Error>) -> i32 {
+        result.unwrap_or_else(|error| {
+            self.buffer = error.to_string().into_bytes();
+            -(self.buffer.len() as i32)
+        })
+    }
+}
+
+/// `bytes` bytes of the buffer from `start`, if the host has ever asked for that much room.
+fn part(buffer: &[u8], start: usize, bytes: usize) -> Result<&[u8], Error> {
+    let end = start.checked_add(bytes).ok_or(Error::TooLarge)?;
+    buffer.get(start..end).ok_or(Error::TooLarge)
+}
