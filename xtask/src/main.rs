@@ -7,6 +7,7 @@
 //!      -> demo      one directory, three hosts, told as a story
 //!      -> proof     the campaigns of `proof/`, which search longer than a test may
 //!      -> bench     the benchmarks of `bench/`: the limit, other stores, and this one
+//!      -> size      the plugin's size, and the page that tells it
 //!      -> dist      the archive for people without Rust
 //! ```
 //!
@@ -22,6 +23,7 @@ mod readme;
 mod repo;
 mod setup;
 mod shell;
+mod size;
 mod test;
 mod wasm;
 
@@ -65,6 +67,8 @@ ledger only with --record:
                       the hardware allows; --help tells more
   bench page [--check]
                       docs/PERFORMANCE.md and its pictures from the committed results
+  size [--check]      build the plugin of examples/plugin, measure it and write docs/SIZE.md
+
   dist                target/dist: an archive of the command, the wasm module and checksums
   help                this text
 ";
@@ -104,6 +108,10 @@ fn dispatch(words: &[&str]) -> Result<ExitCode> {
         "traps" => proof::traps(&Repo::find()?, rest),
         "planted" => proof::campaign_with(&Repo::find()?, &["planted-bugs"], command, rest),
         "bench" => bench::command(&Repo::find()?, rest),
+        "size" => {
+            let check = flag(rest, "--check")?;
+            size::command(&Repo::find()?, check).map(|()| ExitCode::SUCCESS)
+        }
         "dist" => {
             no_arguments(command, rest)?;
             dist::command(&Repo::find()?).map(|()| ExitCode::SUCCESS)

@@ -9,7 +9,7 @@
 //! What must be in the store is kept beside it as a map. After the kill a prefix of what was being written must be
 //! there, and everything older; every other reading must equal the map exactly.
 
-mod model;
+pub mod model;
 mod place;
 
 use std::time::Instant;

@@ -4,10 +4,12 @@
 //! System packages need consent ([`Consent`]); everything else goes into rustup's own folders, the target directory
 //! or the user's cache folder.
 
+mod binaryen;
 mod debian;
 mod packages;
 mod targets;
 
+pub use binaryen::WasmOpt;
 pub use packages::Consent;
 pub use targets::{Target, WasmToolchain};
 
@@ -39,6 +41,10 @@ pub fn command(repo: &Repo, yes: bool) -> Result<()> {
         note(target.triple(), outcome.map(|toolchain| toolchain.way()));
     }
     note("Node", node(consent));
+    note(
+        "wasm-opt",
+        WasmOpt::ready(repo, consent).map(|wasm_opt| wasm_opt.about()),
+    );
     note(
         "wasmtime",
         hosts::Wasmtime::find(repo).map(|wasmtime| wasmtime.about()),

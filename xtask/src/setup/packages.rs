@@ -18,6 +18,11 @@ impl Consent {
         let ci = std::env::var("CI").is_ok_and(|value| value == "true");
         Self { given: yes || ci }
     }
+
+    /// Whether it was given, so that what is missing may be demanded.
+    pub fn is_given(self) -> bool {
+        self.given
+    }
 }
 
 /// Installs Debian packages: as root with consent at once, else after a question on the terminal.

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use super::{Done, Step, World};
 use crate::shell::{self, Context, Failure, Result};
-use crate::{bench, canary, demo, proof, readme, setup, wasm};
+use crate::{bench, canary, demo, proof, readme, setup, size, wasm};
 
 pub(super) const STEPS: &[Step] = &[
     Step {
@@ -106,6 +106,12 @@ pub(super) const STEPS: &[Step] = &[
         run: portcask_wasm,
     },
     Step {
+        name: "plugin's size",
+        part: "wasm",
+        needs: &["wasi target"],
+        run: plugin_size,
+    },
+    Step {
         name: "clippy for wasi",
         part: "lint",
         needs: &["clippy and rustfmt", "wasi target"],
@@ -122,6 +128,12 @@ pub(super) const STEPS: &[Step] = &[
         part: "wasi",
         needs: &["portcask.wasm", "node"],
         run: wasi_tests,
+    },
+    Step {
+        name: "plugin",
+        part: "wasi",
+        needs: &["wasi target", "node"],
+        run: plugin,
     },
     Step {
         name: "wasmtime",
@@ -295,6 +307,42 @@ fn portcask_wasm(world: &World<'_>) -> Result<Done> {
     Ok(Done::Passed)
 }
 
+/// Skipped where wasm-opt cannot be had, but for throw-away machines, which can have everything.
+fn plugin_size(world: &World<'_>) -> Result<Done> {
+    let wasm_opt = match setup::WasmOpt::ready(world.repo, world.consent) {
+        Ok(wasm_opt) => wasm_opt,
+        Err(reason) if world.consent.is_given() => return Err(reason),
+        Err(reason) => return Ok(Done::Skipped(reason.to_string())),
+    };
+    let measured = size::measure(world.repo, world.wasip1()?, &wasm_opt)?;
+    print!("{}", measured.table());
+    measured.check(world.repo)?;
+    Ok(Done::Noted(measured.brief()))
+}
+
+/// The plugin under Node, then what it left under the native command.
+fn plugin(world: &World<'_>) -> Result<Done> {
+    let module = size::build(world.repo, world.wasip1()?)?;
+    let folder = world.repo.emptied("plugin-store")?;
+    let host = world.repo.root.join("hosts/node/plugin.mjs");
+    let mut node = Command::new("node");
+    let expected = shell::read(node.arg(host).arg(module).arg(&folder))?;
+    let native = |words: &[&str]| {
+        let mut cargo = world.repo.cargo();
+        cargo.args(["run", "--quiet", "--package", "portcask-cli", "--", "--dir"]);
+        shell::read(cargo.arg(&folder).args(words))
+    };
+    let [found, expected] = [&native(&["export", "--format", "tsv"])?, &expected]
+        .map(|text| demo::model::from_tsv(text));
+    let (found, expected) = (found?, expected?);
+    demo::model::compare(&found, &expected)?;
+    native(&["verify"])?;
+    let keys = crate::wasm::counted(found.len(), "key");
+    Ok(Done::Noted(format!(
+        "{keys} written in the sandbox, read natively"
+    )))
+}
+
 fn clippy_for_wasi(world: &World<'_>) -> Result<Done> {
     let toolchain = world.wasip1()?;
     if !toolchain.has_clippy() {
@@ -309,6 +357,8 @@ fn clippy_for_wasi(world: &World<'_>) -> Result<Done> {
         "portcask",
         "--package",
         "portcask-cli",
+        "--package",
+        "portcask-plugin",
     ]);
     command.args(toolchain.target_arguments());
     shell::run(command.args(["--", "-D", "warnings"]))?;
