@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn the_small_table_gives_the_checks_that_the_fast_one_gives() {
-        let bytes: Vec<u8> = (0..1000_u32).map(|n| (n * n >> 3) as u8).collect();
+        let bytes: Vec<u8> = (0..1000_u32).map(|n| ((n * n) >> 3) as u8).collect();
         for length in 0..bytes.len() {
             let (one, two) = bytes[..length].split_at(length / 3);
             let mut small = Hasher::new();
