@@ -2,7 +2,7 @@
 
 use crate::Result;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -59,6 +59,21 @@ fn status_bytes(name: &str) -> Option<u64> {
 fn field(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()
+}
+
+/// Reads every file of a directory once, so that the page cache has them.
+pub fn read_all(dir: &Path) -> Result<()> {
+    let mut piece = vec![0; 1 << 20];
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            read_all(&path)?;
+            continue;
+        }
+        let mut file = fs::File::open(path)?;
+        while file.read(&mut piece)? > 0 {}
+    }
+    Ok(())
 }
 
 /// Waits until everything written to a directory's file system has reached it.

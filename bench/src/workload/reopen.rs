@@ -50,6 +50,7 @@ pub fn run<E: Engine>(job: &Job, keys: u64) -> Result<()> {
             engine.close()
         }
         1 => {
+            process::read_all(&clean)?;
             let before = [process::anonymous_bytes(), process::resident_bytes()];
             let start = job.clock.start();
             let engine = E::open(&clean, Durability::Relaxed)?;
@@ -74,6 +75,7 @@ pub fn run<E: Engine>(job: &Job, keys: u64) -> Result<()> {
             std::process::exit(0)
         }
         3 if E::RECOVERS => {
+            process::read_all(&crashed)?;
             let start = job.clock.start();
             let engine = E::open(&crashed, Durability::Relaxed)?;
             let time = start.elapsed();
