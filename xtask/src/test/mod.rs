@@ -233,7 +233,7 @@ mod tests {
             .iter()
             .map(|step| step.name)
             .collect();
-        assert_eq!(names, ["wasi target", "portcask.wasm"]);
+        assert_eq!(names, ["wasi target", "portcask.wasm", "plugin's size"]);
         assert_eq!(choose(steps::STEPS, &[]).len(), steps::STEPS.len());
     }
 
