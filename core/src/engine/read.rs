@@ -57,7 +57,7 @@ impl<H: Host, C> Reader<'_, H, C> {
         self.value(key, None, into)
     }
 
-    /// The values of several keys, in the order asked. Looks up [`AHEAD`] keys at a time, so that
+    /// The values of several keys, in the order asked. Looks up some thirty keys at a time, so that
     /// memory is waited for once, and then reads them one by one.
     pub fn get_many<F: File + Clone>(&self, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>>
     where
