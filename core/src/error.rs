@@ -1,6 +1,7 @@
 //! One error type, and it says where.
 
 use crate::fallible::OutOfMemory;
+use crate::format::counter::Exhausted;
 use crate::format::file::HeaderDamage;
 use crate::prelude::*;
 use crate::storage::{ErrorKind, FileName, StorageError};
@@ -285,6 +286,12 @@ impl<T> Context<T> for Result<T, StorageError> {
 
     fn during_any(self, op: Op) -> Result<T> {
         self.map_err(|source| Error::storage(op, None, source))
+    }
+}
+
+impl From<Exhausted> for Error {
+    fn from(_: Exhausted) -> Self {
+        Self::SeqExhausted
     }
 }
 

@@ -11,6 +11,7 @@ pub(crate) use survey::{Loaded, Places, Survey, inspect, survey};
 
 use crate::error::{Context, Error, Op, Result};
 use crate::fallible;
+use crate::format::counter;
 use crate::format::file::names;
 use crate::format::file::{
     FENCE_BYTES, FENCE_OFFSET, FILE_HEADER_BYTES, FileHeader, FileKind, StoreId, decode_fence,
@@ -22,9 +23,6 @@ use crate::format::manifest::{
 use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::storage::{Access, ErrorKind, File, FileName, Storage};
-
-/// Epochs from here on are not ours: a stray file may have any name.
-const STRAY_EPOCH: u64 = 1 << 62;
 
 /// Sequence numbers are reserved in the manifest in blocks of this many (design: 2^24).
 pub(crate) const SEQ_BLOCK: u64 = 1 << 24;
@@ -48,7 +46,6 @@ pub(crate) fn claim<S: Storage>(
     let mut older = Vec::new();
     for name in listed {
         if let Some((FileKind::Manifest, epoch)) = names::parse(name)
-            && epoch < STRAY_EPOCH
             && may_be_ours(storage, *name, epoch)?
         {
             fallible::push(&mut older, epoch)?;
@@ -56,7 +53,7 @@ pub(crate) fn claim<S: Storage>(
     }
     let mut epoch = older.iter().copied().max().unwrap_or(0);
     let (name, file) = loop {
-        epoch = epoch.checked_add(1).ok_or(Error::SeqExhausted)?;
+        epoch = counter::after(epoch, 1)?;
         let name = names::manifest(epoch);
         match storage.create(&name) {
             Ok(file) => break (name, file),
@@ -112,11 +109,6 @@ pub(crate) fn is_ours<F: File>(file: &F, name: FileName) -> Result<bool> {
     let got = file.pread(0, &mut header).during(Op::Read, name)?;
     let unwritten = header[..got].iter().all(|byte| *byte == 0);
     Ok(unwritten || survey::header_of(&header[..got]).is_some())
-}
-
-/// Whether an epoch is none of ours.
-pub(crate) fn is_stray(epoch: u64) -> bool {
-    epoch >= STRAY_EPOCH
 }
 
 /// The error for an edit that cannot be made.

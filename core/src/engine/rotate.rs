@@ -3,6 +3,7 @@
 use super::Engine;
 use crate::error::{Context, Error, Op, Result};
 use crate::fallible;
+use crate::format::counter;
 use crate::format::file::names;
 use crate::format::file::{FILE_HEADER_BYTES, Footer};
 use crate::format::manifest::{Edit, SegmentEntry, SegmentState};
@@ -74,7 +75,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// its own part of the change.
     pub(crate) fn start_segment(&mut self, mut edits: Vec<Edit>) -> Result<()> {
         let (seq, store) = (self.writer()?.seq, self.store);
-        let base_seq = seq.checked_add(1).ok_or(Error::SeqExhausted)?;
+        let base_seq = counter::after(seq, 1)?;
         let now = self.storage.now_ms().unwrap_or(0);
         // Nothing is created before there is room to say so.
         fallible::reserve(&mut edits, 4)?;
@@ -95,9 +96,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let clock_ms = self.index.read(|index| index.clock.floor_ms());
         let reserved = !planted(Bug::ReservedForgotten);
         let more = [
-            Some(Edit::NextId(
-                next_id.checked_add(1).ok_or(Error::SeqExhausted)?,
-            )),
+            Some(Edit::NextId(counter::after(next_id, 1)?)),
             reserved.then_some(Edit::Pending(next_id)),
             Some(Edit::Add(SegmentEntry {
                 id: created.id,
@@ -160,7 +159,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// Lists a new id as pending: what is then created under it may be deleted after a crash.
     pub(crate) fn reserve_id(&mut self) -> Result<u64> {
         let id = self.state().next_id;
-        let next = id.checked_add(1).ok_or(Error::SeqExhausted)?;
+        let next = counter::after(id, 1)?;
         self.commit(&[Edit::Pending(id), Edit::NextId(next)])?;
         // A newer writer gives these ids out by its own manifest: to it, a file under one of ours would
         // be proof that its state is not the newest.

@@ -3,6 +3,7 @@
 use super::commit::Scratch;
 use super::{Engine, Role};
 use crate::error::{Error, Op, Result};
+use crate::format::counter::{self, COUNTER_WRITE_MAX};
 use crate::format::manifest::Edit;
 use crate::index::IndexCell;
 use crate::keydir::HashKey;
@@ -88,14 +89,18 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// Issues the next `count` sequence numbers: the first of them. Reserves in the manifest.
     pub(crate) fn issue_seqs(&mut self, count: u64) -> Result<u64> {
         let writer = self.writer()?;
-        let first = writer.seq.checked_add(1).ok_or(Error::SeqExhausted)?;
-        let last = writer.seq.checked_add(count).ok_or(Error::SeqExhausted)?;
-        let bound = writer.manifest.state.seq_bound;
+        let first = counter::after(writer.seq, 1)?;
+        let last = counter::after(writer.seq, count)?;
+        let (bound, next_id) = {
+            let state = &writer.manifest.state;
+            (state.seq_bound, state.next_id)
+        };
+        let spent = last.max(bound).max(next_id).max(writer.manifest.epoch);
+        if spent > COUNTER_WRITE_MAX {
+            return Err(Error::SeqExhausted);
+        }
         if last > bound {
-            let next = bound
-                .max(last)
-                .checked_add(SEQ_BLOCK)
-                .ok_or(Error::SeqExhausted)?;
+            let next = counter::after(bound.max(last), SEQ_BLOCK)?;
             self.commit(&[Edit::SeqBound(next)])?;
         }
         // Burned even if the append fails: a failed append may have reached the medium.

@@ -10,6 +10,7 @@
 //! The footer repeats the header, so either copy serves. Magic and CRC keep their places in every
 //! later version: only a header whose CRC is right is believed when it says it is newer.
 
+use super::counter::COUNTER_MAX;
 use super::{Hex, array, check, u16_at, u32_at, u64_at};
 use core::fmt;
 
@@ -137,8 +138,9 @@ impl FileHeader {
             });
         }
         let reserved_is_zero = bytes[11] == 0 && u64_at(bytes, 68) == 0;
+        let counts = u64_at(bytes, 20) <= COUNTER_MAX && u64_at(bytes, 60) <= COUNTER_MAX;
         match FileKind::from_byte(bytes[10]) {
-            Some(kind) if version == VERSION && reserved_is_zero => Ok(Self {
+            Some(kind) if version == VERSION && reserved_is_zero && counts => Ok(Self {
                 kind,
                 required,
                 optional: u32_at(bytes, 16),
@@ -296,6 +298,7 @@ pub fn encode_fence(superseded_by: u64) -> [u8; FENCE_BYTES] {
 /// Names sort by number, never by letters: the eleventh digit may come.
 pub mod names {
     use super::FileKind;
+    use crate::format::counter::COUNTER_MAX;
     use crate::storage::{FILE_NAME_BYTES_MAX, FileName};
 
     const DIGITS_MIN: usize = 10;
@@ -342,8 +345,9 @@ pub mod names {
             .into_iter()
             .find_map(|kind| Some((kind, text.strip_prefix(word(kind))?)))?;
         let id = digits.parse().ok()?;
-        // Signs, missing or surplus zeros: only what we would write ourselves is ours.
-        (of(kind, id) == *name).then_some((kind, id))
+        // Signs, missing or surplus zeros, numbers beyond all counting: only what we would write
+        // ourselves is ours.
+        (id <= COUNTER_MAX && of(kind, id) == *name).then_some((kind, id))
     }
 
     /// The file whose kernel lock the writer holds.

@@ -16,6 +16,7 @@
 //! travels with them unchanged through merge and backup.
 
 pub mod check;
+pub mod counter;
 #[cfg(any(test, all(feature = "small", target_family = "wasm")))]
 mod crc;
 pub mod file;

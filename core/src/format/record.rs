@@ -14,6 +14,7 @@
 //! bytes. All zeros are never a record: kind 0 does not exist.
 
 use super::check::{self, MASK_BYTES};
+use super::counter::COUNTER_MAX;
 use super::{FILE_BYTES_MAX, Space, u16_at, u32_at, varint};
 use crate::fallible::{self, OutOfMemory};
 use crate::planted::{Bug, planted};
@@ -34,7 +35,7 @@ const FIXED_BYTES: usize = CHECK_BYTES + 4 + 2 + 1;
 pub const HEAD_BYTES_MIN: usize = FIXED_BYTES + 3;
 /// The longest head: every extension at its widest.
 pub const HEAD_BYTES_MAX: usize = FIXED_BYTES
-    + varint::BYTES_MAX
+    + varint::bytes_of(COUNTER_MAX)
     + varint::bytes_of(KEY_BYTES_MAX as u64)
     + varint::bytes_of(VALUE_BYTES_MAX as u64)
     + varint::BYTES_MAX
@@ -352,7 +353,7 @@ pub fn decode(bytes: &[u8], site: Site, offset: u64) -> Result<Decoded, HeadDama
         Err(varint::VarintDamage::Short) => Err(HeadDamage::Short),
         _ => Err(HeadDamage::Malformed),
     };
-    let seq_delta = next(u64::MAX - site.base_seq)?;
+    let seq_delta = next(COUNTER_MAX.saturating_sub(site.base_seq))?;
     let key_bytes = next(KEY_BYTES_MAX as u64)? as u16;
     let value_bytes = next(u64::from(VALUE_BYTES_MAX))? as u32;
     let expiry_ms = match tag & TAG_EXPIRY {

@@ -8,7 +8,6 @@
 //! One flipped bit is put right in memory wherever it lies: a record that never was finished and is
 //! one bit away from whole may as well be taken, as it would be had that bit reached the medium.
 
-use super::STRAY_EPOCH;
 use crate::error::{Context, Damage, Error, Op, Result};
 use crate::fallible;
 use crate::format::file::{FILE_HEADER_BYTES, FileHeader, FileKind, HeaderDamage, StoreId, names};
@@ -61,7 +60,7 @@ pub(crate) struct Places {
 /// Reads every manifest in `names`, newest first, until one holds a valid state.
 pub(crate) fn survey<S: Storage>(storage: &S, names: &[FileName], below: u64) -> Result<Survey> {
     let found = names.iter().filter_map(|name| match names::parse(name) {
-        Some((FileKind::Manifest, epoch)) if epoch < below.min(STRAY_EPOCH) => Some(epoch),
+        Some((FileKind::Manifest, epoch)) if epoch < below => Some(epoch),
         _ => None,
     });
     let mut epochs = fallible::collect(found)?;

@@ -14,6 +14,7 @@ use super::divide::Parts;
 use super::opened::Opened;
 use super::replay::{Counted, Replay};
 use crate::error::{Context, Damage, Error, Op, Result};
+use crate::format::counter;
 use crate::format::file::FILE_HEADER_BYTES;
 use crate::format::file::names;
 use crate::format::manifest::{Edit, SegmentEntry, SegmentState};
@@ -146,7 +147,7 @@ impl<S: Storage> Replay<'_, S> {
         mut id: u64,
         seq: u64,
     ) -> Result<Fresh<S::File>> {
-        let mut base_seq = seq.checked_add(1).ok_or(Error::SeqExhausted)?;
+        let mut base_seq = counter::after(seq, 1)?;
         let mut tail = None;
         if let Outcome::Seal {
             opened,
@@ -177,7 +178,7 @@ impl<S: Storage> Replay<'_, S> {
                 condemn,
                 forget,
                 Edit::Pending(next),
-                Edit::NextId(next.checked_add(1).ok_or(Error::SeqExhausted)?),
+                Edit::NextId(counter::after(next, 1)?),
             ])?;
             id = next;
         };

@@ -34,9 +34,6 @@ use crate::segment::walk::{State as Found, Step, Walker};
 use crate::storage::{Access, File, FileName, Storage};
 use replay::Replay;
 
-/// Ids and epochs from here on are not ours: a stray file may have any name.
-const STRAY_ID: u64 = 1 << 62;
-
 /// What an opening made of a store.
 #[expect(
     clippy::large_enum_variant,
@@ -189,7 +186,7 @@ fn highest_segment_id(names: &[FileName]) -> u64 {
     names
         .iter()
         .filter_map(|name| match names::parse(name) {
-            Some((FileKind::Segment | FileKind::Hint, id)) if id < STRAY_ID => Some(id),
+            Some((FileKind::Segment | FileKind::Hint, id)) => Some(id),
             _ => None,
         })
         .max()

@@ -6,6 +6,7 @@ use super::{Recovered, active, active_entry, highest_segment_id, no_manifest, sa
 use crate::clock::Clock;
 use crate::error::{Context, Damage, Error, Op, Result};
 use crate::fallible;
+use crate::format::counter;
 use crate::format::file::names;
 use crate::format::file::{FILE_HEADER_BYTES, FileHeader, HeaderDamage, StoreId};
 use crate::format::manifest::{Edit, EditDamage, State};
@@ -171,7 +172,9 @@ fn take_over<S: Storage>(
     // must not look as if they were issued under a later state than this one.
     state.last_seq = seq;
     state.clock_ms = replay.index.clock.floor_ms();
-    state.next_id = state.next_id.max(highest_segment_id(&names) + 1);
+    state.next_id = state
+        .next_id
+        .max(counter::after(highest_segment_id(&names), 1)?);
     let invalid = |damage| match damage {
         EditDamage::OutOfMemory => Error::OutOfMemory,
         _ => Error::Damaged {
@@ -191,12 +194,12 @@ fn take_over<S: Storage>(
         state.apply(&edit).map_err(invalid)?;
     }
     if state.seq_bound <= seq {
-        state.seq_bound = seq.checked_add(SEQ_BLOCK).ok_or(Error::SeqExhausted)?;
+        state.seq_bound = counter::after(seq, SEQ_BLOCK)?;
     }
     // The next active segment's id, so that a crash before its commit leaves it deletable.
     let reserved = state.next_id;
     state.apply(&Edit::Pending(reserved)).map_err(invalid)?;
-    state.next_id = reserved.checked_add(1).ok_or(Error::SeqExhausted)?;
+    state.next_id = counter::after(reserved, 1)?;
     let salt = fresh_salt(storage)?;
     let mut manifest = ManifestLog::start(claimed, store, salt, host_ms.unwrap_or(0), state)?;
     *committed = true;
@@ -267,7 +270,7 @@ impl<S: Storage> Replay<'_, S> {
         };
         let next = manifest.state.next_id;
         let new = [
-            Edit::NextId(next.checked_add(1).ok_or(Error::SeqExhausted)?),
+            Edit::NextId(counter::after(next, 1)?),
             Edit::Pending(next),
             Edit::Add(fresh.entry),
         ];

@@ -23,9 +23,6 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             let Some((FileKind::Manifest, epoch)) = names::parse(&name) else {
                 continue;
             };
-            if manifest_log::is_stray(epoch) {
-                continue;
-            }
             let durable = if epoch == own.0 { own.1 } else { 0 };
             let damage = |bytes, damage| DamageReport {
                 file: name,

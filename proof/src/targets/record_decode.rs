@@ -4,6 +4,7 @@ use super::forge;
 use super::input::{byte, bytes, kind, number, one_in, rest};
 use arbitrary::Unstructured;
 use portcask_core::format::FILE_BYTES_MAX;
+use portcask_core::format::counter::COUNTER_MAX;
 use portcask_core::format::file::{self, FILE_HEADER_BYTES, FOOTER_BYTES, FileHeader, Footer};
 use portcask_core::format::record::{
     self, BATCH_RECORDS_MAX, Batch, Decoded, HEAD_BYTES_MAX, HEAD_BYTES_MIN, Head, HeadDamage,
@@ -17,7 +18,7 @@ pub fn record_decode(data: &[u8]) {
     let shape = byte(u) % 5;
     let site = Site {
         salt: u.arbitrary().unwrap_or(0),
-        base_seq: number(u),
+        base_seq: number(u).min(COUNTER_MAX),
     };
     let offset = number(u) & FILE_BYTES_MAX;
     match shape {
@@ -98,7 +99,7 @@ fn holds_to_limits(decoded: &Decoded, offset: u64) {
 /// found out, and mended unless two mendings fit.
 fn written(u: &mut Unstructured<'_>, site: Site, offset: u64) {
     let kind = kind(u);
-    let seq = site.base_seq.saturating_add(number(u));
+    let seq = site.base_seq.saturating_add(number(u)).min(COUNTER_MAX);
     let (flags, flipped) = (byte(u), byte(u));
     let (key, value) = match kind {
         Kind::Marker => (Vec::new(), vec![7; MARKER_VALUE_BYTES]),

@@ -1,4 +1,5 @@
 use super::*;
+use crate::format::counter::COUNTER_MAX;
 use crate::prelude::*;
 use crate::storage::FileName;
 
@@ -117,7 +118,7 @@ fn a_name_is_a_word_and_ten_digits_or_more() {
         (1, "segment-0000000001"),
         (9_999_999_999, "segment-9999999999"),
         (10_000_000_000, "segment-10000000000"),
-        (u64::MAX, "segment-18446744073709551615"),
+        (COUNTER_MAX, "segment-4611686018427387904"),
     ] {
         assert_eq!(names::segment(id).as_str(), text);
         assert_eq!(
@@ -125,6 +126,7 @@ fn a_name_is_a_word_and_ten_digits_or_more() {
             Some((FileKind::Segment, id))
         );
     }
+    assert_eq!(names::parse(&names::segment(COUNTER_MAX + 1)), None);
     assert_eq!(names::parse(&names::hint(3)), Some((FileKind::Hint, 3)));
     assert_eq!(
         names::parse(&names::manifest(3)),

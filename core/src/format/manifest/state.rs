@@ -3,6 +3,7 @@
 use super::{Edit, SegmentEntry, SegmentState};
 use crate::fallible::{self, OutOfMemory};
 use crate::format::FILE_BYTES_MAX;
+use crate::format::counter::COUNTER_MAX;
 use crate::format::file::FILE_HEADER_BYTES;
 use crate::prelude::*;
 use core::fmt;
@@ -189,7 +190,8 @@ impl State {
     }
 
     /// Checks what is always true between two records: each id is used once, is not 0 and is below
-    /// `next_id`; only the newest segment is active; seq ranges are disjoint and ascending;
+    /// `next_id`; no counter is beyond [`COUNTER_MAX`]; only the newest segment is active; seq ranges
+    /// are disjoint and ascending;
     /// lengths are within the format's limits; ids that are not segments are ascending. Costs
     /// O(files x log files); errors only with [`EditDamage::OutOfMemory`] for want of scratch.
     pub fn check_invariants(&self) -> Result<(), EditDamage> {
@@ -208,6 +210,17 @@ impl State {
         }
         if let Some(id) = used.into_iter().find(|id| *id == 0 || *id >= self.next_id) {
             return Err(EditDamage::IdOutOfRange { id });
+        }
+        let numbers = [
+            self.seq_bound,
+            self.last_seq,
+            self.history_floor,
+            self.next_id,
+        ];
+        let seqs = |entry: &SegmentEntry| entry.base_seq.max(entry.last_seq);
+        let mut numbers = numbers.into_iter().chain(self.segments.iter().map(seqs));
+        if let Some(counter) = numbers.find(|counter| *counter > COUNTER_MAX) {
+            return Err(EditDamage::CounterOutOfRange { counter });
         }
         let newest = self.segments.last().map(|entry| entry.id);
         for entry in &self.segments {
@@ -320,6 +333,11 @@ pub enum EditDamage {
         /// Which.
         id: u64,
     },
+    /// No id or seq is that great.
+    CounterOutOfRange {
+        /// What was found.
+        counter: u64,
+    },
     /// The segment's length is shorter than its header or longer than a file can be.
     LengthOutOfRange {
         /// Which.
@@ -348,6 +366,7 @@ impl fmt::Display for EditDamage {
             Self::NothingActive => f.write_str("no segment is active"),
             Self::NotNeighbours => f.write_str("the segments to replace are not neighbours"),
             Self::IdOutOfRange { id } => write!(f, "id {id} was never given out"),
+            Self::CounterOutOfRange { counter } => write!(f, "no number goes up to {counter}"),
             Self::LengthOutOfRange { id } => write!(f, "segment {id} has an impossible length"),
             Self::SeqOverlap { id } => write!(f, "segment {id} overlaps the one before it"),
             Self::HashKeyChanged => f.write_str("the hash key cannot change"),

@@ -1,4 +1,5 @@
 use super::*;
+use crate::format::counter::COUNTER_MAX;
 
 const SITE: Site = Site {
     salt: 0x5a17,
@@ -27,7 +28,7 @@ fn heads() -> Vec<Head> {
         put(),
         marker(),
         Head::new(Kind::Put, 100, b"", b""),
-        Head::new(Kind::Put, u64::MAX, &[7; KEY_BYTES_MAX], b"v"),
+        Head::new(Kind::Put, COUNTER_MAX, &[7; KEY_BYTES_MAX], b"v"),
         Head::new(Kind::Tombstone, 108, b"cat", b""),
         Head::new(Kind::MetaPut, 109, b"cat", b"system"),
         Head::new(Kind::MetaTombstone, 1 << 40, b"cat", b""),
@@ -36,7 +37,7 @@ fn heads() -> Vec<Head> {
             ..put()
         },
         Head {
-            seq: u64::MAX,
+            seq: COUNTER_MAX,
             key_bytes: KEY_BYTES_MAX as u16,
             value_bytes: VALUE_BYTES_MAX,
             expiry_ms: Some(u64::MAX),
@@ -202,12 +203,13 @@ fn a_forged_check_does_not_make_nonsense_a_record() {
         let decoded = decode(&forged(tag, varints), SITE, OFFSET);
         assert!(decoded.is_ok(), "{tag:#x} {varints:?}: {decoded:?}");
     }
-    let refused: [(u8, &[u64]); 24] = [
+    let refused: [(u8, &[u64]); 25] = [
         (0, &[0, 0, 0]),
         (6, &[0, 0, 0]),
         (7, &[0, 0, 0]),
         (put | TAG_RESERVED, &[0, 0, 0]),
-        (put, &[u64::MAX - 99, 0, 0]),
+        (put, &[COUNTER_MAX - 99, 0, 0]),
+        (put, &[u64::MAX, 0, 0]),
         (put, &[0, 65_536, 0]),
         (put, &[0, u64::MAX, 0]),
         (put, &[0, 0, 1 << 32]),
