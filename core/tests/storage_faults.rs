@@ -412,6 +412,28 @@ fn s25_a_segment_that_could_be_neither_made_nor_removed_goes_with_the_next_chanc
 
 /// A write that fails leaves an empty segment behind, whose hint has nothing to cover.
 #[test]
+fn what_a_failed_append_leaves_of_a_hint_is_not_taken_for_damage() {
+    for (nth, removable) in (1..=6).flat_map(|nth| [(nth, true), (nth, false)]) {
+        let mut world = Script::new();
+        world.run("put a 1; put b 2");
+        let leaves = Leaves::Zeros;
+        let append = Fault::once(nth, ErrorKind::Io).on(Call::Append);
+        world.disk.inject(Fault { leaves, ..append });
+        let faults = [(Call::Truncate, true), (Call::Remove, !removable)];
+        for (call, fails) in faults {
+            if fails {
+                world.disk.inject(Fault::from(1, ErrorKind::Io).on(call));
+            }
+        }
+        world.run("rotate; heal; rotate; put c 3");
+        world.check(
+            "verify; scan; close; verify; scan",
+            "sound a=1 b=2 c=3 sound a=1 b=2 c=3",
+        );
+    }
+}
+
+#[test]
 fn s28_the_hint_of_an_empty_segment_cannot_be_damaged() {
     let mut world = Script::new();
     world.check("put a 1; rotate; fail append 1; put b 2; heal", "!Storage");

@@ -95,6 +95,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 pins: 0,
                 synced_ms: parts.synced_ms,
                 fenced: None,
+                torn_hints: Vec::new(),
                 poisoned: false,
                 hash_key,
                 scratch: Scratch::default(),

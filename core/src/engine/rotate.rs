@@ -147,7 +147,12 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         self.index.write(|index| index.clock_told(clock_ms));
         self.writer_mut()?.reserved = next_id;
         // The hint is a cache: failing to write it costs a scan at the next opening, nothing else.
-        let _ = self.writer_mut()?.active.hint.finish();
+        let sealed = &mut self.writer_mut()?.active;
+        let _ = sealed.hint.finish();
+        if sealed.hint.is_torn() {
+            let segment = sealed.id;
+            self.give_up_hint(segment);
+        }
         let hint = HintLog::new(&self.storage, store, id, created.site.salt, now);
         let writer = self.writer_mut()?;
         let start = FILE_HEADER_BYTES as u64;

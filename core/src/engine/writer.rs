@@ -3,7 +3,9 @@
 use super::commit::Scratch;
 use super::{Engine, Role};
 use crate::error::{Error, Op, Result};
+use crate::fallible;
 use crate::format::counter::{self, COUNTER_WRITE_MAX};
+use crate::format::file::names;
 use crate::format::manifest::Edit;
 use crate::index::IndexCell;
 use crate::keydir::HashKey;
@@ -32,6 +34,9 @@ pub(crate) struct WriterState<S: Storage> {
     pub synced_ms: Option<u64>,
     /// Set once a newer opener took over.
     pub fenced: Option<u64>,
+    /// Segments whose hint ends in bytes of no meaning that could be neither cut off nor removed with
+    /// it. The next opening writes such a hint anew.
+    pub torn_hints: Vec<u64>,
     /// As the index says it to readers; here it costs no look at the index.
     pub poisoned: bool,
     /// The index's, likewise.
@@ -119,6 +124,17 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             Err(_) => self.poison(),
         }
         checked
+    }
+
+    /// Removes the hint of a sealed segment that ends in bytes of no meaning: they would look like
+    /// damage. Where not even that works, it is remembered if memory can be had: this comes behind
+    /// commits, where nothing may be refused.
+    pub(crate) fn give_up_hint(&mut self, segment: u64) {
+        if self.storage.remove(&names::hint(segment)).is_err()
+            && let Role::Writer(writer) = &mut self.role
+        {
+            let _ = fallible::push(&mut writer.torn_hints, segment);
+        }
     }
 
     /// The first failed sync of anything poisons: the medium is sick, and what it holds is unknown.

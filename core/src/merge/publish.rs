@@ -46,6 +46,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             }
             if let Some(hint) = output.hint.finish() {
                 hint.sync().during(Op::Sync, names::hint(output.id))?;
+            } else if output.hint.is_torn() {
+                self.give_up_hint(output.id);
             }
             let entry = SegmentEntry {
                 id: output.id,

@@ -127,7 +127,7 @@ impl<S: Storage> Replay<'_, S> {
                     opened.site,
                     end,
                     counted.records,
-                    hint.unwrap_or_else(|| HintLog::at(None, salt, 0, end)),
+                    hint.unwrap_or_else(|| HintLog::none(salt, end)),
                 ),
             });
         }

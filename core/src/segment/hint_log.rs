@@ -8,10 +8,19 @@ use crate::storage::{Access, ErrorKind, File, FileName, Storage};
 /// A segment's hint, written block by block as its records are. A cache: after the first failure
 /// it is given up, and the next opening scans what it does not cover.
 pub(crate) struct HintLog<F> {
-    file: Option<F>,
+    state: State<F>,
     salt: u64,
+    /// Where its valid blocks end.
     end: u64,
     block: BlockBuilder,
+}
+
+enum State<F> {
+    Growing(F),
+    /// Given up while bytes of no meaning lie behind the end: they would look like damage.
+    Torn(F),
+    /// Given up.
+    Ended,
 }
 
 impl<F: File> HintLog<F> {
@@ -34,14 +43,13 @@ impl<F: File> HintLog<F> {
             created_ms: now_ms,
             base_seq: 0,
         };
-        let file =
-            create_or_empty(storage, &name).filter(|file| write_or_cut(file, 0, &header.encode()));
-        Self::at(
-            file,
-            salt,
-            FILE_HEADER_BYTES as u64,
-            FILE_HEADER_BYTES as u64,
-        )
+        let start = FILE_HEADER_BYTES as u64;
+        let mut log = Self::none(salt, start);
+        if let Some(file) = create_or_empty(storage, &name) {
+            log.state = State::Growing(file);
+            log.write(&header.encode());
+        }
+        log
     }
 
     /// A hint that continues where reading it stopped: `at` is where its valid blocks end and how far
@@ -56,29 +64,35 @@ impl<F: File> HintLog<F> {
         let Some((end, covered)) = at else {
             return Self::new(storage, store, segment, salt, storage.now_ms().unwrap_or(0));
         };
-        let file = storage.open(&names::hint(segment), Access::Write).ok();
-        // A torn block must not be taken for damage of what is written over it.
-        let file = file.filter(|file| file.truncate(end).is_ok());
-        Self::at(file, salt, end, covered)
+        let mut log = Self::none(salt, covered);
+        log.end = end;
+        if let Ok(file) = storage.open(&names::hint(segment), Access::Write) {
+            // A torn block must not be taken for damage of what is written over it.
+            log.state = match file.truncate(end) {
+                Ok(()) => State::Growing(file),
+                Err(_) => State::Torn(file),
+            };
+        }
+        log
     }
 
-    /// A hint that continues after blocks that cover the segment up to `covered`.
-    pub(crate) fn at(file: Option<F>, salt: u64, end: u64, covered: u64) -> Self {
+    /// No hint, of a segment that is covered up to `covered`.
+    pub(crate) fn none(salt: u64, covered: u64) -> Self {
         Self {
-            file,
+            state: State::Ended,
             salt,
-            end,
+            end: 0,
             block: BlockBuilder::new(covered),
         }
     }
 
     /// Notes one record, in file order.
     pub(crate) fn push(&mut self, entry: &hint::Entry) {
-        if self.file.is_none() {
+        if self.file().is_none() {
             return;
         }
         if self.block.push(entry).is_err() {
-            self.file = None;
+            self.state = State::Ended;
         } else if self.block.is_full() {
             self.write_block();
         }
@@ -89,36 +103,52 @@ impl<F: File> HintLog<F> {
         if !self.block.is_empty() {
             self.write_block();
         }
-        self.file.as_ref()
+        self.file()
+    }
+
+    /// Whether the file ends in bytes of no meaning that still cannot be cut off.
+    pub(crate) fn is_torn(&self) -> bool {
+        match &self.state {
+            State::Torn(file) => file.truncate(self.end).is_err(),
+            State::Growing(_) | State::Ended => false,
+        }
     }
 
     /// The file, while it is written.
     pub(crate) fn file(&self) -> Option<&F> {
-        self.file.as_ref()
+        match &self.state {
+            State::Growing(file) => Some(file),
+            State::Torn(_) | State::Ended => None,
+        }
     }
 
     fn write_block(&mut self) {
-        let Some(file) = &self.file else { return };
-        let bytes = match self.block.encode(self.salt, self.end) {
-            Ok(bytes) if write_or_cut(file, self.end, &bytes) => bytes,
-            _ => {
-                self.file = None;
-                return;
-            }
-        };
-        self.end += bytes.len() as u64;
+        if self.file().is_none() {
+            return;
+        }
+        match self.block.encode(self.salt, self.end) {
+            Ok(bytes) => self.write(&bytes),
+            Err(_) => self.state = State::Ended,
+        }
         let covered = self.block.to();
         self.block.reset(covered);
     }
-}
 
-/// Appends; what a failed append leaves is cut off, so that it does not look like damage.
-fn write_or_cut<F: File>(file: &F, end: u64, bytes: &[u8]) -> bool {
-    let written = file.append(end, bytes).is_ok();
-    if !written {
-        let _ = file.truncate(end);
+    /// Appends; what a failed append leaves is cut off, and the hint is given up.
+    fn write(&mut self, bytes: &[u8]) {
+        let State::Growing(file) = &self.state else {
+            return;
+        };
+        if file.append(self.end, bytes).is_ok() {
+            self.end += bytes.len() as u64;
+            return;
+        }
+        let cut = file.truncate(self.end).is_ok();
+        self.state = match core::mem::replace(&mut self.state, State::Ended) {
+            State::Growing(file) if !cut => State::Torn(file),
+            _ => State::Ended,
+        };
     }
-    written
 }
 
 /// The file of this name, empty.

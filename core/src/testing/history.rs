@@ -327,21 +327,12 @@ impl Cut {
 }
 
 fn random_fault(dice: &mut Dice) -> Fault {
-    const CALLS: [Call; 12] = [
-        Call::Append,
-        Call::Append,
-        Call::Append,
-        Call::Sync,
-        Call::Sync,
-        Call::SyncNamespace,
-        Call::Create,
-        Call::Remove,
-        Call::Read,
-        Call::Open,
-        Call::List,
-        Call::Len,
-    ];
-    let call = CALLS[dice.below(CALLS.len() as u64) as usize];
+    // What a store does most is also what it may fail at most.
+    let call = match dice.below(5) {
+        0 => Call::Append,
+        1 => Call::Sync,
+        _ => Call::FALLIBLE[dice.below(Call::FALLIBLE.len() as u64) as usize],
+    };
     let nth = 1 + dice.below(8);
     let kind = [ErrorKind::Io, ErrorKind::Full][dice.below(2) as usize];
     let fault = match dice.below(4) {

@@ -25,6 +25,10 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         (end, records): (u64, &[Recorded]),
         report: &mut VerifyReport,
     ) -> Result<()> {
+        let given_up = self.writer().map(|writer| &writer.torn_hints);
+        if given_up.is_ok_and(|segments| segments.contains(&entry.id)) {
+            return Ok(());
+        }
         let name = names::hint(entry.id);
         let Ok(file) = self.storage.open(&name, Access::Read) else {
             return Ok(());
@@ -53,7 +57,11 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let mut header = [0; FILE_HEADER_BYTES];
         let got = file.pread(0, &mut header).unwrap_or(0);
         if FileHeader::decode(&header[..got]).is_err() {
-            return complain(0, FILE_HEADER_BYTES as u64, false);
+            // Given up while its header was written, and not put right before the segment is sealed.
+            let short = got < FILE_HEADER_BYTES || header == [0; FILE_HEADER_BYTES];
+            let begun = short && got as u64 == len;
+            let growing = entry.state == SegmentState::Active;
+            return complain(0, FILE_HEADER_BYTES as u64, growing && begun);
         }
         let mut at = FILE_HEADER_BYTES as u64;
         let mut records = records.iter();

@@ -79,23 +79,7 @@ fn cut(u: &mut Unstructured<'_>) -> Cut {
 }
 
 fn fault(u: &mut Unstructured<'_>) -> Fault {
-    let call = pick(
-        u,
-        &[
-            Call::Append,
-            Call::Sync,
-            Call::SyncNamespace,
-            Call::Create,
-            Call::Remove,
-            Call::Read,
-            Call::Open,
-            Call::List,
-            Call::Len,
-            Call::Entropy,
-            Call::Exists,
-            Call::Truncate,
-        ],
-    );
+    let call = pick(u, &Call::FALLIBLE);
     let kind = pick(u, &[ErrorKind::Io, ErrorKind::Full]);
     let nth = 1 + u64::from(byte(u) % 32);
     let fault = match byte(u) % 4 {

@@ -38,6 +38,26 @@ pub enum Call {
     Entropy,
 }
 
+impl Call {
+    /// Those whose failing a store must survive wherever it comes. Not among them: what only spares
+    /// time or space (`Preallocate`), what a store never asks for (`Rename`), and `Lock`, whose refusal
+    /// is an answer.
+    pub const FALLIBLE: [Self; 12] = [
+        Self::Append,
+        Self::Sync,
+        Self::SyncNamespace,
+        Self::Create,
+        Self::Remove,
+        Self::Read,
+        Self::Open,
+        Self::List,
+        Self::Len,
+        Self::Entropy,
+        Self::Exists,
+        Self::Truncate,
+    ];
+}
+
 /// What a failed append leaves in the file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Leaves {
