@@ -44,9 +44,11 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
         "cargo xtask every-bit --kib {} --stride {} --lives {}",
         arguments.kib, arguments.stride, arguments.lives
     );
-    let mut tally = Tally::new("every-bit", command);
+    let again = |problem| format!("{problem}\nagain: {command}");
+    let mut tally = Tally::new("every-bit", command.clone());
     for left in [Left::Closed, Left::Killed] {
-        flip_all(arguments, left, &mut tally).map_err(|problem| format!("{left:?}: {problem}"))?;
+        flip_all(arguments, left, &mut tally)
+            .map_err(|problem| again(format!("{left:?}: {problem}")))?;
     }
     match arguments.json {
         true => println!("{}", tally.line()),

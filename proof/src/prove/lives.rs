@@ -67,9 +67,10 @@ impl Worker for Lives<'_> {
         let seed = self.seed.wrapping_add(number);
         let laws = [Laws::DISK, Laws::GUEST][(seed % 2) as usize];
         let history = History::random(seed, laws, STEPS);
-        history
-            .run(self)
-            .map_err(|violation| format!("seed {seed}: {}", history.minimal(violation)))?;
+        history.run(self).map_err(|violation| {
+            let minimal = history.minimal(violation);
+            format!("seed {seed}: {minimal}\nagain: cargo xtask prove --history {seed}")
+        })?;
         self.counts.histories += 1;
         let steps = history.lives.iter().flat_map(|life| &life.steps);
         for step in steps {

@@ -10,7 +10,7 @@ mod small;
 
 use crate::bar;
 use crate::ledger::Tally;
-use crate::threads;
+use crate::threads::{self, Worker};
 use clap::{Args, value_parser};
 use image::Distinct;
 use lives::Lives;
@@ -39,6 +39,9 @@ pub struct Arguments {
     /// Seed of the first history
     #[arg(long, default_value_t = FIRST_SEED)]
     seed: u64,
+    /// Run the one history of this seed and nothing else: what a violation says to repeat
+    #[arg(long, conflicts_with_all = ["images", "seed", "record", "json"])]
+    history: Option<u64>,
     /// Print the count as one line of JSON
     #[arg(long)]
     json: bool,
@@ -60,6 +63,17 @@ impl Arguments {
 
 /// Runs the campaign. An error is a broken promise, in words.
 pub fn run(arguments: &Arguments) -> Result<(), String> {
+    if let Some(seed) = arguments.history {
+        broken(Lives::new(seed, &Distinct::new()).work(0))?;
+        println!("history {seed} keeps every promise");
+        return Ok(());
+    }
+    let done = search(arguments);
+    done.map_err(|problem| format!("{problem}\nall of it again: {}", arguments.command()))
+}
+
+/// The whole campaign.
+fn search(arguments: &Arguments) -> Result<(), String> {
     let mut tally = Tally::new("prove", arguments.command());
     let mut campaign = Campaign {
         images: arguments.images,
@@ -194,6 +208,7 @@ mod tests {
             let arguments = Arguments {
                 images: 500,
                 seed,
+                history: None,
                 json,
                 record,
             };
