@@ -165,6 +165,30 @@ fn puts_and_syncs_survive_a_cut_after_any_change() {
     ]);
 }
 
+/// A sync of much writes a marker at once, and a block of the hint before it.
+#[test]
+fn syncs_of_much_survive_a_cut_after_any_change() {
+    let much = |key, ack| Step::Put {
+        key,
+        bytes: 150_000,
+        ack,
+        life_ms: None,
+    };
+    cut_everywhere(&[
+        put(1),
+        much(2, Written),
+        much(3, Buffered),
+        Step::Sync,
+        put(1),
+        Step::Delete(2),
+        much(4, Written),
+        much(2, Synced),
+        Step::Sync,
+        put(5),
+        Step::Sync,
+    ]);
+}
+
 #[test]
 fn a_rotation_survives_a_cut_after_any_change() {
     cut_everywhere(&[

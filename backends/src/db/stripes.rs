@@ -5,6 +5,7 @@
 
 use std::cell::Cell;
 use std::num::NonZero;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -19,8 +20,12 @@ pub(super) struct Alone<T>(pub T);
 /// How many stripes suit this machine: twice its processors, because threads are dealt out in turn
 /// and not all of them read. A power of two.
 pub(super) fn count() -> usize {
-    let processors = thread::available_parallelism().map_or(1, NonZero::get);
-    (2 * processors).next_power_of_two().min(STRIPES_MAX)
+    // Asked once: to answer, the system reads five files.
+    static COUNT: OnceLock<usize> = OnceLock::new();
+    *COUNT.get_or_init(|| {
+        let processors = thread::available_parallelism().map_or(1, NonZero::get);
+        (2 * processors).next_power_of_two().min(STRIPES_MAX)
+    })
 }
 
 /// This thread's stripe among `count`, which is a power of two.

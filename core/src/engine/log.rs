@@ -12,6 +12,9 @@ use crate::prelude::*;
 use crate::segment::active::Active;
 use crate::storage::{ErrorKind, File, Storage, StorageError};
 
+/// A sync that made more durable than this is told at once, by a marker of 30 bytes.
+const MARK_BYTES: u64 = 256 << 10;
+
 /// A sync that somebody has to do: [`Engine::begin_sync`] gives it out,
 /// [`Engine::finish_sync`] takes its result. In between the writer is free.
 pub struct SyncTicket<F> {
@@ -89,7 +92,24 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 }
             });
         }
+        self.mark_if_far();
         self.check_fence()
+    }
+
+    /// Tells the log how much is durable once that is much more than it says: what no marker vouches
+    /// for is copied and synced again by the opening after a crash. Less than that the next record
+    /// tells, or an idle moment. What was synced is durable whether or not this can be written.
+    fn mark_if_far(&mut self) {
+        let Ok(writer) = self.writer_mut() else {
+            return;
+        };
+        let active = &mut writer.active;
+        if active.durable.saturating_sub(active.marked) < MARK_BYTES {
+            return;
+        }
+        // A block of its own up to here, because one that reaches past the marker is not used.
+        let _ = active.hint.finish();
+        let _ = self.mark();
     }
 
     /// Writes a marker that tells how much is durable, if the log does not say so yet.

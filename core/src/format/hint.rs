@@ -37,6 +37,9 @@ const PAYLOAD_BYTES_FULL: usize = 60 << 10;
 const _: () = assert!(PAYLOAD_BYTES_FULL + ENTRY_BYTES_MAX <= PAYLOAD_BYTES_MAX);
 const _: () = assert!(RECORD_BYTES_MAX <= FILE_BYTES_MAX);
 
+/// The tag of a put that does not expire. Two bytes of length say at least 128, which a record may be.
+const PUT: u8 = Kind::Put as u8;
+const _: () = assert!(HEAD_BYTES_MIN <= 128);
 const TAG_KIND: u8 = 0x07;
 const TAG_EXPIRY: u8 = 0x08;
 
@@ -283,6 +286,27 @@ fn block_makes_sense(block: &Block<'_>) -> bool {
 /// The entry at `at` of a payload (or of a block that was decoded), moving `at` behind it.
 #[inline]
 pub(crate) fn next_entry(payload: &[u8], at: &mut usize) -> Option<Entry> {
+    // Nearly every entry: a put that stays, of a record that takes two bytes to say its length.
+    if let Some(&[PUT, low, high, ..]) = payload.get(*at..*at + 3 + HASH_BYTES)
+        && low >= 0x80
+        && (1..0x80).contains(&high)
+    {
+        let bytes = &payload[*at + 3..*at + 3 + HASH_BYTES];
+        *at += 3 + HASH_BYTES;
+        return Some(Entry {
+            kind: Kind::Put,
+            record_bytes: u64::from(low & 0x7f) | u64::from(high) << 7,
+            hash: Some(KeyHash {
+                hi: u64_at(bytes, 0),
+                lo: u32_at(bytes, 8),
+            }),
+            expiry_ms: None,
+        });
+    }
+    next_any_entry(payload, at)
+}
+
+fn next_any_entry(payload: &[u8], at: &mut usize) -> Option<Entry> {
     let tag = *payload.get(*at)?;
     if tag & !(TAG_KIND | TAG_EXPIRY) != 0 {
         return None;

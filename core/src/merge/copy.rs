@@ -10,14 +10,14 @@ use crate::format::hint;
 use crate::format::record::{Head, Kind};
 use crate::format::{KeyHash, Space};
 use crate::index::IndexCell;
-use crate::keydir::{AHEAD, Place};
+use crate::keydir::{AHEAD, Place, Slot};
 use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::segment::append::Appender;
 use crate::segment::create::create_segment;
 use crate::segment::hint_log::HintLog;
 use crate::segment::told::Told;
-use crate::segment::walk::{Found, State, Step, Walker};
+use crate::segment::walk::{Found, Gap, State, Step, Walker};
 use crate::storage::Storage;
 
 /// What becomes of a record.
@@ -27,6 +27,27 @@ enum Fate {
     Tombstone,
     Drop,
 }
+
+/// Records that are dealt with together, so that the index is entered once for them and the lookups
+/// of their keys wait for memory once.
+#[derive(Default)]
+struct Batch {
+    /// Each with its key's hash, and whether the segment's hint tells something else of it.
+    found: Vec<(Found, Option<KeyHash>, bool)>,
+    /// What the keydir says of the key of each.
+    slots: Vec<Option<Slot>>,
+}
+
+impl Batch {
+    /// Takes the records out: each, its key's hash and slot, and whether the hint tells otherwise.
+    fn drain(&mut self) -> impl Iterator<Item = (Found, Keyed, bool)> {
+        let found = self.found.drain(..).zip(self.slots.drain(..));
+        found.map(|((found, hash, otherwise), slot)| (found, (hash, slot), otherwise))
+    }
+}
+
+/// The hash of a record's key, and what the keydir says of it.
+type Keyed = (Option<KeyHash>, Option<Slot>);
 
 impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// Copies from one input until the budget is spent. Returns whether the merge is complete.
@@ -41,14 +62,18 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             return self.commit_merge(job);
         };
         let (slot, id, end) = (source.slot, source.id, source.end);
-        let name = names::segment(id);
-        let mut walker = Walker::new(source.file.clone(), name, source.site, offset, end);
+        // The one of the step before, whose window goes on.
+        let walker = job.walker.take().filter(|walker| walker.pos() == offset);
+        let mut walker = walker.unwrap_or_else(|| {
+            let name = names::segment(id);
+            Walker::new(source.file.clone(), name, source.site, offset, end)
+        });
         if offset == FILE_HEADER_BYTES as u64 {
             let segment = (id, source.site.salt);
             job.told = Some(Told::open(&self.storage, self.store, segment, end));
         }
         let now = self.observe_clock();
-        let mut approached = 0;
+        let mut batch = Batch::default();
         while walker.pos() < end {
             if walker.pos() - offset >= budget {
                 job.done_bytes += walker.pos() - offset;
@@ -56,57 +81,23 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                     input,
                     offset: walker.pos(),
                 };
+                job.walker = Some(walker);
                 return Ok(false);
             }
-            let found = match walker.next()? {
-                Some(Step::Record(found)) => found,
-                Some(Step::Gap(gap)) => return Err(self.damaged(slot, id, gap.from, gap.damage)),
-                None => break,
-            };
-            if approached == 0
-                && let Some(told) = &job.told
-            {
-                let ahead = told.ahead().take(AHEAD);
-                self.index.read(|index| index.keydir.approach(ahead));
-                approached = AHEAD;
-            }
-            approached = approached.saturating_sub(1);
-            let kind = found.head.kind;
-            if found.state == State::KeyRotten && kind != Kind::Marker {
-                let damage = walker.damage_of(&found);
-                return Err(self.damaged(slot, id, found.offset, damage));
-            }
-            let hash = (kind != Kind::Marker).then(|| self.hash(kind.space(), walker.key()));
-            let entry = hint::Entry {
-                kind,
-                record_bytes: found.bytes,
-                hash,
-                expiry_ms: found.head.expiry_ms,
-            };
-            let told = job.told.as_mut().map(Told::next).transpose()?.flatten();
-            if told.is_some_and(|told| told != (found.offset, entry)) {
-                return Err(self.damaged(slot, id, found.offset, Damage::Hint));
-            }
-            let Some(hash) = hash else { continue };
-            let place = Place {
-                segment: slot,
-                offset: u32::try_from(found.offset).map_err(|_| Error::TooLarge)?,
-            };
-            match self.fate(&found, (hash, walker.key()), place, job.from_oldest, now) {
-                Fate::Drop => job.drop_record(&found),
-                _ if found.state != State::Intact => {
+            let until = offset.saturating_add(budget);
+            let gap = self.gather(&mut batch, job, &mut walker, until)?;
+            for (found, known, told_otherwise) in batch.drain() {
+                if found.state == State::KeyRotten && found.head.kind != Kind::Marker {
                     let damage = walker.damage_of(&found);
                     return Err(self.damaged(slot, id, found.offset, damage));
                 }
-                // Nobody wrote it there: an output could not hold it behind a newer one.
-                _ if found.head.seq < job.newest_seq() => {
-                    return Err(self.damaged(slot, id, found.offset, Damage::Head));
+                if told_otherwise {
+                    return Err(self.damaged(slot, id, found.offset, Damage::Hint));
                 }
-                Fate::Keep => self.keep(job, &mut walker, &found, hash, false)?,
-                Fate::Tombstone => {
-                    self.keep(job, &mut walker, &found, hash, true)?;
-                    job.dropped_seq = job.dropped_seq.max(found.head.seq);
-                }
+                self.deal_with(job, &mut walker, (slot, id), &found, known, now)?;
+            }
+            if let Some(gap) = gap {
+                return Err(self.damaged(slot, id, gap.from, gap.damage));
             }
         }
         job.done_bytes += end - offset;
@@ -125,35 +116,126 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         Ok(false)
     }
 
+    /// The next records whose heads lie in the walk's window, at least one, none that begins at
+    /// `until`, with the slots of their keys: one visit to the index. Or the gap they end at.
+    fn gather(
+        &self,
+        batch: &mut Batch,
+        job: &mut Job<S::File>,
+        walker: &mut Walker<S::File>,
+        until: u64,
+    ) -> Result<Option<Gap>> {
+        let mut gap = None;
+        while batch.found.len() < AHEAD {
+            match walker.next_key()? {
+                Some(Step::Record(mut found)) => {
+                    let kind = found.head.kind;
+                    let keyed = kind != Kind::Marker && found.state != State::KeyRotten;
+                    let mut hash = keyed.then(|| self.hash(kind.space(), walker.key()));
+                    let entry = hint::Entry {
+                        kind,
+                        record_bytes: found.bytes,
+                        hash,
+                        expiry_ms: found.head.expiry_ms,
+                    };
+                    let told = job.told.as_mut().map(Told::next).transpose()?.flatten();
+                    let confirmed = told == Some((found.offset, entry));
+                    if !confirmed {
+                        // Else the hint's 96 bits say more for the key than its own 16.
+                        found.state = walker.check(&found)?;
+                        if found.state == State::KeyRotten {
+                            hash = None;
+                        }
+                    }
+                    let otherwise = told.is_some() && !confirmed;
+                    fallible::push(&mut batch.found, (found, hash, otherwise))?;
+                }
+                Some(Step::Gap(met)) => gap = Some(met),
+                None => break,
+            }
+            if gap.is_some() || walker.pos() >= until || !walker.is_near() {
+                break;
+            }
+        }
+        let Batch { found, slots } = batch;
+        self.index.read(|index| {
+            let hashes = || found.iter().map(|(_, hash, _)| *hash);
+            index.keydir.approach(hashes().flatten());
+            hashes()
+                .map(|hash| hash.and_then(|hash| index.keydir.get(hash)))
+                .try_for_each(|slot| fallible::push(slots, slot))
+        })?;
+        Ok(gap)
+    }
+
+    /// Keeps, cuts down or drops one record of an input.
+    fn deal_with(
+        &mut self,
+        job: &mut Job<S::File>,
+        walker: &mut Walker<S::File>,
+        (slot, id): (u16, u64),
+        found: &Found,
+        (hash, known): Keyed,
+        now: Option<u64>,
+    ) -> Result<()> {
+        let Some(hash) = hash else { return Ok(()) };
+        let place = Place {
+            segment: slot,
+            offset: u32::try_from(found.offset).map_err(|_| Error::TooLarge)?,
+        };
+        let fate = self.fate(walker, found, (hash, known), place, job.from_oldest, now)?;
+        if matches!(fate, Fate::Drop) {
+            job.drop_record(found);
+            return Ok(());
+        }
+        // Only what is kept is looked at whole.
+        let state = walker.check(found)?;
+        if state != State::Intact {
+            let damage = walker.damage_of(&Found { state, ..*found });
+            return Err(self.damaged(slot, id, found.offset, damage));
+        }
+        if found.head.seq < job.newest_seq() {
+            // Nobody wrote it there: an output could not hold it behind a newer one.
+            return Err(self.damaged(slot, id, found.offset, Damage::Head));
+        }
+        let as_tombstone = matches!(fate, Fate::Tombstone);
+        self.keep(job, walker, found, hash, as_tombstone)?;
+        if as_tombstone {
+            job.dropped_seq = job.dropped_seq.max(found.head.seq);
+        }
+        Ok(())
+    }
+
     fn fate(
         &self,
+        walker: &mut Walker<S::File>,
         found: &Found,
-        (hash, key): (KeyHash, &[u8]),
+        (hash, slot): (KeyHash, Option<Slot>),
         place: Place,
         from_oldest: bool,
         now: Option<u64>,
-    ) -> Fate {
-        let slot = self.index.read(|index| index.keydir.get(hash));
+    ) -> Result<Fate> {
         let live = slot.is_some_and(|slot| slot.place == place);
         let expired = match (found.head.expiry_ms, now) {
             (Some(expiry), Some(now)) => expiry <= now,
             _ => false,
         };
         if live && !expired {
-            return Fate::Keep;
+            return Ok(Fate::Keep);
         }
         if live && let Some(expiry) = found.head.expiry_ms {
+            let key = walker.key_of(found)?;
             self.index
                 .write(|index| index.expire(hash, key, expiry, place));
         }
         let deleted = found.head.kind.is_tombstone() && !planted(Bug::TombstoneDropped);
         let hides_older = deleted || (expired && !planted(Bug::ExpiredDropped));
         let newer_exists = slot.is_some() && !live;
-        if !hides_older || from_oldest || newer_exists {
+        Ok(if !hides_older || from_oldest || newer_exists {
             Fate::Drop
         } else {
             Fate::Tombstone
-        }
+        })
     }
 
     /// Appends a record to the outputs: whole, or its key alone as a tombstone.
@@ -181,8 +263,9 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             (true, Space::Meta) => Kind::MetaTombstone,
         };
         let (_, bytes) = if as_tombstone {
-            let head = Head::new(kind, found.head.seq, walker.key(), b"");
-            output.out.bare(&head, walker.key())?
+            let key = walker.key_of(found)?;
+            let head = Head::new(kind, found.head.seq, key, b"");
+            output.out.bare(&head, key)?
         } else {
             output.out.copy(walker, found)?
         };

@@ -16,7 +16,7 @@ use crate::prelude::*;
 use crate::segment::append::Appender;
 use crate::segment::hint_log::HintLog;
 use crate::segment::told::Told;
-use crate::segment::walk::Found;
+use crate::segment::walk::{Found, Walker};
 use crate::storage::Storage;
 
 /// A merge in progress.
@@ -24,6 +24,8 @@ pub(crate) struct Job<F> {
     pub(super) inputs: Vec<Input<F>>,
     /// What the hint of the input that is copied tells of its next records.
     pub(super) told: Option<Told<F>>,
+    /// The walk over that input, between two steps.
+    pub(super) walker: Option<Walker<F>>,
     pub(super) outputs: Vec<Output<F>>,
     /// The run starts at the oldest segment: nothing older can be resurrected.
     pub(super) from_oldest: bool,
@@ -105,6 +107,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             from_oldest: run.first().map(|file| file.id) == oldest,
             inputs,
             told: None,
+            walker: None,
             outputs: Vec::new(),
             phase: Phase::Copy {
                 input: 0,

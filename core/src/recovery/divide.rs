@@ -4,7 +4,6 @@
 use super::opened::Opened;
 use super::replay::Replay;
 use crate::error::{Damage, Result};
-use crate::format::file::names;
 use crate::format::file::{FILE_HEADER_BYTES, FOOTER_BYTES, Footer};
 use crate::format::record::{Batch, Kind, Site};
 use crate::planted::{Bug, planted};
@@ -22,32 +21,8 @@ pub(super) struct Parts {
 impl<S: Storage> Replay<'_, S> {
     /// Finds the greatest durable marker and the longest whole prefix after it.
     pub(super) fn divide(&mut self, opened: &Opened<S::File>, known: u64) -> Result<Parts> {
-        let name = names::segment(opened.id);
-        let start = FILE_HEADER_BYTES as u64;
-        let walk = |from| {
-            Walker::new(
-                opened.file.clone(),
-                name,
-                opened.site,
-                from,
-                opened.file_bytes,
-            )
-        };
-        let mut settled = known.max(start);
-        let mut walker = walk(start.max(known.min(opened.file_bytes)));
-        while let Some(step) = walker.next_head()? {
-            let Step::Record(found) = step else { continue };
-            if found.state != State::Intact {
-                continue;
-            }
-            self.max_seq = self.max_seq.max(found.head.seq);
-            let settles = |d: &u64| *d <= found.offset && !planted(Bug::MarkerIgnored);
-            if let Some(durable) = found.head.durable.filter(settles) {
-                settled = settled.max(durable);
-            }
-        }
-        let unread_head = walker.unreadable_from(settled);
-        let mut walker = walk(settled);
+        let (mut settled, unread_head) = self.greatest_marker(opened, known)?;
+        let mut walker = opened.walk(settled, opened.file_bytes);
         let mut tail_end = settled;
         let mut kept = 0;
         while let Some(records) = whole_unit(&mut walker)? {
@@ -74,6 +49,47 @@ impl<S: Storage> Replay<'_, S> {
         Ok(Parts { settled, tail_end })
     }
 
+    /// The greatest offset that a record of the file vouches for, at least `known`, and the first place
+    /// from there on that could not be read.
+    ///
+    /// Looks at the heads from the file's end towards its beginning, a block of the hint at a time: no
+    /// record vouches for more than what lies before itself, so that those before a stretch need not
+    /// be asked once one of the stretch vouches for all of them.
+    fn greatest_marker(
+        &mut self,
+        opened: &Opened<S::File>,
+        known: u64,
+    ) -> Result<(u64, Option<u64>)> {
+        let end = opened.file_bytes;
+        let start = known.max(FILE_HEADER_BYTES as u64).min(end);
+        let mut settled = known.max(FILE_HEADER_BYTES as u64);
+        let mut joints = self.hint_joints(opened)?;
+        joints.retain(|joint| (start + 1..end).contains(joint));
+        let (mut to, mut unread) = (end, None);
+        loop {
+            let from = joints.pop().unwrap_or(start);
+            let mut walker = opened.walk(from, to);
+            while let Some(step) = walker.next_head()? {
+                let Step::Record(found) = step else { continue };
+                if found.state != State::Intact {
+                    continue;
+                }
+                self.max_seq = self.max_seq.max(found.head.seq);
+                let settles = |d: &u64| *d <= found.offset && !planted(Bug::MarkerIgnored);
+                if let Some(durable) = found.head.durable.filter(settles) {
+                    settled = settled.max(durable);
+                }
+            }
+            // Where it goes on, nothing vouches for anything of this stretch.
+            unread = walker.unreadable_from(settled).or(unread);
+            if from == start || from <= settled {
+                break;
+            }
+            to = from;
+        }
+        Ok((settled, unread))
+    }
+
     /// Counts what lies above the marker: kept but undecidable, and torn. Returns where bytes in the
     /// torn part could not be read, if any.
     fn note_tail(
@@ -84,10 +100,9 @@ impl<S: Storage> Replay<'_, S> {
         kept: u64,
     ) -> Result<Option<u64>> {
         let end = opened.file_bytes;
-        let name = names::segment(opened.id);
         self.report.undecidable_bytes = end.saturating_sub(settled);
         self.report.undecidable_records = kept;
-        let mut rest = Walker::new(opened.file.clone(), name, opened.site, tail_end, end);
+        let mut rest = opened.walk(tail_end, end);
         if tail_end >= end || is_own_footer(&mut rest, opened.site, tail_end) {
             let footer = end.saturating_sub(tail_end).min(FOOTER_BYTES as u64);
             self.report.undecidable_bytes -= footer.min(self.report.undecidable_bytes);

@@ -22,20 +22,9 @@ impl<S: Storage> Replay<'_, S> {
         counted: &mut Counted,
     ) -> Result<(Option<u64>, u64)> {
         let start = FILE_HEADER_BYTES as u64;
-        let none = (None, start);
-        let Ok(file) = self.storage.open(&names::hint(opened.id), Access::Read) else {
-            return Ok(none);
+        let Some((file, salt)) = self.open_hint(opened) else {
+            return Ok((None, start));
         };
-        let mut header = [0; FILE_HEADER_BYTES];
-        let got = file.pread(0, &mut header).unwrap_or(0);
-        let Ok(header) = FileHeader::decode(&header[..got]) else {
-            return Ok(none);
-        };
-        let bound = header.kind == FileKind::Hint
-            && (header.id, header.salt, header.store) == (opened.id, opened.site.salt, self.store);
-        if !bound && !planted(Bug::StaleHintTrusted) {
-            return Ok(none);
-        }
         let mut buffer = Vec::new();
         let (mut at, mut covered) = (start, start);
         let mut loaded = 0..0_u64;
@@ -48,7 +37,7 @@ impl<S: Storage> Replay<'_, S> {
                 buffer.truncate(got);
             }
             let bytes = &buffer[(at - loaded.start) as usize..];
-            let Ok((block, length)) = hint::decode_block(bytes, header.salt, at) else {
+            let Ok((block, length)) = hint::decode_block(bytes, salt, at) else {
                 break;
             };
             if block.from != covered || block.to > to {
@@ -75,5 +64,39 @@ impl<S: Storage> Replay<'_, S> {
             counted.damaged = true;
         }
         Ok((Some(at), covered))
+    }
+
+    /// The places of the segment at which blocks of its hint begin and end, in order, none beyond the
+    /// end of the file: at each of them a record begins. Empty without a usable hint.
+    pub(super) fn hint_joints(&self, opened: &Opened<S::File>) -> Result<Vec<u64>> {
+        let mut joints = Vec::new();
+        let Some((file, salt)) = self.open_hint(opened) else {
+            return Ok(joints);
+        };
+        let mut block = fallible::zeroed(BLOCK_BYTES_MAX)?;
+        let (mut at, mut covered) = (FILE_HEADER_BYTES as u64, FILE_HEADER_BYTES as u64);
+        loop {
+            let got = file.pread(at, &mut block).unwrap_or(0);
+            match hint::decode_block(&block[..got], salt, at) {
+                Ok((block, length)) if block.from == covered && block.to <= opened.file_bytes => {
+                    covered = block.to;
+                    at += length as u64;
+                }
+                _ => return Ok(joints),
+            }
+            fallible::push(&mut joints, covered)?;
+        }
+    }
+
+    /// The hint of a segment and the salt of its checks, if it is the segment's own.
+    fn open_hint(&self, opened: &Opened<S::File>) -> Option<(S::File, u64)> {
+        let file = self.storage.open(&names::hint(opened.id), Access::Read);
+        let file = file.ok()?;
+        let mut header = [0; FILE_HEADER_BYTES];
+        let got = file.pread(0, &mut header).unwrap_or(0);
+        let header = FileHeader::decode(&header[..got]).ok()?;
+        let bound = header.kind == FileKind::Hint
+            && (header.id, header.salt, header.store) == (opened.id, opened.site.salt, self.store);
+        (bound || planted(Bug::StaleHintTrusted)).then_some((file, header.salt))
     }
 }

@@ -2,7 +2,6 @@
 
 use crate::error::Result;
 use crate::fallible;
-use crate::format::KeyHash;
 use crate::format::file::names;
 use crate::format::file::{FILE_HEADER_BYTES, FileHeader, FileKind, StoreId};
 use crate::format::hint::{self, BLOCK_BYTES_MAX, Entry};
@@ -66,13 +65,6 @@ impl<F: File> Told<F> {
             self.offset += entry.record_bytes;
             (offset, entry)
         }))
-    }
-
-    /// The hashes of the next records, as far as they are told by the block at hand.
-    pub(crate) fn ahead(&self) -> impl Iterator<Item = KeyHash> {
-        let mut at = self.entry_at;
-        let next = move || hint::next_entry(&self.block, &mut at);
-        core::iter::from_fn(next).filter_map(|entry| entry.hash)
     }
 
     /// Fetches the next block. Answers whether there is one.

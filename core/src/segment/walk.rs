@@ -15,6 +15,8 @@ use crate::storage::{ErrorKind, File, FileName};
 
 /// Bytes read from the platform at once.
 const WINDOW_BYTES: usize = 256 << 10;
+/// A head and a key of the usual length.
+const NEAR_BYTES: u64 = 256;
 /// When looking for the next record, bodies up to this size must check too.
 const RESYNC_BODY_BYTES: u64 = 64 << 10;
 /// Longer keys are not repaired: the work grows with the square of the length.
@@ -62,6 +64,14 @@ pub(crate) struct Gap {
     pub damage: Damage,
 }
 
+/// How much of a record is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    Head,
+    Key,
+    Body,
+}
+
 /// Walks the records of one segment file from an offset to an end.
 pub(crate) struct Walker<F> {
     name: FileName,
@@ -90,18 +100,43 @@ impl<F: File> Walker<F> {
 
     /// The next record or gap, or `None` at the end. Bodies are checked.
     pub(crate) fn next(&mut self) -> Result<Option<Step>> {
-        self.step(true)
+        self.step(Depth::Body)
     }
 
     /// As [`Walker::next`], without reading bodies: `state` then speaks of the head alone and
     /// [`Walker::key`] is stale.
     pub(crate) fn next_head(&mut self) -> Result<Option<Step>> {
-        self.step(false)
+        self.step(Depth::Head)
+    }
+
+    /// As [`Walker::next`], without checking bodies: `state` speaks of the head alone.
+    pub(crate) fn next_key(&mut self) -> Result<Option<Step>> {
+        self.step(Depth::Key)
+    }
+
+    /// What [`Walker::next`] would say of a record that was met without checking its body.
+    pub(crate) fn check(&mut self, found: &Found) -> Result<State> {
+        match found.state {
+            State::Intact => self.check_body(found),
+            state => Ok(state),
+        }
+    }
+
+    /// Whether the head that is met next, and a key of the usual length, lie in memory already.
+    pub(crate) fn is_near(&self) -> bool {
+        let held = self.window.start + self.window.bytes.len() as u64;
+        self.pos + NEAR_BYTES <= held
     }
 
     /// The key of the record that [`Walker::next`] returned last.
     pub(crate) fn key(&self) -> &[u8] {
         &self.key
+    }
+
+    /// The key of a record met before.
+    pub(crate) fn key_of(&mut self, found: &Found) -> Result<&[u8]> {
+        let key_at = found.offset + found.head_bytes as u64;
+        self.bytes(key_at, usize::from(found.head.key_bytes))
     }
 
     /// The first bytes at or after `from` that the platform refused to read so far, as an offset.
@@ -159,7 +194,7 @@ impl<F: File> Walker<F> {
         WINDOW_BYTES
     }
 
-    fn step(&mut self, bodies: bool) -> Result<Option<Step>> {
+    fn step(&mut self, depth: Depth) -> Result<Option<Step>> {
         if self.pos >= self.end {
             return Ok(None);
         }
@@ -169,7 +204,7 @@ impl<F: File> Walker<F> {
         let bytes = self.window.at(pos, ahead, self.name)?;
         let damage = match record::decode(bytes, self.site, pos) {
             Ok(decoded) if record_bytes(&decoded) <= room => {
-                let found = self.found(pos, decoded, bodies)?;
+                let found = self.found(pos, decoded, depth)?;
                 self.pos += found.bytes;
                 return Ok(Some(Step::Record(found)));
             }
@@ -179,7 +214,7 @@ impl<F: File> Walker<F> {
         if let Some(decoded) = record::repair_one_bit(bytes, self.site, pos)
             && record_bytes(&decoded) <= room
         {
-            let mut found = self.found(pos, decoded, true)?;
+            let mut found = self.found(pos, decoded, Depth::Body)?;
             if found.state == State::Intact {
                 found.state = State::HeadRepaired;
                 self.pos += found.bytes;
@@ -200,7 +235,7 @@ impl<F: File> Walker<F> {
         })))
     }
 
-    fn found(&mut self, offset: u64, decoded: Decoded, bodies: bool) -> Result<Found> {
+    fn found(&mut self, offset: u64, decoded: Decoded, depth: Depth) -> Result<Found> {
         let Decoded { head, head_bytes } = decoded;
         let mut found = Found {
             offset,
@@ -209,21 +244,39 @@ impl<F: File> Walker<F> {
             head_bytes,
             state: State::Intact,
         };
-        if bodies {
-            found.state = self.check_body(&found)?;
+        match depth {
+            Depth::Head => {}
+            Depth::Key => self.take_key(&found)?,
+            Depth::Body => found.state = self.check_body(&found)?,
         }
         Ok(found)
     }
 
-    /// Reads the key into `self.key` and checks key and value, piece by piece.
-    fn check_body(&mut self, found: &Found) -> Result<State> {
+    /// Reads the key into `self.key`.
+    fn take_key(&mut self, found: &Found) -> Result<()> {
         let key_at = found.offset + found.head_bytes as u64;
         let key_bytes = usize::from(found.head.key_bytes);
         let key = self.window.at(key_at, key_bytes, self.name)?;
         self.key.clear();
-        fallible::extend(&mut self.key, key)?;
+        Ok(fallible::extend(&mut self.key, key)?)
+    }
+
+    /// Reads the key into `self.key` and checks key and value, piece by piece where they are long.
+    fn check_body(&mut self, found: &Found) -> Result<State> {
+        let key_at = found.offset + found.head_bytes as u64;
+        let key_bytes = usize::from(found.head.key_bytes);
+        let body_bytes = found.bytes - found.head_bytes as u64;
+        if body_bytes <= WINDOW_BYTES as u64 {
+            let body = self.window.at(key_at, body_bytes as usize, self.name)?;
+            self.key.clear();
+            fallible::extend(&mut self.key, &body[..key_bytes.min(body.len())])?;
+            let whole = body.len() as u64 == body_bytes;
+            let intact = whole && check::plain(body) == found.head.body_crc;
+            return Ok(self.state_of(found, intact));
+        }
+        self.take_key(found)?;
         let mut crc = check::Running::new();
-        crc.update(key);
+        crc.update(&self.key);
         let mut at = key_at + key_bytes as u64;
         let end = found.offset + found.bytes;
         while at < end {
@@ -235,13 +288,19 @@ impl<F: File> Walker<F> {
             crc.update(bytes);
             at += bytes.len() as u64;
         }
-        Ok(if at == end && crc.finish() == found.head.body_crc {
+        let intact = at == end && crc.finish() == found.head.body_crc;
+        Ok(self.state_of(found, intact))
+    }
+
+    /// The state of a record whose key is in `self.key`.
+    fn state_of(&self, found: &Found, body_is_intact: bool) -> State {
+        if body_is_intact {
             State::Intact
-        } else if self.key.len() == key_bytes && found.head.key_is_intact(&self.key) {
+        } else if found.head.key_is_intact(&self.key) {
             State::ValueRotten
         } else {
             State::KeyRotten
-        })
+        }
     }
 
     /// The first offset at or after `from` where a record validates, or the end.
@@ -272,7 +331,7 @@ impl<F: File> Walker<F> {
                 None => at += starts as u64,
                 Some((offset, decoded)) => {
                     let small = record_bytes(&decoded) <= RESYNC_BODY_BYTES;
-                    if !small || self.found(offset, decoded, true)?.state == State::Intact {
+                    if !small || self.found(offset, decoded, Depth::Body)?.state == State::Intact {
                         return Ok(offset);
                     }
                     at = offset + 1;

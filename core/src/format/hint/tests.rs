@@ -139,3 +139,31 @@ fn a_key_without_expiry_costs_at_most_17_bytes() {
         assert!(entry.entry_bytes() <= 17);
     }
 }
+
+/// Most entries are read by a way of their own.
+#[test]
+fn the_short_way_to_read_an_entry_agrees_with_the_long_one() {
+    let hash = KeyHash {
+        hi: 0x0123_4567_89ab_cdef,
+        lo: 0x8000_0001,
+    };
+    let mut short = 0;
+    for first in [0_u8, 1, 2, 3, 4, 9, 0x81] {
+        for low in (0..=255).step_by(5) {
+            for high in 0..=255 {
+                let mut payload = vec![first, low, high];
+                payload.extend_from_slice(&hash.hi.to_le_bytes());
+                payload.extend_from_slice(&hash.lo.to_le_bytes());
+                payload.extend_from_slice(&[1, 2, 3]);
+                for cut in [payload.len(), 15, 14] {
+                    let (mut one, mut other) = (0, 0);
+                    let read = next_entry(&payload[..cut], &mut one);
+                    assert_eq!(read, next_any_entry(&payload[..cut], &mut other));
+                    assert!(read.is_none() || one == other);
+                    short += u32::from(read.is_some() && one == 15);
+                }
+            }
+        }
+    }
+    assert!(short > 1000, "{short}");
+}
