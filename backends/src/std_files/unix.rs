@@ -1,11 +1,15 @@
 //! What Unix does in its own way: positional calls, directories as files, `flock`, `fallocate`.
+//!
+//! Positional calls go through `rustix`, which on Linux enters the kernel by itself: the C library
+//! makes each of them a cancellation point, at the cost of two atomic changes in a process that has
+//! threads, for a way of ending threads that no Rust program uses.
 
 use rustix::buffer::spare_capacity;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -30,7 +34,7 @@ pub(super) fn refuse_surprises(options: &mut OpenOptions) {
 }
 
 pub(super) fn read_at(file: &File, into: &mut [u8], offset: u64) -> io::Result<usize> {
-    file.read_at(into, offset)
+    Ok(rustix::io::pread(file, into, offset)?)
 }
 
 /// Reads behind what `into` holds, as far as it has room, without filling that with zeros first.
@@ -39,7 +43,7 @@ pub(super) fn read_behind(file: &File, into: &mut Vec<u8>, offset: u64) -> io::R
 }
 
 pub(super) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<usize> {
-    file.write_at(bytes, offset)
+    Ok(rustix::io::pwrite(file, bytes, offset)?)
 }
 
 pub(super) fn open_directory(path: &Path) -> io::Result<Option<File>> {
