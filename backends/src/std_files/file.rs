@@ -1,8 +1,9 @@
 //! One open file: where its descriptor sits, and the positional calls on it.
 
+use super::mapping::Mapping;
 use super::platform::{self, Identity};
 use super::refusal::{refused, say};
-use super::{Directory, pool};
+use super::{Directory, StdFiles, pool};
 use portcask_core::storage::{Access, ErrorKind, File, FileName, StorageError};
 use std::fs;
 use std::io;
@@ -11,6 +12,9 @@ use std::sync::{Arc, Mutex};
 
 /// Largest file offset any platform takes.
 const OFFSET_MAX: u64 = i64::MAX as u64;
+
+/// Longest read from a mapping: beyond it the copying costs more than the call, and the system reads ahead.
+const MAPPED_READ_BYTES_MAX: usize = 16 << 10;
 
 /// How often an open is tried again after closing an idle descriptor of ours.
 const OPEN_ATTEMPTS: usize = 8;
@@ -35,7 +39,7 @@ pub(super) struct Handle {
 #[derive(Debug)]
 enum Seat {
     /// Here, until the handle is dropped.
-    Resident(fs::File),
+    Resident(fs::File, Option<Mapping>),
     /// In the pool, which may close it while nobody uses it.
     Pooled(Pooled),
 }
@@ -54,16 +58,19 @@ struct Pooled {
 }
 
 impl Handle {
-    /// Opens or creates a file. Only a regular file is opened, whatever else has the name.
+    /// Opens or creates a file, and maps it if it may be and keeps its descriptor. Only a regular file is opened,
+    /// whatever else has the name.
     pub(super) fn open(
-        dir: &Arc<Directory>,
+        StdFiles { dir, maps }: &StdFiles,
         name: &FileName,
         access: Access,
         create: bool,
     ) -> Result<StdFile, StorageError> {
-        let (file, identity) = open_descriptor(dir, name, access, create)?;
+        let (file, metadata) = open_descriptor(dir, name, access, create)?;
+        let identity = Identity::of(&metadata);
         let seat = if dir.pool.seat_resident() {
-            Seat::Resident(file)
+            let mapping = maps.then(|| Mapping::of(&file, metadata.len(), access == Access::Write));
+            Seat::Resident(file, mapping.flatten())
         } else {
             Seat::Pooled(Pooled {
                 file: Mutex::new(Some(Arc::new(file))),
@@ -99,7 +106,7 @@ impl Handle {
             }
         };
         let answer = match &self.seat {
-            Seat::Resident(file) => uninterrupted(file),
+            Seat::Resident(file, _) => uninterrupted(file),
             Seat::Pooled(pooled) => uninterrupted(&*self.descriptor(pooled)?),
         };
         answer.map_err(|cause| refused(&self.dir.path_of(&self.name()), cause))
@@ -125,11 +132,11 @@ impl Handle {
         slot: &mut Option<Arc<fs::File>>,
     ) -> Result<Arc<fs::File>, StorageError> {
         let opened = open_descriptor(&self.dir, &self.name(), self.access, false);
-        let (file, identity) = opened.map_err(|refusal| match refusal.kind {
+        let (file, metadata) = opened.map_err(|refusal| match refusal.kind {
             ErrorKind::NotFound => self.gone(),
             _ => refusal,
         })?;
-        if identity != pooled.identity {
+        if Identity::of(&metadata) != pooled.identity {
             return Err(self.gone());
         }
         let file = slot.insert(Arc::new(file));
@@ -181,7 +188,7 @@ impl Handle {
 
     pub(super) fn is_open(&self) -> bool {
         match &self.seat {
-            Seat::Resident(_) => true,
+            Seat::Resident(..) => true,
             Seat::Pooled(pooled) => pool::entered(&pooled.file).is_some(),
         }
     }
@@ -192,6 +199,14 @@ impl Handle {
 
     pub(super) fn renamed(&self, to: &FileName) {
         *pool::entered(&self.name) = *to;
+    }
+
+    /// The file in memory, for reads of this many bytes.
+    fn mapping(&self, bytes: usize) -> Option<&Mapping> {
+        match &self.seat {
+            Seat::Resident(_, mapping) if bytes <= MAPPED_READ_BYTES_MAX => mapping.as_ref(),
+            _ => None,
+        }
     }
 
     fn must_be_writable(&self) -> Result<(), StorageError> {
@@ -211,7 +226,7 @@ impl Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         match &self.seat {
-            Seat::Resident(_) => self.dir.pool.resident_left(),
+            Seat::Resident(..) => self.dir.pool.resident_left(),
             Seat::Pooled(_) => self.dir.pool.strike(&self.name(), self.is_open()),
         }
     }
@@ -237,10 +252,17 @@ impl File for StdFile {
                 count => Ok(count),
             })?;
         }
+        if let Some(mapping) = handle.mapping(0) {
+            mapping.appended(offset + bytes.len() as u64);
+        }
         Ok(())
     }
 
     fn pread(&self, offset: u64, into: &mut [u8]) -> Result<usize, StorageError> {
+        let mapping = self.handle.mapping(into.len());
+        if mapping.is_some_and(|mapping| mapping.read(offset, into)) {
+            return Ok(into.len());
+        }
         let mut done = 0;
         while done < into.len() {
             let Some(at) = offset
@@ -266,6 +288,10 @@ impl File for StdFile {
         bytes: usize,
         into: &mut Vec<u8>,
     ) -> Result<(), StorageError> {
+        let mapping = self.handle.mapping(bytes);
+        if mapping.is_some_and(|mapping| mapping.read_into(offset, bytes, into)) {
+            return Ok(());
+        }
         // All of the room is read into, so there must not be much more of it than was asked for.
         let fresh = into.len() < bytes && into.capacity() <= bytes + bytes / 8 + 64;
         if !fresh || offset > OFFSET_MAX - into.capacity() as u64 {
@@ -299,7 +325,11 @@ impl File for StdFile {
 
     fn truncate(&self, len: u64) -> Result<(), StorageError> {
         self.handle.must_be_writable()?;
+        let mapping = self.handle.mapping(0);
         self.handle.call(|file| match file.metadata()?.len() > len {
+            true if mapping.is_some_and(|mapping| !mapping.cut(len)) => {
+                Err(io::ErrorKind::OutOfMemory.into())
+            }
             true => file.set_len(len),
             false => Ok(()),
         })
@@ -328,7 +358,7 @@ fn open_descriptor(
     name: &FileName,
     access: Access,
     create: bool,
-) -> Result<(fs::File, Identity), StorageError> {
+) -> Result<(fs::File, fs::Metadata), StorageError> {
     dir.pool.make_room();
     let path = dir.path_of(name);
     let options = dir.open_options(access, create);
@@ -350,5 +380,5 @@ fn open_descriptor(
         let words = format!("{} is not a regular file", path.display());
         return Err(say(ErrorKind::Denied, words));
     }
-    Ok((file, Identity::of(&metadata)))
+    Ok((file, metadata))
 }
