@@ -315,6 +315,12 @@ impl File for StdFile {
         Ok(())
     }
 
+    fn approach(&self, offset: u64, bytes: u64) {
+        if let Some(mapping) = self.handle.mapping(0) {
+            mapping.approach(offset, bytes);
+        }
+    }
+
     fn sync(&self) -> Result<(), StorageError> {
         self.handle.call(fs::File::sync_data)
     }

@@ -34,6 +34,11 @@ use std::sync::atomic::{AtomicUsize, Ordering, fence};
 /// Addresses reserved for a file that may grow: as far into a segment as a record can start.
 const GROWING_BYTES: usize = 1 << 32;
 
+/// What a processor fetches at once.
+const LINE_BYTES: usize = 64;
+/// What follows is fetched ahead by the processor itself.
+const APPROACHED_BYTES_MAX: u64 = 256;
+
 /// File systems whose mappings show at once what is written with a system call, by anybody who can write at all:
 /// those of this kernel alone. Not those that other machines write too, nor those of programs.
 const COHERENT: &[FsWord] = &[
@@ -147,6 +152,19 @@ impl Mapping {
             into.set_len(bytes);
         }
         true
+    }
+
+    /// Looks at what is about to be read, one byte of each cache line: the loads do not depend on each other, so that
+    /// the processor waits for all of them together.
+    pub(super) fn approach(&self, offset: u64, bytes: u64) {
+        let bytes = bytes.min(APPROACHED_BYTES_MAX) as usize;
+        let Some(from) = self.at(offset, bytes) else {
+            return;
+        };
+        for at in (0..bytes).step_by(LINE_BYTES) {
+            // SAFETY: `at` answers for these bytes. What is read is not used.
+            unsafe { from.add(at).read_volatile() };
+        }
     }
 
     /// Where `bytes` bytes from `offset` are, if all of them are known to be inside the file.

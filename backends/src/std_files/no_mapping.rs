@@ -24,6 +24,10 @@ impl Mapping {
         match *self {}
     }
 
+    pub(super) fn approach(&self, _: u64, _: u64) {
+        match *self {}
+    }
+
     pub(super) fn appended(&self, _: u64) {
         match *self {}
     }
