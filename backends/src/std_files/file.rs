@@ -1,14 +1,15 @@
 //! One open file: where its descriptor sits, and the positional calls on it.
 
-use super::mapping::Mapping;
+use super::mapping::{Mapping, Suits};
 use super::platform::{self, Identity};
 use super::refusal::{refused, say};
+use super::window::End;
 use super::{Directory, StdFiles, pool};
 use portcask_core::storage::{Access, ErrorKind, File, FileName, StorageError};
 use std::fs;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Largest file offset any platform takes.
 const OFFSET_MAX: u64 = i64::MAX as u64;
@@ -39,9 +40,17 @@ pub(super) struct Handle {
 #[derive(Debug)]
 enum Seat {
     /// Here, until the handle is dropped.
-    Resident(fs::File, Option<Mapping>),
+    Resident(fs::File, Option<Mapped>),
     /// In the pool, which may close it while nobody uses it.
     Pooled(Pooled),
+}
+
+/// A file that may be mapped.
+#[derive(Debug)]
+struct Mapped {
+    reads: Mapping,
+    /// Where it is appended to, if that may be done through a window.
+    end: Option<Mutex<End>>,
 }
 
 #[derive(Debug)]
@@ -69,8 +78,8 @@ impl Handle {
         let (file, metadata) = open_descriptor(dir, name, access, create)?;
         let identity = Identity::of(&metadata);
         let seat = if dir.pool.seat_resident() {
-            let mapping = maps.then(|| Mapping::of(&file, metadata.len(), access == Access::Write));
-            Seat::Resident(file, mapping.flatten())
+            let mapped = Mapped::new(&file, metadata.len(), access, *maps);
+            Seat::Resident(file, mapped)
         } else {
             Seat::Pooled(Pooled {
                 file: Mutex::new(Some(Arc::new(file))),
@@ -201,12 +210,50 @@ impl Handle {
         *pool::entered(&self.name) = *to;
     }
 
+    fn mapped(&self) -> Option<&Mapped> {
+        match &self.seat {
+            Seat::Resident(_, mapped) => mapped.as_ref(),
+            Seat::Pooled(_) => None,
+        }
+    }
+
     /// The file in memory, for reads of this many bytes.
     fn mapping(&self, bytes: usize) -> Option<&Mapping> {
-        match &self.seat {
-            Seat::Resident(_, mapping) if bytes <= MAPPED_READ_BYTES_MAX => mapping.as_ref(),
-            _ => None,
+        let mapped = self.mapped().filter(|_| bytes <= MAPPED_READ_BYTES_MAX);
+        mapped.map(|mapped| &mapped.reads)
+    }
+
+    /// The file's end, if it may be appended to through a window.
+    fn end(&self) -> Option<MutexGuard<'_, End>> {
+        self.mapped()?.end.as_ref().map(pool::entered)
+    }
+
+    /// Makes the file as long as what was appended.
+    fn settle(self: &Arc<Self>, end: Option<&mut End>) -> Result<(), StorageError> {
+        match end {
+            Some(end) => self.call(|file| end.settle(file)),
+            None => Ok(()),
         }
+    }
+
+    /// How many of these bytes are not behind the file's end, as far as that is known here.
+    fn bytes_before_end(&self, offset: u64, bytes: usize) -> usize {
+        match self.end().and_then(|end| end.told()) {
+            Some(end) => bytes.min(usize::try_from(end.saturating_sub(offset)).unwrap_or(bytes)),
+            None => bytes,
+        }
+    }
+
+    fn write(self: &Arc<Self>, offset: u64, bytes: &[u8]) -> Result<(), StorageError> {
+        let mut done = 0;
+        while done < bytes.len() {
+            let at = offset + done as u64;
+            done += self.call(|file| match platform::write_at(file, &bytes[done..], at)? {
+                0 => Err(io::ErrorKind::WriteZero.into()),
+                count => Ok(count),
+            })?;
+        }
+        Ok(())
     }
 
     fn must_be_writable(&self) -> Result<(), StorageError> {
@@ -223,10 +270,29 @@ impl Handle {
     }
 }
 
+impl Mapped {
+    fn new(file: &fs::File, len: u64, access: Access, suits: Suits) -> Option<Self> {
+        let writes = access == Access::Write;
+        let reads = suits
+            .reads
+            .then(|| Mapping::of(file, len, writes))
+            .flatten()?;
+        let end = (suits.appends && writes).then(|| End::of(len)).flatten();
+        let end = end.map(Mutex::new);
+        Some(Self { reads, end })
+    }
+}
+
 impl Drop for Handle {
     fn drop(&mut self) {
         match &self.seat {
-            Seat::Resident(..) => self.dir.pool.resident_left(),
+            Seat::Resident(file, mapped) => {
+                if let Some(end) = mapped.as_ref().and_then(|mapped| mapped.end.as_ref()) {
+                    // What cannot be given back are zeros, as after a process that died.
+                    let _ = pool::entered(end).settle(file);
+                }
+                self.dir.pool.resident_left();
+            }
             Seat::Pooled(_) => self.dir.pool.strike(&self.name(), self.is_open()),
         }
     }
@@ -244,17 +310,25 @@ impl File for StdFile {
             );
             return Err(say(ErrorKind::Full, words));
         }
-        let mut done = 0;
-        while done < bytes.len() {
-            let at = offset + done as u64;
-            done += handle.call(|file| match platform::write_at(file, &bytes[done..], at)? {
-                0 => Err(io::ErrorKind::WriteZero.into()),
-                count => Ok(count),
-            })?;
+        let Some(mapped) = handle.mapped() else {
+            return handle.write(offset, bytes);
+        };
+        let mut end = handle.end();
+        let through_window = match &mut end {
+            Some(end) => handle.call(|file| Ok(end.append(file, offset, bytes)))?,
+            None => false,
+        };
+        if !through_window {
+            handle.settle(end.as_deref_mut())?;
+            let done = handle.write(offset, bytes);
+            match (&mut end, &done) {
+                (Some(end), Ok(())) => end.reached(offset + bytes.len() as u64),
+                (Some(end), Err(_)) => end.retire(),
+                (None, _) => {}
+            }
+            done?;
         }
-        if let Some(mapping) = handle.mapping(0) {
-            mapping.appended(offset + bytes.len() as u64);
-        }
+        mapped.reads.appended(offset + bytes.len() as u64);
         Ok(())
     }
 
@@ -263,6 +337,8 @@ impl File for StdFile {
         if mapping.is_some_and(|mapping| mapping.read(offset, into)) {
             return Ok(into.len());
         }
+        let bytes = self.handle.bytes_before_end(offset, into.len());
+        let into = &mut into[..bytes];
         let mut done = 0;
         while done < into.len() {
             let Some(at) = offset
@@ -292,6 +368,7 @@ impl File for StdFile {
         if mapping.is_some_and(|mapping| mapping.read_into(offset, bytes, into)) {
             return Ok(());
         }
+        let bytes = self.handle.bytes_before_end(offset, bytes);
         // All of the room is read into, so there must not be much more of it than was asked for.
         let fresh = into.len() < bytes && into.capacity() <= bytes + bytes / 8 + 64;
         if !fresh || offset > OFFSET_MAX - into.capacity() as u64 {
@@ -322,23 +399,39 @@ impl File for StdFile {
     }
 
     fn sync(&self) -> Result<(), StorageError> {
+        if let Some(mut end) = self.handle.end() {
+            self.handle.settle(Some(&mut end))?;
+            end.start_over();
+        }
         self.handle.call(fs::File::sync_data)
     }
 
     fn len(&self) -> Result<u64, StorageError> {
-        self.handle.call(|file| Ok(file.metadata()?.len()))
+        let end = self.handle.end();
+        match end.as_ref().and_then(|end| end.told()) {
+            Some(end) => Ok(end),
+            None => self.handle.call(|file| Ok(file.metadata()?.len())),
+        }
     }
 
     fn truncate(&self, len: u64) -> Result<(), StorageError> {
         self.handle.must_be_writable()?;
         let mapping = self.handle.mapping(0);
-        self.handle.call(|file| match file.metadata()?.len() > len {
+        let mut end = self.handle.end();
+        self.handle.settle(end.as_deref_mut())?;
+        let done = self.handle.call(|file| match file.metadata()?.len() > len {
             true if mapping.is_some_and(|mapping| !mapping.cut(len)) => {
                 Err(io::ErrorKind::OutOfMemory.into())
             }
             true => file.set_len(len),
             false => Ok(()),
-        })
+        });
+        if let Some(end) = &mut end
+            && done.is_ok()
+        {
+            end.cut(len);
+        }
+        done
     }
 
     fn preallocate(&self, len: u64) -> Result<(), StorageError> {

@@ -7,8 +7,8 @@
 //!
 //! The stretch of addresses is reserved once and is longer than the file: where the file grows, the pages behind
 //! the addresses come by themselves. Touching one that has no file behind it ends the process by a signal, so
-//! only what is known to be inside the file is touched: its length when it was mapped, and what this handle has
-//! appended since. Everything else is read with a system call, which answers errors.
+//! only what is known to be inside the file is touched: up to the last byte that was not 0 when it was mapped, and
+//! what this handle has appended since. Everything else is read with a system call, which answers errors.
 //!
 //! What remains, and why mapping is an option that the user must name: a file that somebody cuts **after** it was
 //! mapped, and a sector that cannot be read, are signals (`SIGBUS`) here and not errors. Cuts through this handle
@@ -34,6 +34,9 @@ use std::sync::atomic::{AtomicUsize, Ordering, fence};
 /// Addresses reserved for a file that may grow: as far into a segment as a record can start.
 const GROWING_BYTES: usize = 1 << 32;
 
+/// More than any writer sets aside at the end of a file.
+const SET_ASIDE_BYTES_MAX: u64 = 2 << 20;
+
 /// What a processor fetches at once.
 const LINE_BYTES: usize = 64;
 /// What follows is fetched ahead by the processor itself.
@@ -41,20 +44,38 @@ const APPROACHED_BYTES_MAX: u64 = 256;
 
 /// File systems whose mappings show at once what is written with a system call, by anybody who can write at all:
 /// those of this kernel alone. Not those that other machines write too, nor those of programs.
-const COHERENT: &[FsWord] = &[
-    0xef53,      // ext2, ext3, ext4
-    0x5846_5342, // xfs
-    0x9123_683e, // btrfs
-    0xf2f5_2010, // f2fs
-    0x0102_1994, // tmpfs
-    0x794c_7630, // overlayfs
-];
+const COHERENT: &[FsWord] = &[EXT4, XFS, TMPFS, BTRFS, F2FS, OVERLAY];
+/// Those of them that need no further space to write a page once more, for which set aside is set aside.
+const IN_PLACE: &[FsWord] = &[EXT4, XFS, TMPFS];
 
-/// Whether files of this directory may be mapped. For a writer it is tried, on a file without a name.
-pub(super) fn suits(directory: Option<&File>, path: &Path, writable: bool) -> bool {
-    let found = directory.and_then(|directory| fstatfs(directory).ok());
-    let known = found.is_some_and(|found| COHERENT.contains(&found.f_type));
-    known && (!writable || shows_writes(path).unwrap_or(false))
+/// Also ext2 and ext3.
+const EXT4: FsWord = 0xef53;
+const XFS: FsWord = 0x5846_5342;
+const TMPFS: FsWord = 0x0102_1994;
+const BTRFS: FsWord = 0x9123_683e;
+const F2FS: FsWord = 0xf2f5_2010;
+const OVERLAY: FsWord = 0x794c_7630;
+
+/// What files of a directory may be mapped for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Suits {
+    pub reads: bool,
+    pub appends: bool,
+}
+
+impl Suits {
+    /// For a writer it is tried, on a file without a name.
+    pub(super) fn found_out(directory: Option<&File>, path: &Path, writable: bool) -> Self {
+        let Some(found) = directory.and_then(|directory| fstatfs(directory).ok()) else {
+            return Self::default();
+        };
+        let reads =
+            COHERENT.contains(&found.f_type) && (!writable || shows_writes(path).unwrap_or(false));
+        Self {
+            reads,
+            appends: reads && writable && IN_PLACE.contains(&found.f_type),
+        }
+    }
 }
 
 /// Whether a mapping shows what is written later, behind its end and over what it showed before.
@@ -73,6 +94,23 @@ fn shows_writes(directory: &Path) -> rustix::io::Result<bool> {
         }
     }
     Ok(true)
+}
+
+/// How much of a file stays in it: zeros at its end may be what a writer has set aside and will cut off.
+fn written_bytes(file: &impl AsFd, len: u64) -> rustix::io::Result<usize> {
+    let mut piece = [0; 4096];
+    let mut end = len;
+    while end > len.saturating_sub(SET_ASIDE_BYTES_MAX) {
+        let from = end.saturating_sub(piece.len() as u64);
+        let piece = &mut piece[..(end - from) as usize];
+        let got = rustix::io::pread(file, &mut *piece, from)?;
+        if let Some(last) = piece[..got].iter().rposition(|byte| *byte != 0) {
+            end = from + last as u64 + 1;
+            break;
+        }
+        end = from;
+    }
+    Ok(usize::try_from(end).unwrap_or(usize::MAX))
 }
 
 /// See the [module](self).
@@ -95,6 +133,7 @@ unsafe impl Sync for Mapping {}
 impl Mapping {
     /// Maps a file that is `len` bytes long now. `None` if the platform will not: then nothing is lost but time.
     pub(super) fn of(file: impl AsFd, len: u64, grows: bool) -> Option<Self> {
+        let written = written_bytes(&file, len).ok()?;
         let len = usize::try_from(len).ok()?;
         let reserved = match grows {
             true => len.max(GROWING_BYTES),
@@ -117,7 +156,7 @@ impl Mapping {
         let mapping = Self {
             start: NonNull::new(start.ok()?.cast())?,
             reserved,
-            inside: AtomicUsize::new(len),
+            inside: AtomicUsize::new(written),
             limit: AtomicUsize::new(reserved),
         };
         // Small reads are all over the file: reading ahead for them would waste memory. A refusal costs that.
@@ -179,7 +218,7 @@ impl Mapping {
         Some(unsafe { self.start.as_ptr().add(start) })
     }
 
-    /// The file was just written up to `end` with a system call.
+    /// The file was just written up to `end`.
     ///
     /// Whoever reads the mapping after this reads after that write, as seen by every process: a writer looks at its
     /// fence after a write, and a newer opener reads what was written after it marked the fence, so that at least one

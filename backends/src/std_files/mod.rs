@@ -31,6 +31,12 @@ mod mapping;
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 #[path = "no_mapping.rs"]
 mod mapping;
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+#[allow(unsafe_code)]
+mod window;
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
+#[path = "no_window.rs"]
+mod window;
 
 #[cfg(unix)]
 #[path = "unix.rs"]
@@ -43,6 +49,7 @@ pub use file::StdFile;
 pub use lock::StdLock;
 
 use file::Handle;
+use mapping::Suits;
 use pool::Pool;
 use portcask_core::storage::{
     Access, Capabilities, ErrorKind, FileName, Host, Storage, StorageError,
@@ -64,8 +71,8 @@ pub const DESCRIPTORS_DEFAULT: usize = 512;
 #[derive(Clone, Debug)]
 pub struct StdFiles {
     dir: Arc<Directory>,
-    /// Files that this clone opens are mapped.
-    maps: bool,
+    /// What files that this clone opens are mapped for.
+    maps: Suits,
 }
 
 /// What all clones and all open files share.
@@ -118,13 +125,13 @@ impl StdFiles {
     #[must_use]
     pub fn mapped(mut self) -> Self {
         let dir = &self.dir;
-        self.maps = mapping::suits(dir.handle.as_ref(), &dir.path, dir.writable);
+        self.maps = Suits::found_out(dir.handle.as_ref(), &dir.path, dir.writable);
         self
     }
 
     /// Whether files that are opened now are mapped.
     pub fn is_mapped(&self) -> bool {
-        self.maps
+        self.maps.reads
     }
 
     /// The directory's absolute path.
@@ -157,7 +164,7 @@ impl StdFiles {
                 capabilities,
                 pool: Pool::new(descriptors),
             }),
-            maps: false,
+            maps: Suits::default(),
         })
     }
 

@@ -7,8 +7,17 @@ use std::path::Path;
 #[derive(Debug)]
 pub(super) enum Mapping {}
 
-pub(super) fn suits(_: Option<&File>, _: &Path, _: bool) -> bool {
-    false
+/// What files of a directory may be mapped for: nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Suits {
+    pub reads: bool,
+    pub appends: bool,
+}
+
+impl Suits {
+    pub(super) fn found_out(_: Option<&File>, _: &Path, _: bool) -> Self {
+        Self::default()
+    }
 }
 
 impl Mapping {
