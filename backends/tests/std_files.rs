@@ -48,6 +48,16 @@ fn std_files_with_six_descriptors_keep_the_storage_contract() {
 }
 
 #[test]
+fn mapped_files_keep_the_storage_contract() {
+    keeps_the_contract(|path| StdFiles::open(path).unwrap().mapped());
+}
+
+#[test]
+fn mapped_files_with_six_descriptors_keep_the_storage_contract() {
+    keeps_the_contract(|path| StdFiles::open_capped(path, 6).unwrap().mapped());
+}
+
+#[test]
 fn a_thousand_open_files_share_ten_descriptors() {
     let home = TempDir::new().unwrap();
     let storage = StdFiles::open_capped(home.path(), 10).unwrap();
@@ -267,9 +277,17 @@ fn a_disk_that_runs_full_says_full_and_keeps_what_fitted() {
         eprintln!("skipped: PORTCASK_TEST_SMALL_DISK names no directory on a small file system");
         return;
     };
-    let storage = StdFiles::open(Path::new(&small).join("full")).unwrap();
+    let small = Path::new(&small);
+    runs_full(&StdFiles::open(small.join("full")).unwrap());
+    let mapped = StdFiles::open(small.join("full-mapped")).unwrap().mapped();
+    assert!(mapped.is_mapped());
+    runs_full(&mapped);
+}
+
+#[cfg(target_os = "linux")]
+fn runs_full(storage: &StdFiles) {
     let file = storage.create(&name("a")).unwrap();
-    let piece = vec![7; 1 << 20];
+    let piece: Vec<u8> = (0..1 << 20).map(|at: u32| (at % 251) as u8).collect();
     let mut end = 0;
     let refused = loop {
         match file.append(end, &piece) {
@@ -280,6 +298,14 @@ fn a_disk_that_runs_full_says_full_and_keeps_what_fitted() {
     assert_eq!(refused.kind, ErrorKind::Full, "{refused}");
     assert!(file.len().unwrap() >= end);
     assert_eq!(refusal(file.preallocate(1 << 40)).kind, ErrorKind::Full);
+    for start in (0..end).step_by(4096) {
+        let mut into = [0; 4096];
+        assert_eq!(file.pread(start, &mut into), Ok(4096));
+        let expected = &piece[start as usize % (1 << 20)..][..4096];
+        assert_eq!(into, *expected, "at {start}");
+    }
+    drop(file);
+    storage.remove(&name("a")).unwrap();
 }
 
 #[test]

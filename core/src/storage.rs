@@ -107,6 +107,12 @@ pub trait File {
         Ok(())
     }
 
+    /// Brings `bytes` bytes at `offset` nearer, which are about to be read among others: a platform
+    /// that waits for memory, and not for a call, waits once for them all.
+    fn approach(&self, offset: u64, bytes: u64) {
+        let _ = (offset, bytes);
+    }
+
     /// A clone for one read. Where many threads count clones of one file, a platform may hand out
     /// one that they do not all count.
     fn lend(&self) -> Self

@@ -93,6 +93,11 @@ pub struct DbOptions {
     /// is due; `None` for no such thread. Then [`Db::tick`] does that work, and a sync that is due
     /// is done by the write that finds it so. Default [`BACKGROUND_EVERY`], at least 1 ms.
     pub background: Option<Duration>,
+    /// Read small records from mappings of the files: faster, and at a price that [`StdFiles::mapped`] tells in
+    /// full: **a sector that cannot be read, and a file that another program cuts, end the process by a signal
+    /// instead of answering an error.** Counts in [`Db::open_with`]; another storage decides for itself. Default
+    /// `false`.
+    pub mapped: bool,
 }
 
 impl Default for DbOptions {
@@ -106,6 +111,7 @@ impl From<Options> for DbOptions {
         Self {
             engine,
             background: Some(BACKGROUND_EVERY),
+            mapped: false,
         }
     }
 }
@@ -172,6 +178,10 @@ impl Db<StdFiles> {
         let storage = match storage {
             Some(storage) if reads => storage,
             _ => StdFiles::open(path).map_err(refuse)?,
+        };
+        let storage = match options.mapped {
+            true => storage.mapped(),
+            false => storage,
         };
         Self::on(storage, options)
     }

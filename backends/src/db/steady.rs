@@ -101,6 +101,10 @@ impl<F: File> File for SteadyFile<F> {
         self.inner().file.pread_into(offset, bytes, into)
     }
 
+    fn approach(&self, offset: u64, bytes: u64) {
+        self.inner().file.approach(offset, bytes);
+    }
+
     fn lend(&self) -> Self {
         match self {
             Self::Kept(shares) => {

@@ -1,16 +1,21 @@
 //! One open file: where its descriptor sits, and the positional calls on it.
 
+use super::mapping::{Mapping, Suits};
 use super::platform::{self, Identity};
 use super::refusal::{refused, say};
-use super::{Directory, pool};
+use super::window::End;
+use super::{Directory, StdFiles, pool};
 use portcask_core::storage::{Access, ErrorKind, File, FileName, StorageError};
 use std::fs;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Largest file offset any platform takes.
 const OFFSET_MAX: u64 = i64::MAX as u64;
+
+/// Longest read from a mapping: beyond it the copying costs more than the call, and the system reads ahead.
+const MAPPED_READ_BYTES_MAX: usize = 16 << 10;
 
 /// How often an open is tried again after closing an idle descriptor of ours.
 const OPEN_ATTEMPTS: usize = 8;
@@ -35,9 +40,17 @@ pub(super) struct Handle {
 #[derive(Debug)]
 enum Seat {
     /// Here, until the handle is dropped.
-    Resident(fs::File),
+    Resident(fs::File, Option<Mapped>),
     /// In the pool, which may close it while nobody uses it.
     Pooled(Pooled),
+}
+
+/// A file that may be mapped.
+#[derive(Debug)]
+struct Mapped {
+    reads: Mapping,
+    /// Where it is appended to, if that may be done through a window.
+    end: Option<Mutex<End>>,
 }
 
 #[derive(Debug)]
@@ -54,16 +67,19 @@ struct Pooled {
 }
 
 impl Handle {
-    /// Opens or creates a file. Only a regular file is opened, whatever else has the name.
+    /// Opens or creates a file, and maps it if it may be and keeps its descriptor. Only a regular file is opened,
+    /// whatever else has the name.
     pub(super) fn open(
-        dir: &Arc<Directory>,
+        StdFiles { dir, maps }: &StdFiles,
         name: &FileName,
         access: Access,
         create: bool,
     ) -> Result<StdFile, StorageError> {
-        let (file, identity) = open_descriptor(dir, name, access, create)?;
+        let (file, metadata) = open_descriptor(dir, name, access, create)?;
+        let identity = Identity::of(&metadata);
         let seat = if dir.pool.seat_resident() {
-            Seat::Resident(file)
+            let mapped = Mapped::new(&file, metadata.len(), access, *maps);
+            Seat::Resident(file, mapped)
         } else {
             Seat::Pooled(Pooled {
                 file: Mutex::new(Some(Arc::new(file))),
@@ -99,7 +115,7 @@ impl Handle {
             }
         };
         let answer = match &self.seat {
-            Seat::Resident(file) => uninterrupted(file),
+            Seat::Resident(file, _) => uninterrupted(file),
             Seat::Pooled(pooled) => uninterrupted(&*self.descriptor(pooled)?),
         };
         answer.map_err(|cause| refused(&self.dir.path_of(&self.name()), cause))
@@ -125,11 +141,11 @@ impl Handle {
         slot: &mut Option<Arc<fs::File>>,
     ) -> Result<Arc<fs::File>, StorageError> {
         let opened = open_descriptor(&self.dir, &self.name(), self.access, false);
-        let (file, identity) = opened.map_err(|refusal| match refusal.kind {
+        let (file, metadata) = opened.map_err(|refusal| match refusal.kind {
             ErrorKind::NotFound => self.gone(),
             _ => refusal,
         })?;
-        if identity != pooled.identity {
+        if Identity::of(&metadata) != pooled.identity {
             return Err(self.gone());
         }
         let file = slot.insert(Arc::new(file));
@@ -181,7 +197,7 @@ impl Handle {
 
     pub(super) fn is_open(&self) -> bool {
         match &self.seat {
-            Seat::Resident(_) => true,
+            Seat::Resident(..) => true,
             Seat::Pooled(pooled) => pool::entered(&pooled.file).is_some(),
         }
     }
@@ -192,6 +208,52 @@ impl Handle {
 
     pub(super) fn renamed(&self, to: &FileName) {
         *pool::entered(&self.name) = *to;
+    }
+
+    fn mapped(&self) -> Option<&Mapped> {
+        match &self.seat {
+            Seat::Resident(_, mapped) => mapped.as_ref(),
+            Seat::Pooled(_) => None,
+        }
+    }
+
+    /// The file in memory, for reads of this many bytes.
+    fn mapping(&self, bytes: usize) -> Option<&Mapping> {
+        let mapped = self.mapped().filter(|_| bytes <= MAPPED_READ_BYTES_MAX);
+        mapped.map(|mapped| &mapped.reads)
+    }
+
+    /// The file's end, if it may be appended to through a window.
+    fn end(&self) -> Option<MutexGuard<'_, End>> {
+        self.mapped()?.end.as_ref().map(pool::entered)
+    }
+
+    /// Makes the file as long as what was appended.
+    fn settle(self: &Arc<Self>, end: Option<&mut End>) -> Result<(), StorageError> {
+        match end {
+            Some(end) => self.call(|file| end.settle(file)),
+            None => Ok(()),
+        }
+    }
+
+    /// How many of these bytes are not behind the file's end, as far as that is known here.
+    fn bytes_before_end(&self, offset: u64, bytes: usize) -> usize {
+        match self.end().and_then(|end| end.told()) {
+            Some(end) => bytes.min(usize::try_from(end.saturating_sub(offset)).unwrap_or(bytes)),
+            None => bytes,
+        }
+    }
+
+    fn write(self: &Arc<Self>, offset: u64, bytes: &[u8]) -> Result<(), StorageError> {
+        let mut done = 0;
+        while done < bytes.len() {
+            let at = offset + done as u64;
+            done += self.call(|file| match platform::write_at(file, &bytes[done..], at)? {
+                0 => Err(io::ErrorKind::WriteZero.into()),
+                count => Ok(count),
+            })?;
+        }
+        Ok(())
     }
 
     fn must_be_writable(&self) -> Result<(), StorageError> {
@@ -208,10 +270,29 @@ impl Handle {
     }
 }
 
+impl Mapped {
+    fn new(file: &fs::File, len: u64, access: Access, suits: Suits) -> Option<Self> {
+        let writes = access == Access::Write;
+        let reads = suits
+            .reads
+            .then(|| Mapping::of(file, len, writes))
+            .flatten()?;
+        let end = (suits.appends && writes).then(|| End::of(len)).flatten();
+        let end = end.map(Mutex::new);
+        Some(Self { reads, end })
+    }
+}
+
 impl Drop for Handle {
     fn drop(&mut self) {
         match &self.seat {
-            Seat::Resident(_) => self.dir.pool.resident_left(),
+            Seat::Resident(file, mapped) => {
+                if let Some(end) = mapped.as_ref().and_then(|mapped| mapped.end.as_ref()) {
+                    // What cannot be given back are zeros, as after a process that died.
+                    let _ = pool::entered(end).settle(file);
+                }
+                self.dir.pool.resident_left();
+            }
             Seat::Pooled(_) => self.dir.pool.strike(&self.name(), self.is_open()),
         }
     }
@@ -229,18 +310,35 @@ impl File for StdFile {
             );
             return Err(say(ErrorKind::Full, words));
         }
-        let mut done = 0;
-        while done < bytes.len() {
-            let at = offset + done as u64;
-            done += handle.call(|file| match platform::write_at(file, &bytes[done..], at)? {
-                0 => Err(io::ErrorKind::WriteZero.into()),
-                count => Ok(count),
-            })?;
+        let Some(mapped) = handle.mapped() else {
+            return handle.write(offset, bytes);
+        };
+        let mut end = handle.end();
+        let through_window = match &mut end {
+            Some(end) => handle.call(|file| Ok(end.append(file, offset, bytes)))?,
+            None => false,
+        };
+        if !through_window {
+            handle.settle(end.as_deref_mut())?;
+            let done = handle.write(offset, bytes);
+            match (&mut end, &done) {
+                (Some(end), Ok(())) => end.reached(offset + bytes.len() as u64),
+                (Some(end), Err(_)) => end.retire(),
+                (None, _) => {}
+            }
+            done?;
         }
+        mapped.reads.appended(offset + bytes.len() as u64);
         Ok(())
     }
 
     fn pread(&self, offset: u64, into: &mut [u8]) -> Result<usize, StorageError> {
+        let mapping = self.handle.mapping(into.len());
+        if mapping.is_some_and(|mapping| mapping.read(offset, into)) {
+            return Ok(into.len());
+        }
+        let bytes = self.handle.bytes_before_end(offset, into.len());
+        let into = &mut into[..bytes];
         let mut done = 0;
         while done < into.len() {
             let Some(at) = offset
@@ -266,6 +364,11 @@ impl File for StdFile {
         bytes: usize,
         into: &mut Vec<u8>,
     ) -> Result<(), StorageError> {
+        let mapping = self.handle.mapping(bytes);
+        if mapping.is_some_and(|mapping| mapping.read_into(offset, bytes, into)) {
+            return Ok(());
+        }
+        let bytes = self.handle.bytes_before_end(offset, bytes);
         // All of the room is read into, so there must not be much more of it than was asked for.
         let fresh = into.len() < bytes && into.capacity() <= bytes + bytes / 8 + 64;
         if !fresh || offset > OFFSET_MAX - into.capacity() as u64 {
@@ -289,20 +392,46 @@ impl File for StdFile {
         Ok(())
     }
 
+    fn approach(&self, offset: u64, bytes: u64) {
+        if let Some(mapping) = self.handle.mapping(0) {
+            mapping.approach(offset, bytes);
+        }
+    }
+
     fn sync(&self) -> Result<(), StorageError> {
+        if let Some(mut end) = self.handle.end() {
+            self.handle.settle(Some(&mut end))?;
+            end.start_over();
+        }
         self.handle.call(fs::File::sync_data)
     }
 
     fn len(&self) -> Result<u64, StorageError> {
-        self.handle.call(|file| Ok(file.metadata()?.len()))
+        let end = self.handle.end();
+        match end.as_ref().and_then(|end| end.told()) {
+            Some(end) => Ok(end),
+            None => self.handle.call(|file| Ok(file.metadata()?.len())),
+        }
     }
 
     fn truncate(&self, len: u64) -> Result<(), StorageError> {
         self.handle.must_be_writable()?;
-        self.handle.call(|file| match file.metadata()?.len() > len {
+        let mapping = self.handle.mapping(0);
+        let mut end = self.handle.end();
+        self.handle.settle(end.as_deref_mut())?;
+        let done = self.handle.call(|file| match file.metadata()?.len() > len {
+            true if mapping.is_some_and(|mapping| !mapping.cut(len)) => {
+                Err(io::ErrorKind::OutOfMemory.into())
+            }
             true => file.set_len(len),
             false => Ok(()),
-        })
+        });
+        if let Some(end) = &mut end
+            && done.is_ok()
+        {
+            end.cut(len);
+        }
+        done
     }
 
     fn preallocate(&self, len: u64) -> Result<(), StorageError> {
@@ -328,7 +457,7 @@ fn open_descriptor(
     name: &FileName,
     access: Access,
     create: bool,
-) -> Result<(fs::File, Identity), StorageError> {
+) -> Result<(fs::File, fs::Metadata), StorageError> {
     dir.pool.make_room();
     let path = dir.path_of(name);
     let options = dir.open_options(access, create);
@@ -350,5 +479,5 @@ fn open_descriptor(
         let words = format!("{} is not a regular file", path.display());
         return Err(say(ErrorKind::Denied, words));
     }
-    Ok((file, Identity::of(&metadata)))
+    Ok((file, metadata))
 }

@@ -5,7 +5,8 @@
 //!   Directory   absolute path, an open handle of it for its sync, what the platform can promise
 //!   Pool        how many descriptors are open; closes the idlest of the evictable ones
 //! StdFile -- clone --> the same Handle, in one of two seats
-//!   resident    keeps its descriptor until dropped; a read costs the system call and no lock
+//!   resident    keeps its descriptor until dropped; a read costs the system call and no lock, or a copy
+//!               from a mapping if the user chose that
 //!   pooled      beyond three quarters of the cap: may be closed, and is opened again when used
 //! ```
 //!
@@ -24,6 +25,19 @@ mod lock;
 mod pool;
 mod refusal;
 
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+#[allow(unsafe_code)]
+mod mapping;
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
+#[path = "no_mapping.rs"]
+mod mapping;
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+#[allow(unsafe_code)]
+mod window;
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
+#[path = "no_window.rs"]
+mod window;
+
 #[cfg(unix)]
 #[path = "unix.rs"]
 mod platform;
@@ -35,6 +49,7 @@ pub use file::StdFile;
 pub use lock::StdLock;
 
 use file::Handle;
+use mapping::Suits;
 use pool::Pool;
 use portcask_core::storage::{
     Access, Capabilities, ErrorKind, FileName, Host, Storage, StorageError,
@@ -56,6 +71,8 @@ pub const DESCRIPTORS_DEFAULT: usize = 512;
 #[derive(Clone, Debug)]
 pub struct StdFiles {
     dir: Arc<Directory>,
+    /// What files that this clone opens are mapped for.
+    maps: Suits,
 }
 
 /// What all clones and all open files share.
@@ -96,6 +113,27 @@ impl StdFiles {
         Self::build(path.as_ref(), false, default_descriptors())
     }
 
+    /// Lets files that are opened from now on be read from mappings instead of by system calls, for small reads.
+    ///
+    /// A mapping turns into a signal that ends the process (`SIGBUS`), where a system call would answer an error: a
+    /// sector that cannot be read, and a file that another program cuts while it is open. A file that was cut
+    /// before it was opened, a full disk, and what this opener itself does to its files stay errors.
+    ///
+    /// Works on 64-bit Linux with ext4, xfs, btrfs, f2fs, tmpfs and overlayfs, for files that keep their descriptor;
+    /// elsewhere nothing changes, which [`StdFiles::is_mapped`] tells. Takes 4 GiB of addresses, not of memory,
+    /// for each file that is open for writing, and as many as it is long for each other.
+    #[must_use]
+    pub fn mapped(mut self) -> Self {
+        let dir = &self.dir;
+        self.maps = Suits::found_out(dir.handle.as_ref(), &dir.path, dir.writable);
+        self
+    }
+
+    /// Whether files that are opened now are mapped.
+    pub fn is_mapped(&self) -> bool {
+        self.maps.reads
+    }
+
     /// The directory's absolute path.
     pub fn path(&self) -> &Path {
         &self.dir.path
@@ -126,6 +164,7 @@ impl StdFiles {
                 capabilities,
                 pool: Pool::new(descriptors),
             }),
+            maps: Suits::default(),
         })
     }
 
@@ -148,14 +187,14 @@ impl Storage for StdFiles {
 
     fn create(&self, name: &FileName) -> Result<StdFile, StorageError> {
         self.must_be_writable()?;
-        Handle::open(&self.dir, name, Access::Write, true)
+        Handle::open(self, name, Access::Write, true)
     }
 
     fn open(&self, name: &FileName, access: Access) -> Result<StdFile, StorageError> {
         if access == Access::Write {
             self.must_be_writable()?;
         }
-        Handle::open(&self.dir, name, access, false)
+        Handle::open(self, name, access, false)
     }
 
     fn exists(&self, name: &FileName) -> Result<bool, StorageError> {

@@ -168,6 +168,7 @@ fn a_thread_that_never_looked_around_stops_when_the_store_is_dropped() {
         let options = DbOptions {
             engine: Options::default(),
             background: Some(Duration::MAX),
+            ..DbOptions::default()
         };
         drop(Db::open_with(dir.path(), options).unwrap());
     }

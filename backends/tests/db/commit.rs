@@ -237,7 +237,7 @@ fn many_durable_writers_share_syncs_and_all_find_their_writes_again() {
             ack: Ack::Synced,
             ..quiet().engine
         },
-        background: None,
+        ..quiet()
     });
     thread::scope(|scope| {
         for writer in 0..WRITERS {

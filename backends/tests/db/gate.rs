@@ -61,8 +61,12 @@ pub struct Seen {
 
 impl Gates {
     pub fn new(dir: &Path) -> Self {
+        let mut files = StdFiles::open(dir).unwrap();
+        if super::MAPPED {
+            files = files.mapped();
+        }
         Self {
-            files: StdFiles::open(dir).unwrap(),
+            files,
             control: Arc::default(),
         }
     }

@@ -13,6 +13,9 @@ use gate::Gates;
 use portcask::{Ack, Db, DbOptions, MergePolicy, Options, WriteOptions};
 use tempfile::TempDir;
 
+/// `db_mapped.rs` takes all of these tests in, to keep their promises with mapped files too.
+const MAPPED: bool = module_path!().len() > "db".len();
+
 /// A store on gated files, and the handles to its gates and its directory.
 struct World {
     gates: Gates,
@@ -45,6 +48,7 @@ fn quiet() -> DbOptions {
             ..Options::default()
         },
         background: None,
+        mapped: MAPPED,
     }
 }
 

@@ -203,7 +203,11 @@ fn a_reader_beside_the_writer_follows_when_files_are_replaced() {
         db.put(&key(n), b"old").unwrap();
     }
     db.flush().unwrap();
-    let reader = Db::open_with(world.dir.path(), Options::read_only()).unwrap();
+    let options = DbOptions {
+        engine: Options::read_only(),
+        ..quiet()
+    };
+    let reader = Db::open_with(world.dir.path(), options).unwrap();
     assert_eq!(reader.get(&key(7)).unwrap().as_deref(), Some(&b"old"[..]));
     assert_eq!(reader.put(b"k", b"v"), Err(Error::ReadOnly));
     db.put(&key(7), b"new").unwrap();
@@ -223,7 +227,7 @@ fn buffered_writes_are_read_before_they_are_handed_over() {
             ack: Ack::Buffered,
             ..quiet().engine
         },
-        background: None,
+        ..quiet()
     });
     let appends = world.gates.seen().appends;
     db.put(b"cat", b"meow").unwrap();

@@ -174,6 +174,8 @@ engines! {
     "limit-falloc" => limit::Preallocated<limit::Alone>,
     "portcask" => portcask::Portcask<portcask::Written>,
     "portcask-buffered" => portcask::Portcask<portcask::Buffered>,
+    "portcask-mapped" => portcask::Portcask<portcask::Mapped<portcask::Written>>,
+    "portcask-mapped-buffered" => portcask::Portcask<portcask::Mapped<portcask::Buffered>>,
     #[cfg(feature = "peers")]
     "lmdb" => lmdb::Lmdb,
     #[cfg(feature = "peers")]

@@ -1,7 +1,8 @@
 //! Portcask as shipped: the native handle with its defaults, background thread included.
 //!
 //! `portcask` acknowledges a put once the platform has it (`Ack::Written`, the default), `portcask-buffered` once
-//! the engine has it (`Ack::Buffered`, 64 KiB). Durable puts are `Ack::Synced` in both.
+//! the engine has it (`Ack::Buffered`, 64 KiB). Durable puts are `Ack::Synced` in both. `portcask-mapped` and
+//! `portcask-mapped-buffered` are the same with files mapped, which the user must ask for: `DbOptions::mapped`.
 
 use super::{Durability, Engine, Entries, Merge};
 use crate::Result;
@@ -34,6 +35,18 @@ impl Flavor for Buffered {
             ..Options::default()
         };
         options.into()
+    }
+}
+
+/// With files mapped.
+pub struct Mapped<F>(PhantomData<F>);
+
+impl<F: Flavor> Flavor for Mapped<F> {
+    fn relaxed() -> DbOptions {
+        DbOptions {
+            mapped: true,
+            ..F::relaxed()
+        }
     }
 }
 

@@ -79,6 +79,11 @@ impl<H: Host, C> Reader<'_, H, C> {
                     .into_iter()
                     .try_for_each(|look| fallible::push(&mut looks, look))
             })?;
+            for look in &looks {
+                if let Ok(Located::Filed(spot)) = &look.located {
+                    spot.file.approach(spot.offset, spot.bytes);
+                }
+            }
             for (key, look) in keys.iter().zip(looks.drain(..)) {
                 let mut value = Vec::new();
                 let there = self.value(key, Some(look), &mut value)?;

@@ -107,6 +107,7 @@ fn together(life: Life, arguments: &WriterArguments) -> io::Result<()> {
     let options = DbOptions {
         engine: options(life, arguments),
         background: Some(Duration::from_millis(3)),
+        ..DbOptions::default()
     };
     let db = match Db::open_with(&arguments.store, options) {
         Ok(db) => db,

@@ -17,7 +17,7 @@ pub fn exercise(name: &str, dir: &Path) -> Result<(), String> {
         "Options" if part == "read_only" => reads_only(),
         "Options" => opens_with(|options| set_option(options, part)),
         "MergePolicy" => opens_with(|options| set_policy(&mut options.merge, part)),
-        "DbOptions" if part == "background" => keeps_still(&dir.join("store")),
+        "DbOptions" => handle_with(part, &dir.join("store")),
         "Engine" | "MemoryStorage" | "MergeProgress" => on_memory(name),
         _ => false,
     };
@@ -29,7 +29,11 @@ pub fn exercise(name: &str, dir: &Path) -> Result<(), String> {
 /// Every option with its default, as the page writes it.
 pub fn defaults() -> Vec<(String, String)> {
     // Taken apart in full, so that a new option cannot be forgotten.
-    let DbOptions { engine, background } = DbOptions::default();
+    let DbOptions {
+        engine,
+        background,
+        mapped,
+    } = DbOptions::default();
     assert_eq!(engine, Options::default());
     let every = background.map_or("none".to_owned(), |every| {
         format!("{} s", every.as_secs_f32())
@@ -103,7 +107,10 @@ pub fn defaults() -> Vec<(String, String)> {
     ];
     let of_options = of_options.map(|(name, default)| (format!("Options::{name}"), default));
     let of_policy = of_policy.map(|(name, default)| (format!("MergePolicy::{name}"), default));
-    let of_db = [("DbOptions::background".to_owned(), every)];
+    let of_db = [
+        ("DbOptions::background".to_owned(), every),
+        ("DbOptions::mapped".to_owned(), mapped.to_string()),
+    ];
     of_options
         .into_iter()
         .chain(of_policy)
@@ -270,12 +277,15 @@ fn reads_only() -> bool {
     true
 }
 
-/// Without its background thread a handle does that work when it is told to.
-fn keeps_still(store: &Path) -> bool {
-    let options = DbOptions {
-        background: None,
-        ..DbOptions::default()
-    };
+/// Without its background thread a handle does that work when it is told to, and what is stored it finds with mapped
+/// files too.
+fn handle_with(option: &str, store: &Path) -> bool {
+    let mut options = DbOptions::default();
+    match option {
+        "background" => options.background = None,
+        "mapped" => options.mapped = true,
+        _ => return false,
+    }
     let db = Db::open_with(store, options).unwrap();
     db.tick().unwrap();
     db.close().unwrap();
