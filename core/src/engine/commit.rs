@@ -9,7 +9,7 @@ use crate::format::Space;
 use crate::format::hint;
 use crate::format::record::Batch;
 use crate::index::{Change, Index, IndexCell, Publication};
-use crate::keydir::Place;
+use crate::keydir::{AHEAD, Place};
 use crate::options::Ack;
 use crate::planted::{Bug, planted};
 use crate::prelude::*;
@@ -201,7 +201,12 @@ fn publish<F: File + Clone>(
     published: &[Publication],
     staged: &[Staged<'_>],
 ) -> Result<()> {
-    for (it, op) in published.iter().zip(staged) {
+    for (at, (it, op)) in published.iter().zip(staged).enumerate() {
+        if at % AHEAD == 0 && published.len() > 1 {
+            // What a long batch looked at when it was staged is far away again.
+            let near = published[at..].iter().take(AHEAD);
+            index.keydir.approach(near.map(|it| it.hash));
+        }
         index.publish(it)?;
         if let (Some(ordered), Space::User) = (&mut index.ordered, it.space) {
             match it.change {

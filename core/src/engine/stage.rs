@@ -1,11 +1,15 @@
 //! Before anything is written: judging conditions, and making records of what is asked for.
 
 use super::Engine;
+use super::batch::BatchOp;
 use crate::error::{Error, Result};
+use crate::fallible;
 use crate::format::record::{Head, Kind};
 use crate::format::{KeyHash, Space};
 use crate::index::{Index, IndexCell};
+use crate::keydir::{AHEAD, Slot};
 use crate::options::{Ack, Condition, Expiry};
+use crate::prelude::*;
 use crate::storage::Storage;
 
 /// One record on its way into the log.
@@ -17,6 +21,9 @@ pub(super) struct Staged<'a> {
     pub head: Head,
     pub old_expiry_ms: Option<u64>,
 }
+
+/// A key's hash, and what the keydir says of it before the write.
+pub(super) type Keyed = (KeyHash, Option<Slot>);
 
 /// A delete that has something to write.
 pub(super) struct Deletion<'a> {
@@ -49,12 +56,40 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         Ok(())
     }
 
+    pub(super) fn look_up(&self, space: Space, key: &[u8]) -> Keyed {
+        let hash = self.hash(space, key);
+        (hash, self.index.read(|index| index.keydir.get(hash)))
+    }
+
+    /// As [`Engine::look_up`] of each key of a batch: entered once for some thirty of them, the index is
+    /// waited for once.
+    pub(super) fn look_up_all(&self, ops: &[BatchOp]) -> Result<Vec<Keyed>> {
+        let mut all = Vec::new();
+        fallible::reserve(&mut all, ops.len())?;
+        for some in ops.chunks(AHEAD) {
+            let mut keyed = [(KeyHash::default(), None); AHEAD];
+            let keyed = &mut keyed[..some.len()];
+            for ((hash, _), op) in keyed.iter_mut().zip(some) {
+                *hash = self.hash(op.space, &op.key);
+            }
+            self.index.read(|index| {
+                index.keydir.approach(keyed.iter().map(|(hash, _)| *hash));
+                for (hash, slot) in &mut *keyed {
+                    *slot = index.keydir.get(*hash);
+                }
+            });
+            fallible::extend(&mut all, keyed)?;
+        }
+        Ok(all)
+    }
+
     pub(super) fn stage_put<'a>(
         &self,
         space: Space,
         key: &'a [u8],
         value: &'a [u8],
         expiry: Expiry,
+        (hash, old): Keyed,
     ) -> Result<Staged<'a>> {
         let limit = self.options.key_bytes_max;
         if key.len() > limit {
@@ -66,8 +101,6 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             return Err(Error::ValueTooLarge { bytes, limit });
         }
         let expiry_ms = self.resolve_expiry(expiry)?;
-        let hash = self.hash(space, key);
-        let old = self.index.read(|index| index.keydir.get(hash));
         let old_expiry_ms = match old {
             Some(slot) if slot.has_ttl || self.options.verify_overwrite => {
                 match self.version_at(slot, (space, key)) {

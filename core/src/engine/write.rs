@@ -37,7 +37,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         if let Some(condition) = how.condition {
             self.judge(&[(key, condition)], how.ack)?;
         }
-        let staged = self.stage_put(Space::User, key, value, how.expiry)?;
+        let keyed = self.look_up(Space::User, key);
+        let staged = self.stage_put(Space::User, key, value, how.expiry, keyed)?;
         let committed = self.commit_staged(&mut [staged], how.ack)?;
         Ok(committed.last_seq)
     }
@@ -87,16 +88,17 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         // What an earlier operation of the batch puts is not in the index yet.
         let mut put_here = hashbrown::HashMap::<KeyHash, &BatchOp, Mixed>::default();
         fallible::reserve_map(&mut put_here, batch.ops.len())?;
-        for op in &batch.ops {
+        let known = self.look_up_all(&batch.ops)?;
+        for (op, keyed) in batch.ops.iter().zip(known) {
             match &op.deed {
                 Deed::Put { value, expiry } => {
-                    let put = self.stage_put(op.space, &op.key, value, *expiry)?;
+                    let put = self.stage_put(op.space, &op.key, value, *expiry, keyed)?;
                     let earlier = fallible::insert(&mut put_here, put.hash, op)?;
                     self.refuse_collision(earlier, op)?;
                     fallible::push(&mut staged, put)?;
                 }
                 Deed::Delete => {
-                    let put_here = put_here.get(&self.hash(op.space, &op.key)).copied();
+                    let put_here = put_here.get(&keyed.0).copied();
                     self.refuse_collision(put_here, op)?;
                     match self.stage_delete(op.space, &op.key)? {
                         Some(deletion) => fallible::push(&mut staged, deletion.tombstone)?,
