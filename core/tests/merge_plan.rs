@@ -189,6 +189,56 @@ fn a_merge_leaves_what_exceeds_its_bytes() {
 }
 
 #[test]
+fn of_what_exceeds_its_bytes_a_merge_takes_the_part_that_gives_back_most() {
+    let policy = MergePolicy {
+        fragmentation_trigger_percent: 60,
+        fragmentation_threshold_percent: 40,
+        max_bytes: 50,
+        ..policy()
+    };
+    check(
+        "put a 1; put a 2; rotate; put b 1; put b 2; put b 3; rotate",
+        policy,
+        true,
+        &[
+            (false, MergeReason::MaxBytes { limit: 50 }),
+            (
+                true,
+                MergeReason::Fragmented {
+                    percent: 66,
+                    limit: 40,
+                },
+            ),
+        ],
+    );
+}
+
+/// What is written over and over then lies by itself and is merged at little cost.
+#[test]
+fn a_large_segment_is_sealed_when_keys_in_it_are_written_over() {
+    let mut world = Script::new();
+    world.options.merge = MergePolicy {
+        fragmentation_trigger_percent: 60,
+        fragmentation_threshold_percent: 40,
+        small_file_bytes: 1000,
+        ..policy()
+    };
+    world.run("put big x*5000; put a x*400");
+    let segments = |world: &mut Script| {
+        let store = world.store().unwrap();
+        store.merge_step(1 << 20).unwrap();
+        store.merge_plan().unwrap().files.len()
+    };
+    assert_eq!(segments(&mut world), 1);
+    world.run("put a x*400");
+    assert_eq!(segments(&mut world), 1, "not much is dead yet");
+    world.run("put a x*400");
+    assert_eq!(segments(&mut world), 2);
+    assert_eq!(segments(&mut world), 2, "nothing was written since");
+    world.check("len; verify", "2 sound");
+}
+
+#[test]
 fn a_threshold_alone_starts_nothing() {
     let policy = MergePolicy {
         fragmentation_trigger_percent: 90,

@@ -34,6 +34,8 @@ struct Signals {
     stop: bool,
     /// Somebody waits for a round.
     asked: bool,
+    /// So much was written that a merge may be due.
+    grown: bool,
     /// Rounds that began and that ended.
     begun: u64,
     ended: u64,
@@ -115,6 +117,17 @@ impl Background {
         Some(signals.last.clone().map_or(Ok(()), Err))
     }
 
+    /// Tells the thread that a merge may be due: under a heavy load it must not wait for its next
+    /// round, in which space would be used up many times over.
+    pub(super) fn look_at_merge(&self) {
+        let mut signals = self.signals();
+        if signals.runs {
+            signals.grown = true;
+            drop(signals);
+            self.changed.notify_all();
+        }
+    }
+
     /// Lets others have the writer for a while. Returns whether to go on.
     pub(super) fn rest(&self, time: Duration) -> bool {
         let until = Instant::now() + time;
@@ -144,6 +157,9 @@ impl Background {
             });
             if left.is_zero() {
                 return Work::Due;
+            }
+            if std::mem::take(&mut signals.grown) {
+                return Work::Grown;
             }
             signals = self.wait(signals, left);
         }
@@ -180,6 +196,8 @@ enum Work {
     Stop,
     /// Somebody waits for a round.
     Asked,
+    /// A merge may be due.
+    Grown,
     /// A time has come.
     Due,
 }
@@ -209,27 +227,35 @@ impl<S: SharedStorage> Core<S> {
         let interval = interval.map(|ms| Duration::from_millis(ms).max(EVERY_MIN));
         let mut pause = every;
         let mut next_round = Instant::now().checked_add(pause);
-        let mut syncs = true;
+        let mut well = true;
         loop {
             let next_sync = interval
-                .filter(|_| syncs)
+                .filter(|_| well)
                 .and_then(|interval| Instant::now().checked_add(interval));
             let asked = match background.wait_for_work(next_round, next_sync) {
                 Work::Stop => return,
                 Work::Asked => true,
                 Work::Due => false,
+                Work::Grown => {
+                    // After an error it is for the rounds to try again, less and less often.
+                    if well && let Err(error) = self.sync_and_merge() {
+                        background.signals().error = Some(error);
+                        well = false;
+                    }
+                    continue;
+                }
             };
             if !asked && next_round.is_none_or(|next| Instant::now() < next) {
                 // A whole round looks at every segment, which a short interval must not cost.
                 if let Err(error) = self.sync_what_is_due() {
                     background.signals().error = Some(error);
-                    syncs = false;
+                    well = false;
                 }
                 continue;
             }
             background.signals().begun += 1;
             let done = self.round();
-            syncs = done.is_ok();
+            well = done.is_ok();
             pause = match &done {
                 Ok(()) => every,
                 Err(_) => pause.saturating_mul(2).clamp(every, EVERY_MAX.max(every)),
@@ -256,6 +282,14 @@ impl<S: SharedStorage> Core<S> {
             // Tells whoever reads the log after a crash how much of it is durable.
             self.writer.with(|engine| engine.tick_sync())??;
         }
+        if self.options.engine.merge.auto {
+            self.merge_what_is_due()?;
+        }
+        Ok(())
+    }
+
+    fn sync_and_merge(&self) -> Result<()> {
+        self.sync_what_is_due()?;
         if self.options.engine.merge.auto {
             self.merge_what_is_due()?;
         }

@@ -81,8 +81,7 @@ impl<S: SharedStorage> Db<S> {
         });
         let (answer, committed) = done?;
         let answer = answer.unwrap_or_else(|panic| resume_unwind(panic));
-        let (committed, seq) = committed?;
-        core.reach(level, seq, committed)?;
+        core.reach(level, committed?)?;
         answer
     }
 }

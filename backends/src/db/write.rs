@@ -94,14 +94,18 @@ impl<S: SharedStorage> Core<S> {
         deed: impl FnOnce(&mut Held<S>, Ack) -> Result<T>,
     ) -> Result<T> {
         let ack = ack.unwrap_or(self.options.engine.ack);
-        let (done, seq) = self.writer.with(|engine| attempt(engine, ack, deed))??;
-        self.reach(ack, seq, done)
+        let attempted = self.writer.with(|engine| attempt(engine, ack, deed))??;
+        self.reach(ack, attempted)
     }
 
     /// Waits until the level of a write is reached, and answers it.
     ///
     /// A failed condition tells what it read, as a success does, so it waits for it too.
-    pub(super) fn reach<T>(&self, ack: Ack, seq: u64, done: Result<T>) -> Result<T> {
+    pub(super) fn reach<T>(&self, ack: Ack, attempted: Attempted<T>) -> Result<T> {
+        let Attempted { done, seq, grown } = attempted;
+        if grown {
+            self.background.look_at_merge();
+        }
         if !matches!(done, Ok(_) | Err(Error::ConditionFailed { .. })) {
             return done;
         }
@@ -114,13 +118,21 @@ impl<S: SharedStorage> Core<S> {
     }
 }
 
-/// Does a write under the writer's lock, at most as far as [`Ack::Written`]. Returns its outcome
-/// and the sequence number up to which it may have read.
+/// What a write came to under the writer's lock.
+pub(super) struct Attempted<T> {
+    done: Result<T>,
+    /// The sequence number up to which it may have read.
+    seq: u64,
+    /// A merge may have become due.
+    grown: bool,
+}
+
+/// Does a write under the writer's lock, at most as far as [`Ack::Written`].
 pub(super) fn attempt<S: SharedStorage, T>(
     engine: &mut Held<S>,
     ack: Ack,
     deed: impl FnOnce(&mut Held<S>, Ack) -> Result<T>,
-) -> Result<(Result<T>, u64)> {
+) -> Result<Attempted<T>> {
     let before = engine.last_seq();
     let done = deed(engine, ack.min(Ack::Written));
     let seq = engine.last_seq();
@@ -128,7 +140,8 @@ pub(super) fn attempt<S: SharedStorage, T>(
     if ack >= Ack::Written && seq == before {
         engine.flush()?;
     }
-    Ok((done, seq))
+    let grown = engine.merge_may_be_due();
+    Ok(Attempted { done, seq, grown })
 }
 
 /// The same write at another level.

@@ -79,6 +79,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
 
     fn of_writer(storage: S, options: Options, parts: WriterParts<S>) -> Result<Self> {
         let hash_key = parts.index.hash_key;
+        let looked = (parts.active.id, parts.active.end);
         let mut engine = Self {
             storage,
             options,
@@ -99,6 +100,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 poisoned: false,
                 hash_key,
                 scratch: Scratch::default(),
+                looked,
             })),
         };
         engine.rank_segments();

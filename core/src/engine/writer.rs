@@ -43,6 +43,8 @@ pub(crate) struct WriterState<S: Storage> {
     pub hash_key: HashKey,
     /// Reused by every write.
     pub scratch: Scratch,
+    /// The active segment and its end when merge was last asked about: [`Engine::merge_may_be_due`].
+    pub looked: (u64, u64),
 }
 
 impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {

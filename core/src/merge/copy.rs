@@ -248,7 +248,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         as_tombstone: bool,
     ) -> Result<()> {
         let full = job.outputs.last().is_none_or(|output| {
-            output.out.end() + found.bytes > self.options.segment_bytes && output.records > 0
+            output.out.end() + found.bytes > job.output_bytes && output.records > 0
         });
         if full {
             self.start_output(job, found.head.seq)?;

@@ -27,6 +27,8 @@ pub(crate) struct Job<F> {
     /// The walk over that input, between two steps.
     pub(super) walker: Option<Walker<F>>,
     pub(super) outputs: Vec<Output<F>>,
+    /// No output grows longer than this, but for a single record.
+    pub(super) output_bytes: u64,
     /// The run starts at the oldest segment: nothing older can be resurrected.
     pub(super) from_oldest: bool,
     pub(super) phase: Phase,
@@ -81,7 +83,12 @@ impl<F> Job<F> {
 impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// Begins to merge a run of `facts`. No other merge may be in progress: see
     /// [`Engine::settle_merge`].
-    pub(super) fn start_merge(&mut self, facts: &[Facts], run: Range<usize>) -> Result<()> {
+    pub(super) fn start_merge(
+        &mut self,
+        facts: &[Facts],
+        run: Range<usize>,
+        output_bytes: u64,
+    ) -> Result<()> {
         debug_assert!(self.writer()?.merge.is_none(), "a merge would be forgotten");
         let run = &facts[run];
         let oldest = self.state().segments.first().map(|entry| entry.id);
@@ -109,6 +116,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             told: None,
             walker: None,
             outputs: Vec::new(),
+            output_bytes: output_bytes.min(self.options.segment_bytes),
             phase: Phase::Copy {
                 input: 0,
                 offset: FILE_HEADER_BYTES as u64,

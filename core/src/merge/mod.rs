@@ -32,6 +32,9 @@ use crate::storage::Storage;
 use core::ops::Range;
 use plan::Facts;
 
+/// A plan looks at every segment, which is not worth it for less than this.
+const LOOK_BYTES_MIN: u64 = 1 << 20;
+
 /// How far a merge is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MergeProgress {
@@ -82,6 +85,25 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         Ok(plan::plan(&self.facts()?, &self.options.merge, self.hour(), false)?.0)
     }
 
+    /// Whether so much was written since this last answered yes that a merge may have become due: a
+    /// segment was begun, or the active one has grown by what a small one may have. For a front end
+    /// that merges elsewhere, after each write. Costs nothing, and never answers yes where merging
+    /// by itself is off.
+    pub fn merge_may_be_due(&mut self) -> bool {
+        let policy = &self.options.merge;
+        let (auto, step) = (policy.auto, policy.small_file_bytes.max(LOOK_BYTES_MIN));
+        let Ok(writer) = self.writer_mut() else {
+            return false;
+        };
+        let (id, end) = (writer.active.id, writer.active.end);
+        let (looked_id, looked_end) = writer.looked;
+        let grown = id != looked_id || end.saturating_sub(looked_end) >= step;
+        if grown {
+            writer.looked = (id, end);
+        }
+        grown && auto
+    }
+
     /// Does about `budget_bytes` of merging: continues the merge in progress, or starts one if one
     /// is due, sealing the active segment if the plan takes it. Correct between any two steps, whatever is written meanwhile.
     pub fn merge_step(&mut self, budget_bytes: u64) -> Result<MergeProgress> {
@@ -104,9 +126,17 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 run = self.due_run(&facts)?;
             }
             let Some(run) = run else {
+                let policy = &self.options.merge;
+                if facts.iter().any(|file| file.is_worth_dividing(policy)) {
+                    match self.rotate() {
+                        Err(Error::Full { .. }) => {}
+                        done => done?,
+                    }
+                }
                 return Ok(MergeProgress::Idle);
             };
-            self.start_merge(&facts, run)?;
+            let output_bytes = plan::output_bytes(&facts, &self.options.merge);
+            self.start_merge(&facts, run, output_bytes)?;
         }
         self.advance_merge(budget_bytes)
     }
@@ -141,7 +171,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let facts = self.facts()?;
         let (_, run) = plan::plan(&facts, &self.options.merge, None, true)?;
         if let Some(run) = run {
-            self.start_merge(&facts, run)?;
+            self.start_merge(&facts, run, self.options.segment_bytes)?;
         }
         Ok(self.writer()?.merge.is_some())
     }
@@ -177,7 +207,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             self.settle_merge()?;
             // The reserve is for this.
             self.spend_reserve();
-            self.start_merge(&facts, i..i + 1)?;
+            self.start_merge(&facts, i..i + 1, self.options.segment_bytes)?;
             match self.finish_merging(progress) {
                 Ok(done) => sum.add(&done),
                 Err(Error::Full { .. }) => {}

@@ -11,6 +11,21 @@ use crate::prelude::*;
 use core::fmt;
 use core::ops::Range;
 
+/// A merge takes at most one of so many parts of the store, if that is more than [`RUN_BYTES`].
+const RUN_PARTS: u64 = 4;
+/// What a merge may take in any case.
+const RUN_BYTES: u64 = 32 << 20;
+/// An output ends at one of so many parts of what lives, if that is more than a small segment, so that
+/// the parts can be merged one by one when their time comes.
+const OUTPUT_PARTS: u64 = 8;
+
+/// The length at which a merge that is done by itself ends an output, where the policy's segments are
+/// longer.
+pub(super) fn output_bytes(files: &[Facts], policy: &MergePolicy) -> u64 {
+    let live: u64 = files.iter().map(|file| file.live).sum();
+    (live / OUTPUT_PARTS).max(policy.small_file_bytes.saturating_mul(2))
+}
+
 /// What merge would do now, segment by segment, oldest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MergePlan {
@@ -182,6 +197,15 @@ impl Facts {
                 || gain >= policy.dead_bytes_trigger)
     }
 
+    /// Whether a segment that is still written to should be sealed although no merge takes it yet:
+    /// it is not small, and keys are written over and over. What is written next then lies in a
+    /// segment of its own, which is merged often and at little cost, instead of behind much that
+    /// lives on and would be copied with it.
+    pub(super) fn is_worth_dividing(&self, policy: &MergePolicy) -> bool {
+        let small = policy.small_file_bytes;
+        self.active && self.size >= small.saturating_mul(2) && self.dead >= (small / 2).max(1)
+    }
+
     fn percent(&self, reclaimable: u64) -> u8 {
         if self.size == 0 {
             return 100;
@@ -211,15 +235,18 @@ pub(crate) fn plan(
         fallible::push(&mut why, reason)?;
         fallible::push(&mut reclaimable, gain)?;
     }
+    // A trigger anywhere starts merging, part by part, until nothing reaches one.
+    let reasons = fallible::copy(&why)?;
     let run = best_run(files, &mut why, &reclaimable, policy, force);
     let triggered = force || {
         let trigger = policy.fragmentation_trigger_percent;
         let taken = || run.clone().into_iter().flatten();
         // Enough small ones side by side are a reason of their own; one beside another file is not.
         taken().all(|i| matches!(why[i], MergeReason::Small { .. }))
-            || taken().any(|i| {
-                files[i].percent(reclaimable[i]) >= trigger
-                    || reclaimable[i] >= policy.dead_bytes_trigger
+            || reasons.iter().enumerate().any(|(i, why)| {
+                is_candidate(why)
+                    && (files[i].percent(reclaimable[i]) >= trigger
+                        || reclaimable[i] >= policy.dead_bytes_trigger)
             })
     };
     let open = force || in_window(policy.window_hours, hour);
@@ -304,6 +331,9 @@ fn best_run(
     force: bool,
 ) -> Option<Range<usize>> {
     bridge(files, why, policy);
+    // Until its inputs are removed, a merge needs room for its outputs beside them: a part at a time.
+    let whole: u64 = files.iter().map(|file| file.size).sum();
+    let bytes_max = policy.max_bytes.min(RUN_BYTES.max(whole / RUN_PARTS));
     let mut best: Option<(u64, usize, Range<usize>)> = None;
     let mut i = 0;
     while i < files.len() {
@@ -329,7 +359,8 @@ fn best_run(
             continue;
         }
         if !force {
-            limit(files, why, &mut run, policy);
+            let limits = (policy.max_files, bytes_max);
+            limit(reclaimable, files, why, &mut run, limits);
         }
         let gain = run.clone().map(|j| reclaimable[j]).sum();
         let better = best
@@ -353,29 +384,44 @@ fn bridge(files: &[Facts], why: &mut [MergeReason], policy: &MergePolicy) {
     }
 }
 
-/// Cuts a run to what one merge may take, from its older end.
-fn limit(files: &[Facts], why: &mut [MergeReason], run: &mut Range<usize>, policy: &MergePolicy) {
-    let mut bytes = 0_u64;
-    for (taken, i) in run.clone().enumerate() {
+/// Cuts a run to what one merge may take: the neighbours that give back most, the older ones of two
+/// that give back as much. Tombstones count only from the oldest segment on. Nothing is left of a run
+/// of which no part gives back or joins anything.
+fn limit(
+    reclaimable: &[u64],
+    files: &[Facts],
+    why: &mut [MergeReason],
+    run: &mut Range<usize>,
+    (files_max, bytes_max): (usize, u64),
+) {
+    let whole = run.clone();
+    let (mut from, mut bytes) = (whole.start, 0_u64);
+    let (mut best, mut most, mut over) = (whole.start..whole.start, None, None);
+    for i in whole.clone() {
         bytes = bytes.saturating_add(files[i].size);
-        let over = if taken >= policy.max_files {
-            Some(MergeReason::MaxFiles {
-                limit: policy.max_files,
-            })
-        } else if bytes > policy.max_bytes && taken > 0 {
-            Some(MergeReason::MaxBytes {
-                limit: policy.max_bytes,
-            })
-        } else {
-            None
-        };
-        if let Some(over) = over {
-            for reason in &mut why[i..run.end] {
-                *reason = over;
-            }
-            run.end = i;
-            return;
+        while i > from && (i - from >= files_max || bytes > bytes_max) {
+            over.get_or_insert(if i - from >= files_max {
+                MergeReason::MaxFiles { limit: files_max }
+            } else {
+                MergeReason::MaxBytes { limit: bytes_max }
+            });
+            bytes -= files[from].size.min(bytes);
+            from += 1;
         }
+        let gain = match from {
+            0 => reclaimable[..=i].iter().sum(),
+            _ => files[from..=i].iter().map(|file| file.dead).sum::<u64>(),
+        };
+        if most.is_none_or(|most| gain > most || (gain == most && from == best.start)) {
+            (best, most) = (from..i + 1, Some(gain));
+        }
+    }
+    if let Some(over) = over {
+        for i in whole.clone().filter(|i| !best.contains(i)) {
+            why[i] = over;
+        }
+        let idle = most == Some(0) && best.len() < 2;
+        *run = if idle { whole.start..whole.start } else { best };
     }
 }
 
