@@ -14,7 +14,7 @@
 //! the handle is dropped; a process that dies leaves zeros there, which nobody takes for anything: lengths come from
 //! the manifest and the records.
 
-use rustix::fs::{FallocateFlags, fallocate, ftruncate};
+use rustix::fs::ftruncate;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, munmap};
 use rustix::param::page_size;
 use std::fs::File;
@@ -28,6 +28,8 @@ const RUN: u32 = 32;
 /// The first window's length, and the longest; each one is twice as long as that before it.
 const WINDOW_BYTES: u64 = 64 << 10;
 const WINDOW_BYTES_MAX: u64 = 1 << 20;
+
+static ZEROS: [u8; WINDOW_BYTES as usize] = [0; WINDOW_BYTES as usize];
 
 /// The end of a file that is written to. Whoever appends, cuts or syncs has it alone.
 #[derive(Debug)]
@@ -147,7 +149,7 @@ impl Window {
         let page = page_size() as u64;
         let from = end - end % page;
         let to = end.saturating_add(bytes).next_multiple_of(page);
-        fallocate(file, FallocateFlags::empty(), from, to - from)?;
+        set_aside(file, end, to)?;
         let bytes = (to - from) as usize;
         // SAFETY: the kernel chooses addresses that nobody uses.
         let start = unsafe {
@@ -185,6 +187,20 @@ impl Window {
         };
         true
     }
+}
+
+/// Fills the file with zeros up to `to`. Written zeros and not reserved space: the pages are in memory then, and need
+/// not be read as zeros one by one.
+fn set_aside(file: &File, end: u64, to: u64) -> rustix::io::Result<()> {
+    let mut at = end;
+    while at < to {
+        let piece = ZEROS.len().min((to - at) as usize);
+        match rustix::io::pwrite(file, &ZEROS[..piece], at)? {
+            0 => return Err(rustix::io::Errno::NOSPC),
+            count => at += count as u64,
+        }
+    }
+    Ok(())
 }
 
 impl Drop for Window {
