@@ -6,9 +6,13 @@
 //! ```
 //!
 //! What is copied into the window is the system's from then on, as after a `write`: it survives the process. The
-//! space is set aside and every page made writable before the window is used, both by calls that answer errors; a
-//! refusal, a full disk among them, means that the append is made by a system call. So is every append that is long,
-//! not at the end, or not one of many since the last sync.
+//! space is set aside, by writing zeros, and every page made writable before the window is used, both by calls that
+//! answer errors; a refusal, a full disk among them, means that the append is made by a system call. So is every
+//! append that is long, not at the end, or not one of many since the last sync. What remains is a device that fails
+//! while a page that was written back is being written to again: a signal (`SIGBUS`).
+//!
+//! The window is the only place where this process's memory is the file, so a stray write of foreign code can reach
+//! no more than the last megabyte of it.
 //!
 //! While there is a window the file is longer than what was appended. It is cut to its end before each sync and when
 //! the handle is dropped; a process that dies leaves zeros there, which nobody takes for anything: lengths come from
@@ -24,12 +28,12 @@ use std::ptr::{self, NonNull};
 /// Longer ones gain nothing.
 const APPEND_BYTES_MAX: usize = 4 << 10;
 /// So many small appends without a sync make a window worth its costs.
-const RUN: u32 = 32;
+const RUN: u32 = 8;
 /// The first window's length, and the longest; each one is twice as long as that before it.
-const WINDOW_BYTES: u64 = 64 << 10;
+const WINDOW_BYTES: u64 = 16 << 10;
 const WINDOW_BYTES_MAX: u64 = 1 << 20;
 
-static ZEROS: [u8; WINDOW_BYTES as usize] = [0; WINDOW_BYTES as usize];
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// The end of a file that is written to. Whoever appends, cuts or syncs has it alone.
 #[derive(Debug)]
