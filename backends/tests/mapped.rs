@@ -3,6 +3,7 @@
 
 use portcask::std_files::{StdFile, StdFiles};
 use portcask::storage::{Access, File, FileName, Storage};
+use portcask::{Db, DbOptions};
 use std::fs::{self, OpenOptions};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -331,6 +332,38 @@ fn a_process_that_dies_leaves_what_it_appended_and_nothing_but_zeros_behind_it()
     assert!(rest.iter().all(|byte| *byte == 0));
     let file = storage.open(&name("a"), Access::Read).unwrap();
     assert_eq!(read(&file, 99_900, 100), bytes_at(99_900, 100));
+}
+
+#[test]
+fn a_store_whose_process_died_in_the_middle_of_small_appends_opens_with_all_of_them() {
+    let home = TempDir::new().unwrap();
+    let (living, left) = (home.path().join("living"), home.path().join("left"));
+    let options = DbOptions {
+        mapped: true,
+        background: None,
+        ..DbOptions::default()
+    };
+    let db = Db::open_with(&living, options.clone()).unwrap();
+    let key = |n: u32| n.to_le_bytes();
+    for n in 0..10_000 {
+        db.put(&key(n), &bytes_at(n.into(), 100)).unwrap();
+    }
+    // What the system has now is what it has when the process dies now.
+    fs::create_dir(&left).unwrap();
+    for file in fs::read_dir(&living).unwrap().map(Result::unwrap) {
+        fs::copy(file.path(), left.join(file.file_name())).unwrap();
+    }
+    for options in [DbOptions::default(), options] {
+        let db = Db::open_with(&left, options).unwrap();
+        let report = db.report().unwrap();
+        assert!(!report.degraded && report.damages.is_empty(), "{report}");
+        for n in 0..10_000 {
+            let found = db.get(&key(n)).unwrap();
+            assert_eq!(found.as_deref(), Some(&bytes_at(n.into(), 100)[..]));
+        }
+        assert!(db.verify(|_, _| {}).unwrap().is_sound());
+        db.close().unwrap();
+    }
 }
 
 /// Not a promise: a process that appends, and dies without a destructor.
