@@ -102,6 +102,7 @@ impl<'a> Rounds<'a> {
                 number: 0,
                 threads: 1,
                 began_ms: 0,
+                terse: manner.mapped,
             },
             floor: Contents::new(),
             last_seq: 0,

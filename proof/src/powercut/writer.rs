@@ -71,6 +71,7 @@ pub fn write(arguments: &WriterArguments) -> ExitCode {
         number: arguments.number,
         threads: arguments.threads,
         began_ms: arguments.began_ms,
+        terse: arguments.manner.mapped,
     };
     let done = match life.threads {
         1 => alone(life, arguments),
