@@ -3,6 +3,7 @@
 
 use portcask::std_files::{StdFile, StdFiles};
 use portcask::storage::{Access, File, FileName, Storage};
+use portcask::{Db, DbOptions};
 use std::fs::{self, OpenOptions};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -14,6 +15,10 @@ use tempfile::TempDir;
 const VICTIM_DIR: &str = "PORTCASK_TEST_VICTIM_DIR";
 const VICTIM_MAPS: &str = "PORTCASK_TEST_VICTIM_MAPS";
 
+/// Set in the child process that dies: the directory.
+const DYING_DIR: &str = "PORTCASK_TEST_DYING_DIR";
+
+const SIGABRT: i32 = 6;
 const SIGBUS: i32 = 7;
 
 fn name(text: &str) -> FileName {
@@ -181,6 +186,198 @@ fn a_cut_through_the_handle_is_no_signal_for_those_who_are_reading() {
     file.append(end, &bytes_at(end, 20_000)).unwrap();
     assert_eq!(read(&file, 0, 16_000), bytes_at(0, 16_000));
     assert_eq!(read(&file, end, 16_000), bytes_at(end, 16_000));
+}
+
+/// Numbers that look random, from a seed.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (self.0 >> 33) % end
+    }
+}
+
+#[test]
+fn small_appends_read_back_whatever_comes_between_them() {
+    let home = TempDir::new().unwrap();
+    let Some(storage) = mapped(home.path()) else {
+        return;
+    };
+    let path = home.path().join("a");
+    let mut windows = 0;
+    for seed in 0..20 {
+        let mut dice = Dice(seed);
+        let mut file = storage.create(&name("a")).unwrap();
+        let mut model: Vec<u8> = Vec::new();
+        for _ in 0..100 {
+            let end = model.len() as u64;
+            match dice.below(10) {
+                0..5 => {
+                    for _ in 0..dice.below(200) {
+                        let bytes = bytes_at(model.len() as u64 + seed, dice.below(400) as usize);
+                        file.append(model.len() as u64, &bytes).unwrap();
+                        model.extend(bytes);
+                    }
+                    windows += u32::from(fs::metadata(&path).unwrap().len() > model.len() as u64);
+                }
+                5 => {
+                    let bytes = bytes_at(end, dice.below(100_000) as usize);
+                    file.append(end, &bytes).unwrap();
+                    model.extend(bytes);
+                }
+                6 if end > 16 => {
+                    let at = dice.below(end - 16) as usize;
+                    file.append(at as u64, &[9; 16]).unwrap();
+                    model[at..at + 16].fill(9);
+                }
+                7 => {
+                    file.sync().unwrap();
+                    assert_eq!(
+                        fs::metadata(&path).unwrap().len(),
+                        end,
+                        "synced at its length"
+                    );
+                }
+                8 => {
+                    let len = dice.below(end + 100);
+                    file.truncate(len).unwrap();
+                    model.truncate(len as usize);
+                }
+                _ => {
+                    drop(file);
+                    assert!(fs::read(&path).unwrap() == model, "seed {seed}");
+                    file = storage.open(&name("a"), Access::Write).unwrap();
+                }
+            }
+            assert_eq!(file.len(), Ok(model.len() as u64), "seed {seed}");
+            let at = dice.below(model.len() as u64 + 1);
+            let there = &model[at as usize..];
+            for bytes in [1, 300, 70_000] {
+                let expected = &there[..there.len().min(bytes)];
+                assert!(read(&file, at, bytes) == expected, "seed {seed}");
+            }
+        }
+        drop(file);
+        assert!(fs::read(&path).unwrap() == model, "seed {seed}");
+        storage.remove(&name("a")).unwrap();
+    }
+    let unknown = "here no file is appended to through a window";
+    assert!(
+        windows > 100 || !has_windows(home.path()),
+        "{windows}: {unknown}"
+    );
+}
+
+/// Whether small appends to files of this directory go through a window.
+fn has_windows(home: &Path) -> bool {
+    let file = mapped(home).unwrap().create(&name("probe")).unwrap();
+    for at in 0..100 {
+        file.append(at, b"x").unwrap();
+    }
+    fs::metadata(home.join("probe")).unwrap().len() > 100
+}
+
+#[test]
+fn a_reader_is_given_no_signal_by_a_writer_that_cuts_what_it_had_set_aside() {
+    let home = TempDir::new().unwrap();
+    let Some(storage) = mapped(home.path()) else {
+        return;
+    };
+    let writer = storage.create(&name("a")).unwrap();
+    let mut end = 0;
+    for _ in 0..1000 {
+        writer.append(end, &bytes_at(end, 100)).unwrap();
+        end += 100;
+    }
+    let readers = [Access::Read, Access::Write].map(|access| {
+        let others = StdFiles::open(home.path()).unwrap().mapped();
+        others.open(&name("a"), access).unwrap()
+    });
+    let around = |reader: &StdFile, after: u64| {
+        for (offset, bytes) in [(after - 300, 300), (after - 300, 16_000), (after, 4096)] {
+            let mut found = read(reader, offset, bytes);
+            found.truncate((after - offset) as usize);
+            assert_eq!(
+                found,
+                bytes_at(offset, bytes.min((after - offset) as usize))
+            );
+        }
+    };
+    readers.iter().for_each(|reader| around(reader, end));
+    writer.sync().unwrap();
+    readers.iter().for_each(|reader| around(reader, end));
+    for reader in &readers {
+        assert_eq!(read(reader, end + 5000, 100), b"");
+    }
+}
+
+#[test]
+fn a_process_that_dies_leaves_what_it_appended_and_nothing_but_zeros_behind_it() {
+    let home = TempDir::new().unwrap();
+    let Some(storage) = mapped(home.path()) else {
+        return;
+    };
+    let mut dying = Command::new(std::env::current_exe().unwrap());
+    dying.args(["--exact", "dying_process"]);
+    let status = dying.env(DYING_DIR, home.path()).output().unwrap().status;
+    assert_eq!(status.signal(), Some(SIGABRT));
+
+    let left = fs::read(home.path().join("a")).unwrap();
+    let (appended, rest) = left.split_at(100_000);
+    assert!(appended == bytes_at(0, 100_000));
+    assert!(rest.iter().all(|byte| *byte == 0));
+    let file = storage.open(&name("a"), Access::Read).unwrap();
+    assert_eq!(read(&file, 99_900, 100), bytes_at(99_900, 100));
+}
+
+#[test]
+fn a_store_whose_process_died_in_the_middle_of_small_appends_opens_with_all_of_them() {
+    let home = TempDir::new().unwrap();
+    let (living, left) = (home.path().join("living"), home.path().join("left"));
+    let options = DbOptions {
+        mapped: true,
+        background: None,
+        ..DbOptions::default()
+    };
+    let db = Db::open_with(&living, options.clone()).unwrap();
+    let key = |n: u32| n.to_le_bytes();
+    for n in 0..10_000 {
+        db.put(&key(n), &bytes_at(n.into(), 100)).unwrap();
+    }
+    // What the system has now is what it has when the process dies now.
+    fs::create_dir(&left).unwrap();
+    for file in fs::read_dir(&living).unwrap().map(Result::unwrap) {
+        fs::copy(file.path(), left.join(file.file_name())).unwrap();
+    }
+    for options in [DbOptions::default(), options] {
+        let db = Db::open_with(&left, options).unwrap();
+        let report = db.report().unwrap();
+        assert!(!report.degraded && report.damages.is_empty(), "{report}");
+        for n in 0..10_000 {
+            let found = db.get(&key(n)).unwrap();
+            assert_eq!(found.as_deref(), Some(&bytes_at(n.into(), 100)[..]));
+        }
+        assert!(db.verify(|_, _| {}).unwrap().is_sound());
+        db.close().unwrap();
+    }
+}
+
+/// Not a promise: a process that appends, and dies without a destructor.
+#[test]
+fn dying_process() {
+    let Ok(dir) = std::env::var(DYING_DIR) else {
+        return;
+    };
+    let storage = StdFiles::open(dir).unwrap().mapped();
+    let file = storage.create(&name("a")).unwrap();
+    for at in (0..100_000).step_by(100) {
+        file.append(at, &bytes_at(at, 100)).unwrap();
+    }
+    std::process::abort();
 }
 
 /// The price: also a test, so that nobody forgets it.

@@ -278,31 +278,33 @@ fn a_disk_that_runs_full_says_full_and_keeps_what_fitted() {
         return;
     };
     let small = Path::new(&small);
-    runs_full(&StdFiles::open(small.join("full")).unwrap());
+    runs_full(&StdFiles::open(small.join("full")).unwrap(), 1 << 20);
     let mapped = StdFiles::open(small.join("full-mapped")).unwrap().mapped();
     assert!(mapped.is_mapped());
-    runs_full(&mapped);
+    for piece in [1 << 20, 4096, 500] {
+        runs_full(&mapped, piece);
+    }
 }
 
 #[cfg(target_os = "linux")]
-fn runs_full(storage: &StdFiles) {
+fn runs_full(storage: &StdFiles, piece: usize) {
     let file = storage.create(&name("a")).unwrap();
-    let piece: Vec<u8> = (0..1 << 20).map(|at: u32| (at % 251) as u8).collect();
+    let bytes: Vec<u8> = (0..1 << 21).map(|at: u32| (at % 251) as u8).collect();
+    let at = |offset: u64, bytes_wanted: usize| &bytes[(offset % 251) as usize..][..bytes_wanted];
     let mut end = 0;
     let refused = loop {
-        match file.append(end, &piece) {
-            Ok(()) => end += piece.len() as u64,
+        match file.append(end, at(end, piece)) {
+            Ok(()) => end += piece as u64,
             Err(refused) => break refused,
         }
     };
     assert_eq!(refused.kind, ErrorKind::Full, "{refused}");
     assert!(file.len().unwrap() >= end);
     assert_eq!(refusal(file.preallocate(1 << 40)).kind, ErrorKind::Full);
-    for start in (0..end).step_by(4096) {
-        let mut into = [0; 4096];
-        assert_eq!(file.pread(start, &mut into), Ok(4096));
-        let expected = &piece[start as usize % (1 << 20)..][..4096];
-        assert_eq!(into, *expected, "at {start}");
+    for start in (0..end).step_by(piece) {
+        let mut into = vec![0; piece];
+        assert_eq!(file.pread(start, &mut into), Ok(piece));
+        assert!(into == at(start, piece), "at {start}");
     }
     drop(file);
     storage.remove(&name("a")).unwrap();

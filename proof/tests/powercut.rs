@@ -15,8 +15,17 @@ fn killing(folder: &Path, more: &[&str]) -> Output {
 
 #[test]
 fn what_was_acknowledged_as_written_survives_the_death_of_its_process() {
+    survives(&["--cuts", "6", "--seed", "5"]);
+}
+
+#[test]
+fn what_was_acknowledged_as_written_in_a_mapping_survives_the_death_of_its_process() {
+    survives(&["--cuts", "6", "--seed", "5", "--mapped"]);
+}
+
+fn survives(more: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
-    let output = killing(folder.path(), &["--cuts", "6", "--seed", "5"]);
+    let output = killing(folder.path(), more);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     let line: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();

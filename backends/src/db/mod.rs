@@ -93,10 +93,10 @@ pub struct DbOptions {
     /// is due; `None` for no such thread. Then [`Db::tick`] does that work, and a sync that is due
     /// is done by the write that finds it so. Default [`BACKGROUND_EVERY`], at least 1 ms.
     pub background: Option<Duration>,
-    /// Read small records from mappings of the files: faster, and at a price that [`StdFiles::mapped`] tells in
-    /// full: **a sector that cannot be read, and a file that another program cuts, end the process by a signal
-    /// instead of answering an error.** Counts in [`Db::open_with`]; another storage decides for itself. Default
-    /// `false`.
+    /// Small reads and appends go through mappings of the files: faster, and at a price that [`StdFiles::mapped`]
+    /// tells in full. **A sector that cannot be read, a device that fails, and a file that another program cuts end
+    /// the process by a signal instead of answering an error.** Counts in [`Db::open_with`]; another storage decides
+    /// for itself. Default `false`.
     pub mapped: bool,
 }
 

@@ -226,7 +226,10 @@ impl Mapping {
     pub(super) fn appended(&self, end: u64) {
         let end = usize::try_from(end).unwrap_or(usize::MAX);
         let end = end.min(self.limit.load(Ordering::Acquire));
-        self.inside.fetch_max(end, Ordering::Release);
+        // Two at once may leave the lesser end here, which costs system calls and nothing else.
+        if self.inside.load(Ordering::Relaxed) < end {
+            self.inside.store(end, Ordering::Release);
+        }
         // A processor may read before its own earlier writes are seen by others, but not across this.
         fence(Ordering::SeqCst);
     }

@@ -113,15 +113,19 @@ impl StdFiles {
         Self::build(path.as_ref(), false, default_descriptors())
     }
 
-    /// Lets files that are opened from now on be read from mappings instead of by system calls, for small reads.
+    /// Lets small reads of files that are opened from now on, and small appends to them, go through mappings instead
+    /// of system calls. An append survives the process as before.
     ///
     /// A mapping turns into a signal that ends the process (`SIGBUS`), where a system call would answer an error: a
-    /// sector that cannot be read, and a file that another program cuts while it is open. A file that was cut
-    /// before it was opened, a full disk, and what this opener itself does to its files stay errors.
+    /// sector that cannot be read, a device that fails, and a file that another program cuts while it is open. A file
+    /// that was cut before it was opened, a full disk, and what this opener itself does to its files stay errors.
     ///
-    /// Works on 64-bit Linux with ext4, xfs, btrfs, f2fs, tmpfs and overlayfs, for files that keep their descriptor;
-    /// elsewhere nothing changes, which [`StdFiles::is_mapped`] tells. Takes 4 GiB of addresses, not of memory,
-    /// for each file that is open for writing, and as many as it is long for each other.
+    /// A file that is being appended to is up to 1 MiB longer than what was appended, by zeros, until it is synced or
+    /// closed; a process that dies leaves them there, and the next opening reports them as a torn tail.
+    ///
+    /// Works on 64-bit Linux with ext4, xfs and tmpfs, and for reads with btrfs, f2fs and overlayfs too, for files
+    /// that keep their descriptor; elsewhere nothing changes, which [`StdFiles::is_mapped`] tells. Takes 4 GiB of
+    /// addresses, not of memory, for each file that is open for writing, and as many as it is long for each other.
     #[must_use]
     pub fn mapped(mut self) -> Self {
         let dir = &self.dir;

@@ -6,15 +6,19 @@
 //! ```
 //!
 //! What is copied into the window is the system's from then on, as after a `write`: it survives the process. The
-//! space is set aside and every page made writable before the window is used, both by calls that answer errors; a
-//! refusal, a full disk among them, means that the append is made by a system call. So is every append that is long,
-//! not at the end, or not one of many since the last sync.
+//! space is set aside, by writing zeros, and every page made writable before the window is used, both by calls that
+//! answer errors; a refusal, a full disk among them, means that the append is made by a system call. So is every
+//! append that is long, not at the end, or not one of many since the last sync. What remains is a device that fails
+//! while a page that was written back is being written to again: a signal (`SIGBUS`).
+//!
+//! The window is the only place where this process's memory is the file, so a stray write of foreign code can reach
+//! no more than the last megabyte of it.
 //!
 //! While there is a window the file is longer than what was appended. It is cut to its end before each sync and when
 //! the handle is dropped; a process that dies leaves zeros there, which nobody takes for anything: lengths come from
 //! the manifest and the records.
 
-use rustix::fs::{FallocateFlags, fallocate, ftruncate};
+use rustix::fs::ftruncate;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, munmap};
 use rustix::param::page_size;
 use std::fs::File;
@@ -24,10 +28,12 @@ use std::ptr::{self, NonNull};
 /// Longer ones gain nothing.
 const APPEND_BYTES_MAX: usize = 4 << 10;
 /// So many small appends without a sync make a window worth its costs.
-const RUN: u32 = 32;
+const RUN: u32 = 8;
 /// The first window's length, and the longest; each one is twice as long as that before it.
-const WINDOW_BYTES: u64 = 64 << 10;
+const WINDOW_BYTES: u64 = 16 << 10;
 const WINDOW_BYTES_MAX: u64 = 1 << 20;
+
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// The end of a file that is written to. Whoever appends, cuts or syncs has it alone.
 #[derive(Debug)]
@@ -147,7 +153,7 @@ impl Window {
         let page = page_size() as u64;
         let from = end - end % page;
         let to = end.saturating_add(bytes).next_multiple_of(page);
-        fallocate(file, FallocateFlags::empty(), from, to - from)?;
+        set_aside(file, end, to)?;
         let bytes = (to - from) as usize;
         // SAFETY: the kernel chooses addresses that nobody uses.
         let start = unsafe {
@@ -185,6 +191,20 @@ impl Window {
         };
         true
     }
+}
+
+/// Fills the file with zeros up to `to`. Written zeros and not reserved space: the pages are in memory then, and need
+/// not be read as zeros one by one.
+fn set_aside(file: &File, end: u64, to: u64) -> rustix::io::Result<()> {
+    let mut at = end;
+    while at < to {
+        let piece = ZEROS.len().min((to - at) as usize);
+        match rustix::io::pwrite(file, &ZEROS[..piece], at)? {
+            0 => return Err(rustix::io::Errno::NOSPC),
+            count => at += count as u64,
+        }
+    }
+    Ok(())
 }
 
 impl Drop for Window {

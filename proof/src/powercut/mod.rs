@@ -28,6 +28,7 @@ mod trial;
 mod victim;
 mod writer;
 
+use writer::Manner;
 pub use writer::{OpenerArguments, WriterArguments, reopen, write};
 
 use crate::ledger::Tally;
@@ -75,9 +76,8 @@ pub struct Arguments {
     /// Append the counts to the ledger
     #[arg(long)]
     record: bool,
-    /// Let the writer acknowledge what it has not done: the run must fail
-    #[arg(long, hide = true)]
-    lie: bool,
+    #[command(flatten)]
+    manner: Manner,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -153,7 +153,7 @@ fn on(label: &'static str, arguments: &Arguments, seed: u64, tally: &mut Tally) 
             return End::Skipped;
         }
     };
-    let mut rounds = Rounds::new(label, ground, work.path(), seed, arguments.lie, tally);
+    let mut rounds = Rounds::new(label, ground, work.path(), seed, arguments.manner, tally);
     let mut shown = 0;
     while rounds.cuts() < arguments.cuts {
         let done = rounds.round();
@@ -213,7 +213,11 @@ impl Arguments {
             (_, Systems::Ext4) => " --fs ext4",
             (_, Systems::Xfs) => " --fs xfs",
         };
-        format!("cargo xtask powercut --cuts {cuts}{systems} --seed {seed}")
+        let mapped = match self.manner.mapped {
+            true => " --mapped",
+            false => "",
+        };
+        format!("cargo xtask powercut --cuts {cuts}{systems}{mapped} --seed {seed}")
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Life {
     pub threads: u64,
     /// When it began, in milliseconds since 1970; expiries count from here.
     pub began_ms: u64,
+    /// Of short values and few syncs, as appends through a window are.
+    pub terse: bool,
 }
 
 /// What a writer does in one step.
@@ -79,12 +81,13 @@ impl Life {
     pub fn plan(&self, thread: u64) -> Plan {
         // The whole life is of one mood: how long its values are, how seldom it syncs.
         let mut mood = self.dice(u64::MAX - 1);
+        let (shorter, seldomer) = if self.terse { (20, 64) } else { (1, 1) };
         Plan {
             life: *self,
             thread,
             step: 0,
-            value_scale: [20, 100, 400][mood.below(3) as usize],
-            sync_one_in: [1, 8, 64][mood.below(3) as usize],
+            value_scale: [20, 100, 400][mood.below(3) as usize] / shorter,
+            sync_one_in: [1, 8, 64][mood.below(3) as usize] * seldomer,
             dice: self.dice(thread),
         }
     }
@@ -146,6 +149,7 @@ impl Plan {
     fn deed(&mut self, step: Step) -> Deed {
         let seldom = self.sync_one_in;
         let alone = self.life.threads == 1;
+        let upkeep = if self.life.terse { 64 } else { 8 };
         match step {
             Step::Put {
                 key,
@@ -168,7 +172,7 @@ impl Plan {
             Step::Delete(key) => Deed::Delete(key_of(self.thread, key)),
             Step::Batch(puts, deletes) => self.batch(puts, deletes),
             Step::Sync | Step::Rotate | Step::MergeStep(_)
-                if self.dice.below(seldom.min(8)) > 0 =>
+                if self.dice.below(seldom.min(upkeep)) > 0 =>
             {
                 Deed::Nothing
             }
@@ -302,6 +306,7 @@ mod tests {
         number: 7,
         threads: 3,
         began_ms: 1_000_000,
+        terse: false,
     };
 
     #[test]

@@ -7,6 +7,7 @@ use super::plan::{Life, SHORT_LIFE_MS};
 use super::tell::Word;
 use super::trial;
 use super::victim::Victim;
+use super::writer::Manner;
 use super::{copy_files, now_ms};
 use crate::ledger::Tally;
 use portcask::Ack;
@@ -42,7 +43,7 @@ pub struct Rounds<'a> {
     ground: Ground,
     work: PathBuf,
     seed: u64,
-    lie: bool,
+    manner: Manner,
     tally: &'a mut Tally,
     dice: Dice,
     life: Life,
@@ -82,7 +83,7 @@ impl<'a> Rounds<'a> {
         ground: Ground,
         work: &Path,
         seed: u64,
-        lie: bool,
+        manner: Manner,
         tally: &'a mut Tally,
     ) -> Self {
         let mixed = label.bytes().fold(seed, |mixed, byte| {
@@ -93,7 +94,7 @@ impl<'a> Rounds<'a> {
             ground,
             work: work.to_owned(),
             seed,
-            lie,
+            manner,
             tally,
             dice: Dice::new(mixed),
             life: Life {
@@ -101,6 +102,7 @@ impl<'a> Rounds<'a> {
                 number: 0,
                 threads: 1,
                 began_ms: 0,
+                terse: manner.mapped,
             },
             floor: Contents::new(),
             last_seq: 0,
@@ -302,9 +304,7 @@ impl<'a> Rounds<'a> {
             format!("--threads={}", life.threads),
             format!("--began-ms={}", life.began_ms),
         ];
-        if self.lie {
-            arguments.push("--lie".to_owned());
-        }
+        arguments.extend(self.manner.words());
         Victim::start(&arguments)
     }
 

@@ -32,9 +32,28 @@ pub struct WriterArguments {
     pub(super) threads: u64,
     #[arg(long)]
     pub(super) began_ms: u64,
-    /// Acknowledges what was not done, so that the judge is judged.
-    #[arg(long)]
+    #[command(flatten)]
+    pub(super) manner: Manner,
+}
+
+/// How the writers of a campaign do what their lives tell them.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Manner {
+    /// Let the writer acknowledge what it has not done, so that the judge is judged: the run must fail
+    #[arg(long, hide = true)]
     pub(super) lie: bool,
+    /// Let the writer map its files; the judge does not
+    #[arg(long)]
+    pub(super) mapped: bool,
+}
+
+impl Manner {
+    /// The same as words for a writer's command line.
+    pub(super) fn words(self) -> impl Iterator<Item = String> {
+        let lie = self.lie.then_some("--lie");
+        let mapped = self.mapped.then_some("--mapped");
+        lie.into_iter().chain(mapped).map(str::to_owned)
+    }
 }
 
 /// Where to open.
@@ -52,6 +71,7 @@ pub fn write(arguments: &WriterArguments) -> ExitCode {
         number: arguments.number,
         threads: arguments.threads,
         began_ms: arguments.began_ms,
+        terse: arguments.manner.mapped,
     };
     let done = match life.threads {
         1 => alone(life, arguments),
@@ -79,6 +99,7 @@ fn alone(life: Life, arguments: &WriterArguments) -> io::Result<()> {
     let mut lone = Lone {
         path: &arguments.store,
         options: options(life, arguments),
+        mapped: arguments.manner.mapped,
         engine: None,
     };
     if let Err(error) = lone.open() {
@@ -88,7 +109,7 @@ fn alone(life: Life, arguments: &WriterArguments) -> io::Result<()> {
     let mut steps_left = usize::MAX;
     for (step, deed) in (0..).zip(life.plan(0)) {
         let done = tell(0, step, &deed, || {
-            lone.make(&told_deed(&deed, arguments.lie))
+            lone.make(&told_deed(&deed, arguments.manner.lie))
         })?;
         if !done {
             steps_left = steps_left.min(STEPS_AFTER_REFUSAL + 1);
@@ -107,7 +128,7 @@ fn together(life: Life, arguments: &WriterArguments) -> io::Result<()> {
     let options = DbOptions {
         engine: options(life, arguments),
         background: Some(Duration::from_millis(3)),
-        ..DbOptions::default()
+        mapped: arguments.manner.mapped,
     };
     let db = match Db::open_with(&arguments.store, options) {
         Ok(db) => db,
@@ -120,7 +141,7 @@ fn together(life: Life, arguments: &WriterArguments) -> io::Result<()> {
                 let db = &db;
                 scope.spawn(move || {
                     for (step, deed) in (0..).zip(life.plan(thread)) {
-                        let make = || make(db, &told_deed(&deed, arguments.lie));
+                        let make = || make(db, &told_deed(&deed, arguments.manner.lie));
                         if !tell(thread, step, &deed, make)? {
                             break;
                         }
@@ -139,7 +160,7 @@ fn together(life: Life, arguments: &WriterArguments) -> io::Result<()> {
 /// The life's options; a liar's store keeps everything in its buffer while that has room.
 fn options(life: Life, arguments: &WriterArguments) -> Options {
     let mut options = life.options();
-    if arguments.lie {
+    if arguments.manner.lie {
         options.ack = Ack::Buffered;
         options.sync_every_ms = None;
     }
@@ -191,13 +212,17 @@ fn tell(
 struct Lone<'a> {
     path: &'a Path,
     options: Options,
+    mapped: bool,
     /// `None` only after an opening that failed.
     engine: Option<Engine<StdFiles>>,
 }
 
 impl Lone<'_> {
     fn open(&mut self) -> Result<(), Error> {
-        let storage = judge::storage(self.path)?;
+        let mut storage = judge::storage(self.path)?;
+        if self.mapped {
+            storage = storage.mapped();
+        }
         let engine = self
             .engine
             .insert(Engine::open(storage, self.options.clone())?);

@@ -9,6 +9,7 @@ fn life(threads: u64) -> Life {
         number: 1,
         threads,
         began_ms: 1_000_000,
+        terse: false,
     }
 }
 
