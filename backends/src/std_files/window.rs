@@ -40,8 +40,8 @@ static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 pub(super) struct End {
     /// Where the appended bytes end.
     at: u64,
-    /// The file may be longer than that, by zeros.
-    longer: bool,
+    /// The file may be longer than that, by zeros that this process set aside.
+    longer: Option<u32>,
     /// Small appends at the end since the last sync.
     run: u32,
     window: Option<Window>,
@@ -56,7 +56,7 @@ impl End {
     pub(super) fn of(len: u64) -> Option<Self> {
         Some(Self {
             at: len,
-            longer: false,
+            longer: None,
             run: 0,
             window: None,
             next_bytes: WINDOW_BYTES,
@@ -92,10 +92,11 @@ impl End {
 
     /// Makes the file as long as what was appended: before it is synced, cut, or written to by a call.
     pub(super) fn settle(&mut self, file: &File) -> io::Result<()> {
-        if self.longer {
+        // A child process that lives on as a copy of this one does not know how far its parent has come.
+        if self.longer.is_some_and(|by| by == std::process::id()) {
             ftruncate(file, self.at)?;
-            self.longer = false;
         }
+        self.longer = None;
         self.window = None;
         Ok(())
     }
@@ -113,7 +114,7 @@ impl End {
 
     /// Where the file ends for everybody who asks, if it is longer now.
     pub(super) fn told(&self) -> Option<u64> {
-        self.longer.then_some(self.at)
+        self.longer.map(|_| self.at)
     }
 
     fn copy(&self, offset: u64, bytes: &[u8]) -> bool {
@@ -127,7 +128,7 @@ impl End {
         if self.retired {
             return false;
         }
-        self.longer = true;
+        self.longer = Some(std::process::id());
         self.window = Window::open(file, self.at, self.next_bytes).ok();
         self.next_bytes = WINDOW_BYTES_MAX.min(2 * self.next_bytes);
         // Without one the disk may be full: then calls write, and it is tried again after a while.
