@@ -1,0 +1,220 @@
+// One store on one worker's handles: everything synchronous but opening, reserving and closing.
+
+import { BadOption, Closed, LockedByOtherTab, NeedsWorker, NotReady, TooManyFiles } from './errors.js';
+import { DELETE, Ops, PUT, PUT_UNTIL, keyBytes, keyOf, valueBytes, valueOf } from './codec.js';
+import { Engine } from './engine.js';
+import { OpfsFiles, directoryAt } from './opfs.js';
+
+const MIB = 1 << 20;
+/** Handles that a store keeps open. Safari stops at 252 for all tabs of a site. */
+const HANDLES_MAX = 100;
+/** Segments are as large as keeps their number small: this many at most when a store is opened. */
+const SEGMENTS_AIM = 16;
+/** Bytes merged at once when idle: some milliseconds. */
+const MERGE_BYTES = 1 * MIB;
+const DEFAULTS = {
+  values: 'json', keys: 'text', ttl: 0, keyBytesMax: 65535, valueBytesMax: 512 * MIB, reserveBytes: MIB,
+  create: true, acceptStale: false, trustClock: false, verifyOverwrite: false, merge: true,
+};
+
+/** The folder of a store. */
+export function folderOf(name) {
+  if (typeof name !== 'string' || !/^[\w-][\w.-]*(\/[\w-][\w.-]*)*$/.test(name) || name.length > 200) {
+    throw new BadOption('the name of a store is letters, digits, "_", "-" and ".", in parts divided by "/"');
+  }
+  return `portcask/${name}`;
+}
+
+export class SyncStore {
+  #files; #engine; #options; #reserving; #seen; #idle; #closed = false;
+  /** What opening found. */
+  report;
+
+  /** Opens a store in this worker. The caller holds its lock. */
+  static async open(name, options = {}) {
+    if (!('FileSystemSyncAccessHandle' in globalThis)) {
+      throw new NeedsWorker('synchronous files exist in dedicated workers only: call this there, or use open() of "portcask" on the page');
+    }
+    const store = new SyncStore();
+    store.#options = { ...DEFAULTS, ...options };
+    const files = store.#files = new OpfsFiles(await directoryAt(folderOf(name)));
+    try {
+      await store.#start(options.wasmUrl ?? new URL('./portcask.wasm', import.meta.url));
+      return store;
+    } catch (error) {
+      files.closeAll();
+      throw error;
+    }
+  }
+
+  async #start(url) {
+    const engine = this.#engine = await Engine.load(url, this.#files);
+    const opened = await this.#files.openAll(HANDLES_MAX * 2, (count) => new TooManyFiles(
+      `${count} files are more than a browser lets us open: merge the store natively, with larger segments`));
+    let bytes = 0;
+    for (const [name, number] of opened) {
+      bytes += this.#files.open[number].access.getSize();
+      engine.seat(number, name);
+    }
+    const segmentBytes = this.#options.segmentBytes
+      ?? Math.min(1024 * MIB, Math.max(8 * MIB, 2 ** Math.ceil(Math.log2(bytes / SEGMENTS_AIM || 1))));
+    await this.reserve();
+    // A stranger's file may stand in the way of a name: then another one is wanted.
+    this.report = await this.whenReady(() => engine.open({ ...this.#options, segmentBytes }));
+    await this.reserve();
+    await this.#sweep();
+    this.#later();
+  }
+
+  /** Calls again after opening what the call needs. */
+  async whenReady(call) {
+    for (let tries = 0; ; tries += 1) {
+      try { return call(); } catch (error) {
+        if (!(error instanceof NotReady) || tries === 8) throw error;
+        await this.reserve();
+      }
+    }
+  }
+
+  /** Opens what the next calls need: the files of so many new segments. */
+  async reserve(segments = 0) {
+    while (this.#reserving) await this.#reserving;
+    this.#reserving = this.#reserve(segments).finally(() => { this.#reserving = undefined; });
+    return this.#reserving;
+  }
+
+  async #reserve(segments) {
+    for (const name of this.#engine.wanted(segments)) {
+      const number = await this.#files.openOne(name);
+      if (this.#closed) return;
+      this.#engine.seat(number, name);
+    }
+    this.#seen = this.#engine.changes();
+  }
+
+  /** Deletes the empty files that removed ones left. */
+  async #sweep(all = false) {
+    for (;;) {
+      const number = this.#engine.giveBack(all);
+      if (number === undefined) return;
+      await this.#files.discard(number);
+    }
+  }
+
+  /** Something was written: prepares files, tells the log what is durable, merges, when there is time. */
+  #later() {
+    if (this.#idle || this.#closed) return;
+    this.#idle = setTimeout(() => {
+      this.#idle = undefined;
+      this.#work().catch(() => { /* it is tried again with the next write, or told by it */ });
+    }, 50);
+  }
+
+  async #work() {
+    if (this.#closed) return;
+    if (this.#engine.changes() !== this.#seen) {
+      await this.reserve();
+      await this.#sweep();
+    }
+    if (this.#closed) return;
+    this.#engine.tick();
+    if (this.#options.merge && this.#engine.mergeStep(MERGE_BYTES) !== undefined) this.#later();
+    if (this.#engine.changes() !== this.#seen) this.#later();
+  }
+
+  #wrote(answer) {
+    this.#later();
+    return answer;
+  }
+
+  get engine() {
+    if (this.#closed) throw new Closed('this store was closed: open it again');
+    return this.#engine;
+  }
+
+  // What people call.
+
+  get(key, { as = this.#options.values } = {}) { return valueOf(this.engine.get(keyBytes(key)), as); }
+  has(key) { return this.engine.entry(keyBytes(key)) !== undefined; }
+  entry(key, { as = this.#options.values } = {}) {
+    const entry = this.engine.entry(keyBytes(key));
+    return entry && { ...entry, value: valueOf(entry.value, as) };
+  }
+  getMany(keys, { as = this.#options.values } = {}) {
+    return this.engine.getMany(keys.map(keyBytes)).map((value) => valueOf(value, as));
+  }
+
+  set(key, value, how) { this.setMany([[key, value]], how); }
+  del(key, how) { this.delMany([key], how); }
+  setMany(entries, { ttl = 0, expires, as = this.#options.values, durability = 'flushed' } = {}) {
+    const ops = new Ops();
+    const [kind, number] = expires === undefined ? [PUT, ttl] : [PUT_UNTIL, Number(expires)];
+    for (const [key, value] of entries) ops.add(kind, keyBytes(key), valueBytes(value, as), number);
+    this.commit(ops.bytes(), durability === 'flushed');
+  }
+  delMany(keys, { durability = 'flushed' } = {}) {
+    const ops = new Ops();
+    for (const key of keys) ops.add(DELETE, keyBytes(key));
+    this.commit(ops.bytes(), durability === 'flushed');
+  }
+
+  /** A batch as `Ops` makes it. */
+  commit(ops, synced) {
+    if (ops.length) return this.#wrote(this.engine.commit(ops, synced));
+    return undefined;
+  }
+
+  flush() { this.engine.sync(); }
+  clear() { this.#wrote(this.engine.clear()); }
+
+  *entries({ prefix = '', as = this.#options.values } = {}) {
+    for (const [key, value] of this.#scan(keyBytes(prefix), true)) yield [keyOf(key, this.#options.keys), valueOf(value, as)];
+  }
+  *keys({ prefix = '' } = {}) {
+    for (const [key] of this.#scan(keyBytes(prefix), false)) yield keyOf(key, this.#options.keys);
+  }
+  *#scan(prefix, values) {
+    let cursor = 0n;
+    do {
+      const { entries, next } = this.engine.scan(cursor, 256, prefix, values);
+      yield* entries;
+      cursor = next;
+    } while (cursor);
+  }
+
+  stats() { return this.engine.stats(); }
+  mergeStep(bytes = MERGE_BYTES) { return this.#wrote(this.engine.mergeStep(bytes)); }
+  verify() { return this.engine.verify(); }
+
+  /** Closes the store cleanly and gives its files free. */
+  async close() {
+    if (this.#closed) return;
+    clearTimeout(this.#idle);
+    while (this.#reserving) await this.#reserving;
+    if (this.#closed) return;
+    this.#closed = true;
+    try {
+      this.#engine.close();
+      await this.#sweep(true);
+    } finally {
+      this.#files.closeAll();
+    }
+  }
+
+  /** Lets go of the files at once, as a crash would: nothing that was acknowledged is lost. */
+  abandon() {
+    this.#closed = true;
+    clearTimeout(this.#idle);
+    this.#files.closeAll();
+  }
+}
+
+/** Holds the lock of a store while `hold` runs; with `wait`, until it is free, else refuses. */
+export function withLock(name, { wait, signal }, hold) {
+  const locks = globalThis.navigator?.locks;
+  if (!locks) throw new BadOption('this browser has no Web Locks');
+  return locks.request(`portcask:${name}`, wait ? { signal } : { ifAvailable: true }, async (lock) => {
+    if (!lock) throw new LockedByOtherTab(`the store "${name}" is open in another tab or worker: use open(), which shares it`);
+    return hold();
+  });
+}
