@@ -19,6 +19,8 @@ mod browser {
     mod abi;
     mod cell;
     mod codes;
+    #[cfg(feature = "full")]
+    mod lab;
     mod module;
     mod parts;
     mod report;
