@@ -63,7 +63,8 @@ export class Ops {
   #bytes = new Uint8Array(256);
   #view = new DataView(this.#bytes.buffer);
   length = 0;
-  count = 0;
+  /** Sent: nothing can be added any more. */
+  sealed = false;
 
   /** @param {number} kind @param {Uint8Array} key @param {Uint8Array} [value] @param {number} [number] */
   add(kind, key, value, number = 0) {
@@ -75,7 +76,6 @@ export class Ops {
     this.#view.setFloat64(at + 9, number, true);
     this.#bytes.set(key, at + HEAD);
     if (size) this.#bytes.set(value, at + HEAD + key.length);
-    this.count += 1;
   }
 
   #room(more) {
@@ -90,8 +90,11 @@ export class Ops {
     return at;
   }
 
-  /** The bytes so far; valid until the next addition. */
-  bytes() { return this.#bytes.subarray(0, this.length); }
+  /** The bytes; nothing is added from here on. */
+  bytes() {
+    this.sealed = true;
+    return this.#bytes.subarray(0, this.length);
+  }
 }
 
 /** The operations of a batch, for those who watch: `[kind, key]` of each. */

@@ -27,12 +27,13 @@ async function fetched(url) {
 }
 
 export class Engine {
-  #calls; #memory; #bytes; #room; #roomBytes = 0; #files;
+  #calls; #memory; #bytes; #room; #roomBytes = 0; #files; #url;
 
   /** @param {string | URL} url of the module @param {import('./opfs.js').OpfsFiles} files */
   static async load(url, files) {
     const engine = new Engine();
     engine.#files = files;
+    engine.#url = url;
     const imports = { opfs: files.imports(() => engine.#all()) };
     const { exports } = await WebAssembly.instantiate(await compile(url), imports);
     engine.#calls = exports;
@@ -40,6 +41,9 @@ export class Engine {
     engine.#makeRoom(ROOM_BYTES);
     return engine;
   }
+
+  /** Another one like this, with nothing in it. */
+  again() { return Engine.load(this.#url, this.#files); }
 
   /** All of the memory, as it is now: growing takes older views away. */
   #all() {

@@ -25,7 +25,9 @@ export const QuotaExceeded = of('QuotaExceeded');
 export const Corrupt = of('Corrupt');
 export const MaybeStale = of('MaybeStale');
 export const Degraded = of('Degraded');
+export const NoStore = of('NoStore');
 export const NoManifest = of('NoManifest');
+export const NotEmpty = of('NotEmpty');
 export const NewerFormat = of('NewerFormat');
 export const Poisoned = of('Poisoned');
 export const Closed = of('Closed');
@@ -55,7 +57,7 @@ const refusals = [
   [Closed, ''],
   [Degraded, 'export what can be read, and restore a backup'],
   [Corrupt, ''],
-  [Corrupt, ''],
+  [NoStore, ''],
   [NoManifest, 'the files are kept: export them, and run the native salvage'],
   [NewerFormat, 'nothing was touched: reload the page for a newer version'],
   [NewerFormat, 'nothing was touched: reload the page for a newer version'],

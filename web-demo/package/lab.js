@@ -89,19 +89,19 @@ export class Lab {
   /** @param {Iterable<[string, Uint8Array]>} [files] names and bytes, which are copied */
   constructor(files) { this.#directory = new MemoryDirectory(files); }
 
-  /** `[name, bytes]` of every file; the bytes are valid until the next change. */
-  files() { return this.#directory.contents(); }
-  bytes(name) { return this.#directory.file(name)?.bytes(); }
+  /** `[name, bytes]` of every file, by name; the bytes are valid until the next change. */
+  files() { return [...this.#directory.files.keys()].sort().map((name) => [name, this.bytes(name)]); }
+  bytes(name) {
+    const file = this.#directory.files.get(name);
+    return file?.bytes.subarray(0, file.size);
+  }
   /** Another one with a copy of every byte, as the files are now. */
   copy() { return new Lab(this.files()); }
 
   /** Cuts a file at a byte, as a crash may. */
-  cut(name, at) { this.#directory.file(name).truncate(at); }
+  cut(name, at) { this.#directory.files.set(name, { bytes: this.bytes(name).slice(0, at), size: at }); }
   /** Flips one bit of a file, as rot does. */
-  flip(name, offset, bit = 0) {
-    const byte = this.bytes(name)[offset];
-    this.#directory.file(name).write(Uint8Array.of(byte ^ (1 << bit)), { at: offset });
-  }
+  flip(name, offset, bit = 0) { this.bytes(name)[offset] ^= 1 << bit; }
 
   async records(name) {
     const bytes = this.bytes(name);

@@ -1,84 +1,65 @@
-// A directory in memory that looks like one of the browser's private file system, synchronous handles included. It
-// works in any thread and forgets everything with the page.
+// A directory in memory that looks like one of the private file system.
 
-/** A file: its bytes grow by doubling. It is its own synchronous handle, for nobody shares it. */
-class MemoryFile {
-  kind = 'file';
-  #bytes = new Uint8Array(256);
-  #length = 0;
+class MemoryHandle {
+  #file;
 
-  constructor(name) { this.name = name; }
-
-  /** Its bytes, as they are now; valid until the next write. */
-  bytes() { return this.#bytes.subarray(0, this.#length); }
-
-  async createSyncAccessHandle() { return this; }
-  async getFile() { return new File([this.bytes()], this.name); }
+  constructor(file) { this.#file = file; }
 
   read(into, { at = 0 } = {}) {
-    const piece = this.#bytes.subarray(at, Math.min(this.#length, at + into.length));
+    const piece = this.#file.bytes.subarray(Math.min(at, this.#file.size), Math.min(at + into.length, this.#file.size));
     into.set(piece);
     return piece.length;
   }
 
-  write(bytes, { at = 0 } = {}) {
-    const end = at + bytes.length;
-    if (end > this.#bytes.length) {
-      const larger = new Uint8Array(Math.max(end, this.#bytes.length * 2));
-      larger.set(this.bytes());
-      this.#bytes = larger;
+  write(from, { at = 0 } = {}) {
+    this.#grow(at + from.length);
+    this.#file.bytes.set(from, at);
+    return from.length;
+  }
+
+  #grow(size) {
+    const file = this.#file;
+    if (size > file.bytes.length) {
+      const larger = new Uint8Array(Math.max(size, file.bytes.length * 2));
+      larger.set(file.bytes);
+      file.bytes = larger;
     }
-    this.#bytes.set(bytes, at);
-    this.#length = Math.max(this.#length, end);
-    return bytes.length;
+    file.size = Math.max(file.size, size);
   }
 
-  truncate(length) {
-    if (length > this.#length) this.write(new Uint8Array(length - this.#length), { at: this.#length });
-    this.#bytes.fill(0, length, this.#length);
-    this.#length = length;
+  truncate(size) {
+    if (size > this.#file.size) return this.#grow(size);
+    this.#file.bytes.fill(0, size, this.#file.size);
+    this.#file.size = size;
+    return undefined;
   }
 
-  getSize() { return this.#length; }
+  getSize() { return this.#file.size; }
   flush() {}
   close() {}
 }
 
-/** What `OpfsFiles` needs of a directory. */
 export class MemoryDirectory {
-  kind = 'directory';
-  /** @type {Map<string, MemoryFile>} */
-  #files = new Map();
+  /** By name: `{bytes, size}`; beyond `size` the bytes are zeros. */
+  files = new Map();
 
-  /** @param {Iterable<[string, Uint8Array]>} [files] names and bytes, which are copied */
+  /** @param {Iterable<[string, Uint8Array]>} [files] copied */
   constructor(files = []) {
-    for (const [name, bytes] of files) this.#create(name).write(bytes);
+    for (const [name, bytes] of files) this.files.set(name, { bytes: bytes.slice(), size: bytes.length });
   }
 
-  #create(name) {
-    const file = new MemoryFile(name);
-    this.#files.set(name, file);
-    return file;
+  async* entries() {
+    for (const name of this.files.keys()) yield [name, this.#handle(name)];
   }
 
-  /** A file of this name, or `undefined`. */
-  file(name) { return this.#files.get(name); }
-
-  /** `[name, bytes]` of every file, by name. */
-  contents() {
-    return [...this.#files].map(([name, file]) => [name, file.bytes()]).sort(([a], [b]) => (a < b ? -1 : 1));
+  async getFileHandle(name) {
+    if (!this.files.has(name)) this.files.set(name, { bytes: new Uint8Array(0), size: 0 });
+    return this.#handle(name);
   }
 
-  async *entries() { yield* [...this.#files]; }
-  async *keys() { yield* [...this.#files.keys()]; }
-
-  async getFileHandle(name, { create = false } = {}) {
-    const file = this.#files.get(name) ?? (create ? this.#create(name) : undefined);
-    if (!file) throw new DOMException(`there is no file ${name}`, 'NotFoundError');
-    return file;
+  #handle(name) {
+    return { kind: 'file', name, createSyncAccessHandle: async () => new MemoryHandle(this.files.get(name)) };
   }
 
-  async removeEntry(name) {
-    if (!this.#files.delete(name)) throw new DOMException(`there is no file ${name}`, 'NotFoundError');
-  }
+  async removeEntry(name) { this.files.delete(name); }
 }

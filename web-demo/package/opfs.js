@@ -2,7 +2,7 @@
 //
 // Usable without the rest: whatever wants synchronous positional files in a worker can import this.
 
-import { Failed, LockedByOtherTab, NeedsWorker, PrivateMode, QuotaExceeded, Unsupported } from './errors.js';
+import { Failed, LockedByOtherTab, NeedsWorker, NoStore, PrivateMode, QuotaExceeded, Unsupported } from './errors.js';
 
 /** How long a handle that somebody else still holds is asked for. A closed tab's are free within milliseconds. */
 const PATIENCE_MS = 4000;
@@ -42,6 +42,10 @@ function explained(error) {
       return new QuotaExceeded('the site is out of space', more);
     case 'NoModificationAllowedError':
       return new LockedByOtherTab('another tab holds the files of this store and does not let go', more);
+    case 'NotFoundError':
+      return new NoStore('there is no store of this name', more);
+    case 'TypeMismatchError':
+      return new Failed('a file stands where the folder of the store would be, or a folder where a file would', more);
     default:
       return error;
   }
@@ -149,5 +153,3 @@ export class OpfsFiles {
     };
   }
 }
-
-export { Failed };

@@ -1,8 +1,10 @@
 // One store on one worker's handles: everything synchronous but opening, reserving and closing.
 
-import { BadOption, Closed, LockedByOtherTab, NeedsWorker, NotReady, TooManyFiles } from './errors.js';
+import { Closed, Failed, NeedsWorker, NotEmpty, NotReady, PrivateMode, TooManyFiles, Unsupported } from './errors.js';
 import { DELETE, Ops, PUT, PUT_UNTIL, keyBytes, keyOf, valueBytes, valueOf } from './codec.js';
 import { Engine } from './engine.js';
+import { MemoryDirectory } from './memory.js';
+import { folderOf } from './names.js';
 import { OpfsFiles, directoryAt } from './opfs.js';
 
 const MIB = 1 << 20;
@@ -12,34 +14,28 @@ const HANDLES_MAX = 100;
 const SEGMENTS_AIM = 16;
 /** Bytes merged at once when idle: some milliseconds. */
 const MERGE_BYTES = 1 * MIB;
+/** Bytes copied at once by export and import. */
+const COPY_BYTES = 4 * MIB;
 const DEFAULTS = {
   values: 'json', keys: 'text', ttl: 0, keyBytesMax: 65535, valueBytesMax: 512 * MIB, reserveBytes: MIB,
   create: true, acceptStale: false, trustClock: false, verifyOverwrite: false, merge: true,
 };
 
-/** The folder of a store. */
-export function folderOf(name) {
-  if (typeof name !== 'string' || !/^[\w-][\w.-]*(\/[\w-][\w.-]*)*$/.test(name) || name.length > 200) {
-    throw new BadOption('the name of a store is letters, digits, "_", "-" and ".", in parts divided by "/"');
-  }
-  return `portcask/${name}`;
-}
-
 export class SyncStore {
   #files; #engine; #options; #reserving; #seen; #idle; #closed = false;
+  /** `opfs` or `memory`. */
+  backend;
   /** What opening found. */
   report;
 
   /** Opens a store in this worker. The caller holds its lock. */
   static async open(name, options = {}) {
-    if (!('FileSystemSyncAccessHandle' in globalThis)) {
-      throw new NeedsWorker('synchronous files exist in dedicated workers only: call this there, or use open() of "portcask" on the page');
-    }
     const store = new SyncStore();
     store.#options = { ...DEFAULTS, ...options };
-    const files = store.#files = new OpfsFiles(await directoryAt(folderOf(name)));
+    const files = store.#files = new OpfsFiles(await store.#directory(name));
     try {
-      await store.#start(options.wasmUrl ?? new URL('./portcask.wasm', import.meta.url));
+      store.#engine = await Engine.load(options.wasmUrl ?? new URL('./portcask.wasm', import.meta.url), files);
+      await store.#start();
       return store;
     } catch (error) {
       files.closeAll();
@@ -47,8 +43,27 @@ export class SyncStore {
     }
   }
 
-  async #start(url) {
-    const engine = this.#engine = await Engine.load(url, this.#files);
+  async #directory(name) {
+    const folder = folderOf(name);
+    const { memory, create } = this.#options;
+    try {
+      if (memory !== true) {
+        if (!('FileSystemSyncAccessHandle' in globalThis) && 'document' in globalThis) {
+          throw new NeedsWorker('synchronous files exist in dedicated workers only: call this there, or use open() of "portcask" on the page');
+        }
+        const directory = await directoryAt(folder, create);
+        this.backend = 'opfs';
+        return directory;
+      }
+    } catch (error) {
+      if (memory !== 'fallback' || !(error instanceof Unsupported || error instanceof PrivateMode)) throw error;
+    }
+    this.backend = 'memory';
+    return new MemoryDirectory();
+  }
+
+  async #start() {
+    const engine = this.#engine;
     const opened = await this.#files.openAll(HANDLES_MAX * 2, (count) => new TooManyFiles(
       `${count} files are more than a browser lets us open: merge the store natively, with larger segments`));
     let bytes = 0;
@@ -56,11 +71,15 @@ export class SyncStore {
       bytes += this.#files.open[number].access.getSize();
       engine.seat(number, name);
     }
-    const segmentBytes = this.#options.segmentBytes
-      ?? Math.min(1024 * MIB, Math.max(8 * MIB, 2 ** Math.ceil(Math.log2(bytes / SEGMENTS_AIM || 1))));
+    const segmentBytes = Math.min(1024 * MIB, Math.max(8 * MIB, 2 ** Math.ceil(Math.log2(bytes / SEGMENTS_AIM || 1))));
+    this.#options = { segmentBytes, ...this.#options };
     await this.reserve();
+    await this.#open();
+  }
+
+  async #open() {
     // A stranger's file may stand in the way of a name: then another one is wanted.
-    this.report = await this.whenReady(() => engine.open({ ...this.#options, segmentBytes }));
+    this.report = await this.whenReady(() => this.#engine.open(this.#options));
     await this.reserve();
     await this.#sweep();
     this.#later();
@@ -183,14 +202,77 @@ export class SyncStore {
   }
 
   stats() { return this.engine.stats(); }
+  /** Begins to merge everything; whether there is something to merge. */
+  mergeAll() { return this.#wrote(this.engine.mergeAll()); }
   mergeStep(bytes = MERGE_BYTES) { return this.#wrote(this.engine.mergeStep(bytes)); }
   verify() { return this.engine.verify(); }
+
+  /** Nothing of ours is under way from here on, until something is asked again. */
+  async #pause() {
+    clearTimeout(this.#idle);
+    this.#idle = undefined;
+    while (this.#reserving) await this.#reserving;
+  }
+
+  /** Every file with its bytes as they lie, as after a clean close: `[name, Blob]`, manifests last. */
+  async exportFiles() {
+    await this.#pause();
+    this.engine.close();
+    try {
+      const files = [];
+      for (const seat of this.#files.open) {
+        const bytes = seat?.access.getSize();
+        if (bytes && seat.name !== 'reserve') files.push([seat.name, copied(seat.access, bytes)]);
+      }
+      return files.sort(([a], [b]) => a.startsWith('manifest') - b.startsWith('manifest') || (a < b ? -1 : 1));
+    } finally {
+      await this.#open();
+    }
+  }
+
+  /** Takes files over as this store's, which must have no keys. What was there is gone if that fails. */
+  async importFiles(files) {
+    if (this.stats().keys) throw new NotEmpty('only a store without keys can take others over: clear() it, or open another one');
+    await this.#pause();
+    this.engine.close();
+    try {
+      await this.#empty();
+      for (const [name, blob] of files) {
+        const { access } = this.#files.open[await this.#files.openOne(name)];
+        access.truncate(0);
+        let at = 0;
+        for (let from = 0; from < blob.size; from += COPY_BYTES) {
+          const piece = new Uint8Array(await blob.slice(from, from + COPY_BYTES).arrayBuffer());
+          for (let done = 0; done < piece.length; done += access.write(piece.subarray(done), { at: at + done }));
+          at += piece.length;
+        }
+        access.flush();
+      }
+      await this.#restart();
+    } catch (error) {
+      await this.#empty();
+      await this.#restart();
+      throw error;
+    }
+    return this.report;
+  }
+
+  /** Deletes every file. */
+  async #empty() {
+    for (const [number, seat] of this.#files.open.entries()) if (seat) await this.#files.discard(number);
+  }
+
+  /** Opens the files as they are now, in a new engine. */
+  async #restart() {
+    this.#files.closeAll();
+    this.#engine = await this.#engine.again();
+    await this.#start();
+  }
 
   /** Closes the store cleanly and gives its files free. */
   async close() {
     if (this.#closed) return;
-    clearTimeout(this.#idle);
-    while (this.#reserving) await this.#reserving;
+    await this.#pause();
     if (this.#closed) return;
     this.#closed = true;
     try {
@@ -209,12 +291,17 @@ export class SyncStore {
   }
 }
 
-/** Holds the lock of a store while `hold` runs; with `wait`, until it is free, else refuses. */
-export function withLock(name, { wait, signal }, hold) {
-  const locks = globalThis.navigator?.locks;
-  if (!locks) throw new BadOption('this browser has no Web Locks');
-  return locks.request(`portcask:${name}`, wait ? { signal } : { ifAvailable: true }, async (lock) => {
-    if (!lock) throw new LockedByOtherTab(`the store "${name}" is open in another tab or worker: use open(), which shares it`);
-    return hold();
-  });
+/** A file's bytes as a blob, which the browser may keep on disk. */
+function copied(access, bytes) {
+  const pieces = [];
+  for (let at = 0; at < bytes; at += COPY_BYTES) {
+    const piece = new Uint8Array(Math.min(COPY_BYTES, bytes - at));
+    for (let done = 0; done < piece.length;) {
+      const read = access.read(piece.subarray(done), { at: at + done });
+      if (!read) throw new Failed('a file ended before its end');
+      done += read;
+    }
+    pieces.push(new Blob([piece]));
+  }
+  return new Blob(pieces);
 }

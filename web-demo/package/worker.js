@@ -1,43 +1,46 @@
-// The worker that a tab starts. Whichever tab's worker gets the lock serves all of them.
+// The worker that every tab starts. Whichever tab's worker gets the lock leads, and serves all of them.
 
 import { toData } from './errors.js';
-import { SyncStore, withLock } from './store.js';
+import { Leader } from './leader.js';
+import { channelOf, storeLock, workerLock } from './names.js';
+import { SyncStore } from './store.js';
 
-let store;
+let leader;
+const ending = new AbortController();
 
-const verbs = {
-  get: (key) => store.engine.get(key),
-  getMany: (keys) => store.engine.getMany(keys),
-  entry: (key) => store.engine.entry(key),
-  commit: (ops, synced) => store.commit(ops, synced),
-  scan: (cursor, limit, prefix, values) => store.engine.scan(cursor, limit, prefix, values),
-  stats: () => store.stats(),
-  verify: () => store.verify(),
-  clear: () => store.clear(),
-  report: () => store.report,
-};
+/** Waits for the lead and serves; the lock is held exactly as long as the files may be. */
+async function lead({ name, id, options }) {
+  await navigator.locks.request(storeLock(name), { signal: ending.signal }, async () => {
+    const bus = new BroadcastChannel(channelOf(name));
+    bus.postMessage({ opening: id });
+    postMessage({ opening: true });
+    const store = await SyncStore.open(name, options).finally(() => bus.close());
+    if (ending.signal.aborted) return store.close();
+    leader = new Leader(name, id, store);
+    postMessage({ leads: id });
+    const error = await leader.ended;
+    leader = undefined;
+    if (error) throw error;
+    return undefined;
+  });
+}
 
-async function start({ name, options }) {
-  try {
-    await withLock(name, { wait: true }, async () => {
-      store = await SyncStore.open(name, options);
-      postMessage({ opened: store.report });
-      await new Promise((closed) => { verbs.close = () => store.close().finally(closed); });
+function start(given) {
+  // Whoever is given this lock later knows that this worker is gone.
+  navigator.locks.request(workerLock(given.name, given.id), () => {
+    postMessage({ ready: true });
+    return lead(given).catch((error) => {
+      if (!ending.signal.aborted) postMessage({ failed: toData(error) });
     });
-  } catch (error) {
-    postMessage({ failed: toData(error) });
-  }
+  });
 }
 
 addEventListener('message', async ({ data }) => {
-  if (data.start) return void start(data.start);
-  const answers = [];
-  for (const [id, verb, ...given] of data.calls) {
-    try {
-      answers.push([id, true, await store.whenReady(() => verbs[verb](...given))]);
-    } catch (error) {
-      answers.push([id, false, toData(error)]);
-    }
+  if (data.start) start(data.start);
+  else if (data.calls) leader?.hear(data, (answer) => postMessage(answer));
+  else if (data.end) {
+    ending.abort();
+    await leader?.stop();
+    postMessage({ ended: true });
   }
-  postMessage({ answers });
 });

@@ -25,5 +25,4 @@ test('what was set is there after a reload', async (t) => {
     return [...found, names.sort()];
   });
   assert.deepEqual(after.slice(0, 4), ['meow', { says: ['wuff', 1] }, undefined, true]);
-  console.log(after[4]);
 });
