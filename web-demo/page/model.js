@@ -1,6 +1,6 @@
 // What the log of a store looks like: its files are read as they grow, by any tab, beside whoever writes them.
 
-import { reader } from '../package/lab.js';
+import { reader } from '../package/records.js';
 
 const HEADER_BYTES = 80;
 const latin = new TextDecoder('latin1');

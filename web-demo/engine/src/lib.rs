@@ -19,9 +19,9 @@ mod browser {
     mod abi;
     mod cell;
     mod codes;
-    #[cfg(feature = "full")]
-    mod lab;
     mod module;
     mod parts;
+    #[cfg(feature = "full")]
+    mod records;
     mod report;
 }

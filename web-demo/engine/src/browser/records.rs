@@ -1,5 +1,5 @@
-//! What the demo shows beyond the package: the records of a log file and its annotated text. Pure functions of the
-//! bytes in the room; no store has to be open.
+//! The records of a log file as rows, for those who draw a log while it grows. A pure function of the bytes in the room:
+//! no store has to be open.
 
 use super::cell::with;
 use super::module::Module;
@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use portcask::format::check::Running;
 use portcask::format::file::{FILE_HEADER_BYTES, FileHeader, Footer};
 use portcask::format::record::{self, Batch, Decoded, Site};
-use portcask::{Error, dump, fallible};
+use portcask::{Error, fallible};
 
 /// What a row tells, in its first column.
 const GAP: u8 = 0;
@@ -20,7 +20,7 @@ const BODY_DAMAGED: u8 = 1;
 /// The head is right, but the file ends before the record does.
 const CUT: u8 = 2;
 
-/// The rows of a segment's stretch: `lab.js` reads them.
+/// The rows of a segment's stretch: `records.js` reads them.
 ///
 /// The room holds the file's first 80 bytes, then its bytes from `from` on, which begin at a record.
 // SAFETY: no other function of the program has this name.
@@ -29,17 +29,6 @@ pub extern "C" fn records(bytes: usize, from: f64) -> i32 {
     with(|module| {
         let done = rows(module, bytes, from as u64);
         module.tell(done)
-    })
-}
-
-/// The whole file in the room as annotated text, as the command's `dump` prints it.
-// SAFETY: no other function of the program has this name.
-#[unsafe(no_mangle)]
-pub extern "C" fn dump_file(bytes: usize) -> i32 {
-    with(|module| {
-        module.answer = dump::dump_bytes(&module.room[..bytes.min(module.room.len())]).into_bytes();
-        let length = i32::try_from(module.answer.len()).map_err(|_| Error::TooLarge);
-        module.tell(length)
     })
 }
 
