@@ -4,6 +4,9 @@ import { Failed, OutOfMemory, refusal } from './errors.js';
 
 const ABSENT = -1;
 const REFUSED = -2;
+/** As `module.rs` reads them; the last two are the fuller module's. */
+const FLAGS = ['create', 'acceptStale', 'trustClock', 'verifyOverwrite', 'readOnly', 'salvage'];
+const SIZES = ['segmentBytes', 'keyBytesMax', 'valueBytesMax', 'ttl', 'reserveBytes'];
 const ROOM_BYTES = 1 << 16;
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
@@ -90,6 +93,9 @@ export class Engine {
 
   #json(length) { return JSON.parse(decoder.decode(this.#answer(this.#told(length)))); }
 
+  /** Calls a function of a fuller module that answers bytes, with bytes or a number. */
+  ask(name, given) { return this.#answer(this.#told(this.#calls[name](typeof given === 'number' ? given : this.#give(given)))); }
+
   seat(number, name) { return this.#told(this.#calls.seat(number, this.#give(name))) === 1; }
 
   /** The names to seat before going on, for so many new segments. */
@@ -107,10 +113,10 @@ export class Engine {
   /** Another number whenever a file has come or gone. */
   changes() { return this.#calls.changes(); }
 
-  open({ segmentBytes, keyBytesMax, valueBytesMax, ttl, reserveBytes, create, acceptStale, trustClock, verifyOverwrite }) {
+  open(options) {
     const given = new DataView(new ArrayBuffer(41));
-    given.setUint8(0, (create ? 1 : 0) | (acceptStale ? 2 : 0) | (trustClock ? 4 : 0) | (verifyOverwrite ? 8 : 0));
-    [segmentBytes, keyBytesMax, valueBytesMax, ttl, reserveBytes].forEach((number, at) => given.setFloat64(1 + 8 * at, number, true));
+    given.setUint8(0, FLAGS.reduce((flags, name, bit) => flags | (options[name] ? 1 << bit : 0), 0));
+    SIZES.forEach((name, at) => given.setFloat64(1 + 8 * at, options[name], true));
     return this.#json(this.#calls.open(this.#give(new Uint8Array(given.buffer))));
   }
 

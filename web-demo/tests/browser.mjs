@@ -17,7 +17,7 @@ const ARGUMENTS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-firs
 /** A browser with an empty profile on disk, and the package served to it. */
 export async function browse(t) {
   const profile = await mkdtemp(join(tmpdir(), 'portcask-browser-'));
-  const server = await serve({ '/package/': fileURLToPath(new URL('../package/', import.meta.url)), '/': join(here, 'pages/') });
+  const server = await serve({ '/package/': fileURLToPath(new URL('../package/', import.meta.url)), '/built/': process.env.PORTCASK_WEB_BUILT ?? fileURLToPath(new URL('../../target/web-built/', import.meta.url)), '/': join(here, 'pages/') });
   const launch = () => chromium.launchPersistentContext(profile, { executablePath, headless: true, args: ARGUMENTS });
   const world = { server, profile, context: await launch(), relaunch: async () => { world.context = await launch(); } };
   t.after(async () => {

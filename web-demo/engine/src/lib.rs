@@ -19,6 +19,10 @@ mod browser {
     mod abi;
     mod cell;
     mod codes;
+    #[cfg(feature = "contract")]
+    mod contract;
+    #[cfg(feature = "full")]
+    mod full;
     mod module;
     mod parts;
     #[cfg(feature = "full")]

@@ -75,3 +75,19 @@ exports! {
     /// Closes the store.
     close();
 }
+
+#[cfg(feature = "full")]
+exports! {
+    /// A file as annotated text.
+    dump(name_bytes: usize);
+    /// Every version of a key that the log still holds.
+    history(key_bytes: usize);
+}
+
+#[cfg(feature = "contract")]
+exports! {
+    /// How many promises the contract has.
+    promises();
+    /// Tries one of them in the directory as it is, which must be empty; the answer tells what came of it.
+    promise(which: usize);
+}

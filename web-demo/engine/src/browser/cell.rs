@@ -4,11 +4,14 @@
 use super::module::Module;
 use core::cell::RefCell;
 
+// The storage contract's suite needs std, which has both.
+#[cfg(not(feature = "contract"))]
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 /// The core promises not to; should it happen all the same, JavaScript meets a trap, gives the instance up and
 /// opens the store anew, as after a crash.
+#[cfg(not(feature = "contract"))]
 #[panic_handler]
 fn panicked(_: &core::panic::PanicInfo<'_>) -> ! {
     core::arch::wasm32::unreachable()

@@ -19,7 +19,7 @@ const SEGMENTS_AHEAD: usize = 4;
 
 /// What lives between two calls.
 pub(super) struct Module {
-    dir: PlatformStorage,
+    pub dir: PlatformStorage,
     store: Option<Engine<PlatformStorage>>,
     pub room: Vec<u8>,
     pub answer: Vec<u8>,
@@ -29,7 +29,7 @@ pub(super) struct Module {
     ready_at: Option<(u32, usize)>,
 }
 
-type Answer = Result<i32, Error>;
+pub(super) type Answer = Result<i32, Error>;
 
 impl Module {
     pub fn new() -> Self {
@@ -63,11 +63,11 @@ impl Module {
         self.room.as_mut_ptr()
     }
 
-    fn store(&self) -> Result<&Engine<PlatformStorage>, Error> {
+    pub fn store(&self) -> Result<&Engine<PlatformStorage>, Error> {
         self.store.as_ref().ok_or(Error::Closed)
     }
 
-    fn given(&self, bytes: usize) -> Result<&[u8], Error> {
+    pub fn given(&self, bytes: usize) -> Result<&[u8], Error> {
         self.room.get(..bytes).ok_or(Error::TooLarge)
     }
 
@@ -161,6 +161,8 @@ impl Module {
             verify_overwrite: flags & 8 != 0,
             ..Options::default()
         };
+        #[cfg(feature = "full")]
+        super::full::look_only(&mut options, flags);
         options.merge.small_file_bytes = options.segment_bytes / 2;
         options.merge.dead_bytes_trigger = options.segment_bytes / 2;
         options.merge.dead_bytes_threshold = options.segment_bytes / 4;
