@@ -3,7 +3,7 @@
 import { open } from '../package/index.js';
 import { CrashLab } from './crash.js';
 import { $, bytes, coalesced, count, wordsOf } from './dom.js';
-import { Files } from './files.js';
+import { Files, addressOf } from './files.js';
 import { LogView } from './log.js';
 import { Names } from './names.js';
 import { Race } from './race.js';
@@ -54,8 +54,7 @@ page.show = async (name) => {
   page.name = name;
   const store = await open(name, OPTIONS);
   page.store = store;
-  const address = new URL(location.href);
-  address.searchParams.set('store', name);
+  const address = addressOf(name);
   history.replaceState(null, '', address);
   $('second-tab').href = address;
   $('fact-store').textContent = name;
