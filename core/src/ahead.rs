@@ -49,3 +49,54 @@ fn push_segments(ahead: &mut Vec<FileName>, first: u64, count: usize) -> Result<
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::MemoryStorage;
+    use crate::options::Options;
+
+    fn names_of(disk: &MemoryStorage) -> Vec<FileName> {
+        let mut names = disk.list().unwrap();
+        names.sort_unstable();
+        names
+    }
+
+    /// Every name that came into being by `act` was among those told before.
+    fn expect(disk: &MemoryStorage, ahead: &[FileName], act: impl FnOnce()) {
+        let before = names_of(disk);
+        act();
+        for name in names_of(disk) {
+            assert!(before.contains(&name) || ahead.contains(&name), "{name} was not told");
+        }
+    }
+
+    #[test]
+    fn what_an_opening_creates_is_told_before_whatever_the_last_writer_left() {
+        let disk = MemoryStorage::new();
+        for round in 0..6_u8 {
+            let ahead = files_ahead(&disk, 1).unwrap();
+            expect(&disk, &ahead, || {
+                let mut store = Engine::<_>::open(disk.clone(), Options::default()).unwrap();
+                store.put(&[round], b"value").unwrap();
+                if round % 2 == 0 {
+                    store.close().unwrap();
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn what_a_writer_creates_is_told_before_one_segment_after_another() {
+        let disk = MemoryStorage::new();
+        let mut store = Engine::<_>::open(disk.clone(), Options::default()).unwrap();
+        for round in 0..5_u8 {
+            store.put(&[round], b"value").unwrap();
+            let ahead = store.files_ahead(1).unwrap();
+            assert_eq!(ahead.len(), 3);
+            expect(&disk, &ahead, || store.rotate().unwrap());
+        }
+        let ahead = store.files_ahead(2).unwrap();
+        expect(&disk, &ahead, || drop(store.merge_all(|_, _| {}).unwrap()));
+    }
+}

@@ -69,7 +69,9 @@ export class Engine {
       const room = this.#makeRoom(what.length * 3);
       return encoder.encodeInto(what, this.#all().subarray(room, room + this.#roomBytes)).written;
     }
-    this.#all().set(what, this.#makeRoom(what.length));
+    // In this order: making room may move all of the memory.
+    const room = this.#makeRoom(what.length);
+    this.#all().set(what, room);
     return what.length;
   }
 
@@ -198,6 +200,8 @@ export class Engine {
     return step > 1 ? this.#json(step) : step === 1 ? false : undefined;
   }
 
+  /** Segments are sealed at another size from now on. */
+  retune(segmentBytes) { this.#told(this.#calls.retune(segmentBytes)); }
   mergeAll() { return this.#told(this.#calls.merge_all()) === 1; }
   tick() { this.#told(this.#calls.tick()); }
   clear() { this.#told(this.#calls.clear()); }

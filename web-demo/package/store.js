@@ -10,7 +10,7 @@ import { OpfsFiles, directoryAt } from './opfs.js';
 const MIB = 1 << 20;
 /** Handles that a store keeps open. Safari stops at 252 for all tabs of a site. */
 const HANDLES_MAX = 100;
-/** Segments are as large as keeps their number small: this many at most when a store is opened. */
+/** Segments are as large as keeps their number small: about so many. */
 const SEGMENTS_AIM = 16;
 /** Bytes merged at once when idle: some milliseconds. */
 const MERGE_BYTES = 1 * MIB;
@@ -71,8 +71,7 @@ export class SyncStore {
       bytes += this.#files.open[number].access.getSize();
       engine.seat(number, name);
     }
-    const segmentBytes = Math.min(1024 * MIB, Math.max(8 * MIB, 2 ** Math.ceil(Math.log2(bytes / SEGMENTS_AIM || 1))));
-    this.#options = { segmentBytes, ...this.#options };
+    this.#options.segmentBytes = segmentBytesFor(bytes, this.#options.segmentBytes);
     await this.reserve();
     await this.#open();
   }
@@ -132,6 +131,7 @@ export class SyncStore {
   async #work() {
     if (this.#closed) return;
     if (this.#engine.changes() !== this.#seen) {
+      this.#grow();
       await this.reserve();
       await this.#sweep();
     }
@@ -139,6 +139,14 @@ export class SyncStore {
     this.#engine.tick();
     if (this.#options.merge && this.#engine.mergeStep(MERGE_BYTES) !== undefined) this.#later();
     if (this.#engine.changes() !== this.#seen) this.#later();
+  }
+
+  /** A store that has grown gets larger segments, so that its handles stay few; merge joins the older ones. */
+  #grow() {
+    const segmentBytes = segmentBytesFor(this.#engine.stats().totalBytes, this.#options.segmentBytes);
+    if (segmentBytes === this.#options.segmentBytes) return;
+    this.#engine.retune(segmentBytes);
+    this.#options.segmentBytes = segmentBytes;
   }
 
   #wrote(answer) {
@@ -289,6 +297,11 @@ export class SyncStore {
     clearTimeout(this.#idle);
     this.#files.closeAll();
   }
+}
+
+/** The size of segments that keeps their number small, never below `least`. */
+function segmentBytesFor(bytes, least = 8 * MIB) {
+  return Math.min(1024 * MIB, Math.max(least, 2 ** Math.ceil(Math.log2(bytes / SEGMENTS_AIM || 1))));
 }
 
 /** A file's bytes as a blob, which the browser may keep on disk. */

@@ -6,6 +6,8 @@ import { channelOf, storeLock, workerLock } from './names.js';
 import { SyncStore } from './store.js';
 
 let leader;
+/** Settles when the lock of the store is free again, as far as this worker goes. */
+let led;
 const ending = new AbortController();
 
 /** Waits for the lead and serves; the lock is held exactly as long as the files may be. */
@@ -29,9 +31,10 @@ function start(given) {
   // Whoever is given this lock later knows that this worker is gone.
   navigator.locks.request(workerLock(given.name, given.id), () => {
     postMessage({ ready: true });
-    return lead(given).catch((error) => {
+    led = lead(given).catch((error) => {
       if (!ending.signal.aborted) postMessage({ failed: toData(error) });
     });
+    return led;
   });
 }
 
@@ -41,6 +44,7 @@ addEventListener('message', async ({ data }) => {
   else if (data.end) {
     ending.abort();
     await leader?.stop();
+    await led;
     postMessage({ ended: true });
   }
 });

@@ -11,9 +11,9 @@ test('the private file system keeps the storage contract', async (t) => {
     const worker = new Worker('/contract.js', { type: 'module' });
     worker.onmessage = ({ data }) => done(data);
     worker.onerror = (event) => failed(new Error(event.message));
-    worker.postMessage(34);
+    worker.postMessage('start');
   }));
   for (const line of lines) t.diagnostic(line.replaceAll('\t', ' | '));
-  assert.equal(lines.length, 34);
+  assert.ok(lines.length >= 34, `only ${lines.length} promises were tried`);
   assert.deepEqual(lines.filter((line) => line.includes('BROKEN')), []);
 });

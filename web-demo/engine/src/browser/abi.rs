@@ -62,6 +62,8 @@ exports! {
     stats();
     /// Merges for about so many bytes.
     merge_step(budget_bytes: f64);
+    /// Seals segments at another size.
+    retune(segment_bytes: f64);
     /// Begins to merge everything.
     merge_all();
     /// The small work of an idle moment.
@@ -86,8 +88,6 @@ exports! {
 
 #[cfg(feature = "contract")]
 exports! {
-    /// How many promises the contract has.
-    promises();
-    /// Tries one of them in the directory as it is, which must be empty; the answer tells what came of it.
+    /// Tries one promise in the directory as it is, which must be empty; the answer tells what came of it.
     promise(which: usize);
 }

@@ -7,7 +7,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 use portcask::opfs::Imports;
 use portcask::{
-    Ack, Batch, Condition, Engine, Error, ErrorKind, Expiry, FileName, MergeProgress, Op, Options,
+    Ack, Batch, Condition, Engine, Error, ErrorKind, Expiry, FileName, MergePolicy, MergeProgress, Op, Options,
     PlatformStorage, StorageError, WriteOptions, fallible, files_ahead,
 };
 
@@ -129,6 +129,9 @@ impl Module {
     /// Refuses before anything is written, unless the next files are ready.
     fn ready(&mut self, segments: usize) -> Result<(), Error> {
         let changes = self.dir.changes();
+        if segments == 0 {
+            return Ok(());
+        }
         if self.ready_at.is_some_and(|(at, ready)| at == changes && ready >= segments) {
             return Ok(());
         }
@@ -163,9 +166,7 @@ impl Module {
         };
         #[cfg(feature = "full")]
         super::full::look_only(&mut options, flags);
-        options.merge.small_file_bytes = options.segment_bytes / 2;
-        options.merge.dead_bytes_trigger = options.segment_bytes / 2;
-        options.merge.dead_bytes_threshold = options.segment_bytes / 4;
+        options.merge = policy(options.segment_bytes);
         let store = Engine::open(self.dir.clone(), options)?;
         self.answer.clear();
         report::recovery(&mut self.answer, store.report())?;
@@ -250,8 +251,9 @@ impl Module {
         Ok(0)
     }
 
+    /// Needs a new file only after an append that failed, and then says so itself.
     pub fn sync(&mut self) -> Answer {
-        self.writer(WRITE_SEGMENTS)?.sync().map(|()| 0)
+        self.writer(0)?.sync().map(|()| 0)
     }
 
     /// The cursor, the number of entries, whether values are wanted, the prefix. The answer: the next cursor, then
@@ -313,6 +315,11 @@ impl Module {
         store.tick_sync().map(|()| 0)
     }
 
+    pub fn retune(&mut self, segment_bytes: f64) -> Answer {
+        let bytes = segment_bytes as u64;
+        self.writer(0)?.retune(bytes, policy(bytes)).map(|()| 0)
+    }
+
     pub fn clear(&mut self) -> Answer {
         self.writer(WRITE_SEGMENTS)?.clear().map(|_| 0)
     }
@@ -333,6 +340,16 @@ impl Module {
         self.ready_at = None;
         let store = self.store.take();
         store.map_or(Ok(0), |store| store.close().map(|()| 0))
+    }
+}
+
+/// Every segment costs two handles: those that are small beside the others are joined.
+fn policy(segment_bytes: u64) -> MergePolicy {
+    MergePolicy {
+        small_file_bytes: segment_bytes / 2 + 1,
+        dead_bytes_trigger: segment_bytes / 2,
+        dead_bytes_threshold: segment_bytes / 4,
+        ..MergePolicy::default()
     }
 }
 
