@@ -145,7 +145,7 @@ function cutTold(log, at, end, report, refusal) {
         : 'It begins a batch: all of it or none.');
     }
   }
-  const gone = log.records.filter(({ offset, bytes }) => isUser && offset + bytes > end);
+  const gone = log.records.filter(({ offset, bytes }) => offset + bytes > end);
   if (report.damages.length) why.push('Other files know that these bytes were there and flushed: the store says that they are damaged, serves the rest, and takes no writes that would hide it.');
   else if (gone.length && end < log.flushedTo) why.push('A crash does not do this: what lies under the amber line was flushed before its writer was told. Only a drive that lies, or somebody with a file manager, leaves a log like that.');
   else if (gone.length) why.push('Nothing that is lost had been flushed: whoever asked for “flushed” was still waiting for the answer.');

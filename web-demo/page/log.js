@@ -6,7 +6,7 @@ import { LogModel, isLive } from './model.js';
 
 /** Records shown at once. */
 const SHOWN = 90;
-const HEX_ROW = 16;
+const HEX_ROW = 8;
 
 export class LogView {
   #store; #model; #strips = new Map(); #selected; #follows = true;
@@ -22,7 +22,7 @@ export class LogView {
     new ResizeObserver(() => this.#paintAll()).observe($('strips'));
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.#paintAll());
     new MutationObserver(() => this.#paintAll()).observe(document.documentElement, { attributeFilter: ['data-theme'] });
-    setInterval(() => { if (this.#expired()) this.#draw(); }, 1000);
+    setInterval(() => { if (this.#expired() || this.#selected?.expires > Date.now()) this.#draw(); }, 1000);
   }
 
   /** Shows another store from now on. */
@@ -56,15 +56,20 @@ export class LogView {
   async #refresh() {
     const model = this.#model;
     if (!model) return;
-    const { news, shrunk } = await model.refresh();
+    const read = await model.refresh(this.#store).catch((error) => {
+      // A file that is written or removed while it is read refuses; it is read again.
+      if (!/^Not(Readable|Found)Error$/.test(error.name)) throw error;
+    });
     if (model !== this.#model) return;
+    if (!read) return this.#draw();
+    const { news, shrunk } = read;
     const now = Date.now();
     this.#nextExpiry = Infinity;
     for (const { records } of model.segments) {
       for (const { live, expires } of records) if (live && expires > now) this.#nextExpiry = Math.min(this.#nextExpiry, expires);
     }
     if (this.#follows || !model.segments.includes(this.#segment)) {
-      this.#segment = model.segments.findLast(({ records }) => records.length) ?? model.segments.at(-1);
+      this.#segment = news.at(-1)?.segment ?? model.segments.findLast(({ records }) => records.length) ?? model.segments.at(-1);
       this.#from = Math.max(0, (this.#segment?.records.length ?? 0) - SHOWN);
       this.#follows = true;
     }
@@ -72,7 +77,7 @@ export class LogView {
     this.#lane(shrunk ? [] : news);
     const still = this.#selected && model.segments.includes(this.#selected.segment);
     if (this.#follows && news.length && !shrunk) await this.#inspect(news.findLast(({ kind }) => kind === 'put' || kind === 'delete') ?? news.at(-1), true);
-    else if (!still) await this.#inspect(this.#segment?.records.findLast(({ kind }) => kind === 'put'), true);
+    else await this.#inspect(still ? this.#selected : this.#segment?.records.findLast(({ kind }) => kind === 'put'), true);
   }
 
   // Strips.
@@ -87,6 +92,7 @@ export class LogView {
       setTimeout(() => row.remove(), matchMedia('(prefers-reduced-motion: reduce)').matches ? 0 : 600);
     }
     for (const segment of this.#model.segments) {
+      if (!segment.records.length && this.#model.segments.length > 1) continue;
       const strip = this.#strips.get(segment) ?? this.#newStrip(segment);
       let [live, all] = [0, 0];
       for (const record of segment.records) {
@@ -94,8 +100,8 @@ export class LogView {
         if (isLive(record, now)) live += record.bytes;
       }
       const share = all ? Math.round(100 * live / all) : 100;
-      const active = segment === this.#model.segments.at(-1);
-      strip.about.replaceChildren(el('b', {}, `segment ${segment.id}`), `${active ? 'grows' : 'sealed'} · ${bytes(segment.size)} · ${share} % live`);
+      strip.about.replaceChildren(el('b', {}, `segment ${segment.id}`), el('span', {}, `${segment.state} · ${bytes(segment.size)}`));
+      strip.share.textContent = `${share} %`;
       strip.bar.setAttribute('aria-label', `Segment ${segment.id}: ${counted(segment.records.length, 'record')}, ${bytes(segment.size)}, ${share} % live. Arrow keys move through it.`);
       strip.canvas.style.width = `${Math.max(3, 100 * segment.size / largest)}%`;
       this.#paint(segment, strip);
@@ -107,7 +113,8 @@ export class LogView {
     const canvas = el('canvas');
     const here = el('span', { class: 'here' });
     const bar = el('div', { class: 'bar', tabindex: 0, role: 'img' }, canvas, here);
-    const row = el('div', { class: 'strip arrives' }, about, bar);
+    const share = el('span', { class: 'share', title: 'live bytes' });
+    const row = el('div', { class: 'strip arrives' }, about, bar, share);
     bar.addEventListener('click', (event) => {
       const box = canvas.getBoundingClientRect();
       this.#lookAt(segment, (event.clientX - box.left) / box.width);
@@ -119,7 +126,7 @@ export class LogView {
       if (this.#segment !== segment) this.#lookAt(segment, step > 0 ? 0 : 1);
       else this.#turn(step);
     });
-    const strip = { row, about, bar, canvas, here };
+    const strip = { row, about, bar, canvas, here, share };
     this.#strips.set(segment, strip);
     $('strips').append(row);
     return strip;
@@ -131,7 +138,7 @@ export class LogView {
     const index = Math.max(0, segment.records.findIndex(({ offset, bytes }) => offset + bytes >= at));
     this.#segment = segment;
     this.#from = Math.max(0, Math.min(index - SHOWN / 2, segment.records.length - SHOWN));
-    this.#follows = segment === this.#model.segments.at(-1) && this.#from + SHOWN >= segment.records.length;
+    this.#follows = segment.state === 'grows' && this.#from + SHOWN >= segment.records.length;
     this.#lane([]);
   }
 
@@ -206,7 +213,7 @@ export class LogView {
       if (after && step > 0) { this.#segment = after; at = 0; } else at = this.#segment.records.length - SHOWN;
     }
     this.#from = Math.max(0, Math.floor(at));
-    this.#follows = this.#segment === segments.at(-1) && this.#from + SHOWN >= this.#segment.records.length;
+    this.#follows = this.#segment.state === 'grows' && this.#from + SHOWN >= this.#segment.records.length;
     this.#lane([]);
   }
 
@@ -257,6 +264,7 @@ export class LogView {
     if (record === this.#selected && !quietly) return;
     this.#selected = record;
     for (const block of $('lane').children) block.setAttribute('aria-selected', String(block.record === record));
+    $('inspector').record = record ? $('inspector').record : undefined;
     if (!record) return void $('inspector').replaceChildren(el('p', { class: 'empty' }, 'Point at a record to see its bytes.'));
     let raw;
     try { raw = await this.#model.bytesOf(record); } catch { return; }
@@ -337,10 +345,14 @@ function sentence(record) {
 
 /** Hexadecimal and meaning, side by side. */
 export function showRecord(into, record, raw) {
+  const says = el('p', { class: 'says' }, ...sentence(record));
+  // Only what is said of a record changes, never its bytes.
+  if (into.record === record) return void into.firstElementChild.replaceWith(says);
+  into.record = record;
   const fields = record.kind === 'gap' || record.kind === 'footer' ? [] : fieldsOf(raw, record);
   const fieldAt = (at) => fields.findIndex(({ from, to }) => at >= from && at < to);
   const rows = [];
-  for (let row = 0; row < raw.length && row < 16 * HEX_ROW; row += HEX_ROW) {
+  for (let row = 0; row < raw.length && row < 24 * HEX_ROW; row += HEX_ROW) {
     const line = el('div', {}, el('span', { class: 'at' }, String(record.offset + row).padStart(7)));
     let text = '';
     for (let at = row; at < row + HEX_ROW; at += 1) {
@@ -359,7 +371,7 @@ export function showRecord(into, record, raw) {
     list.append(el('dt', { 'data-field': at }, name), el('dd', { 'data-field': at, 'data-tone': tone, title: says }, says));
   }
   const hex = el('div', { class: 'hex', tabindex: 0, role: 'region', 'aria-label': 'Bytes of the record' }, ...rows);
-  into.replaceChildren(el('p', { class: 'says' }, ...sentence(record)), hex, list);
+  into.replaceChildren(says, hex, list);
   const light = (field) => {
     for (const lit of into.querySelectorAll('.lit')) lit.classList.remove('lit');
     if (field !== undefined) for (const part of into.querySelectorAll(`[data-field="${field}"]`)) part.classList.add('lit');

@@ -69,9 +69,10 @@ export class LogModel {
 
   constructor(store) { this.store = store; }
 
-  /** Reads what changed; answers the records that are new, and whether files went. */
-  async refresh() {
-    const { records } = await this.#reading();
+  /** Reads what changed; answers the records that are new, and whether files went. @param store tells the files' order */
+  async refresh(store) {
+    const [{ records }, stats] = await Promise.all([this.#reading(), store.stats()]);
+    const order = new Map(stats.segments.map(({ id, active }, at) => [id, { at, active }]));
     const seen = new Map();
     for await (const [name, handle] of (await folderOf(this.store)).entries()) {
       if (!/^segment-\d{10,}$/.test(name)) continue;
@@ -93,9 +94,13 @@ export class LogModel {
       this.#handles.set(name, handle);
       if (file.size > segment.readTo || !segment.head) news.push(...await segment.grow(file, records));
     }
-    this.segments = [...this.#files.values()].sort((a, b) => a.id - b.id);
-    const order = shrunk ? this.segments.flatMap(({ records }) => records) : news;
-    for (const record of order) this.#place(record);
+    for (const segment of this.#files.values()) {
+      const known = order.get(segment.id);
+      segment.at = known?.at ?? Infinity;
+      segment.state = !known ? 'merging' : known.active ? 'grows' : 'sealed';
+    }
+    this.segments = [...this.#files.values()].sort((a, b) => a.at - b.at || a.id - b.id);
+    for (const record of shrunk ? this.segments.flatMap((segment) => segment.records) : news) this.#place(record);
     return { news, shrunk };
   }
 

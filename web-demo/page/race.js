@@ -13,12 +13,15 @@ const SQLITE = ['SQLite', './sqlite.js'];
 
 export class Race {
   constructor() {
-    onClick('race-run', () => this.#run());
+    onClick('race-run', () => this.#run().catch((error) => { $('race-about').textContent = `That did not work: ${error.message}`; }));
+    this.#show(this.#contenders().map(([title]) => title), new Map());
   }
 
+  /** SQLite is compared with only where the server says that it was installed. */
+  #contenders() { return [...CONTENDERS, ...(new URL(location.href).searchParams.has('sqlite') ? [SQLITE] : [])]; }
+
   async #run() {
-    // SQLite is compared with only where the server says that it was installed.
-    const contenders = [...CONTENDERS, ...(new URL(location.href).searchParams.has('sqlite') ? [SQLITE] : [])];
+    const contenders = this.#contenders();
     const given = { vendor: new URL('./vendor', location.href).href };
     const rates = new Map();
     for (let round = 1; round <= ROUNDS; round += 1) {
@@ -42,10 +45,10 @@ export class Race {
   #show(titles, rates) {
     const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
     $('race-bars').replaceChildren(...WORKLOADS.map(([workload, about]) => {
-      const rows = titles.map((title) => [title, rates.get(`${workload} ${title}`)]).filter(([, all]) => all).map(([title, all]) => [title, median(all)]);
-      const most = Math.max(...rows.map(([, rate]) => rate));
-      return el('div', { class: 'race' }, el('h3', {}, about), ...rows.map(([title, rate]) => el('div', { class: `row ${title === 'Portcask' ? 'own' : ''}` },
-        el('span', {}, title), el('span', { class: 'track' }, el('i', { '--part': rate / most })), el('span', {}, `${count(Number(rate.toPrecision(3)))}/s`))));
+      const rows = titles.map((title) => [title, median(rates.get(`${workload} ${title}`) ?? [])]);
+      const most = Math.max(1, ...rows.map(([, rate = 0]) => rate));
+      return el('div', { class: 'race' }, el('h3', {}, about), ...rows.map(([title, rate]) => el('div', { class: `row ${rate ? '' : 'waits'} ${title === 'Portcask' ? 'own' : ''}` },
+        el('span', {}, title), el('span', { class: 'track' }, rate ? el('i', { '--part': rate / most }) : ''), el('span', {}, rate ? `${count(Number(rate.toPrecision(3)))}/s` : '–'))));
     }));
   }
 }
