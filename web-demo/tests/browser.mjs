@@ -14,12 +14,20 @@ const { chromium } = createRequire(tools ? join(tools, 'package.json') : import.
 const executablePath = process.env.PORTCASK_CHROMIUM ?? '/usr/bin/chromium';
 const ARGUMENTS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 
-/** A browser with an empty profile on disk, and the package served to it. */
-export async function browse(t) {
+/** Debian's Chromium, without a window, on a profile folder. */
+export const launch = (profile, more = {}) => chromium.launchPersistentContext(profile, { executablePath, headless: true, args: ARGUMENTS, ...more });
+
+const PACKAGE = {
+  '/package/': fileURLToPath(new URL('../package/', import.meta.url)),
+  '/built/': process.env.PORTCASK_WEB_BUILT ?? fileURLToPath(new URL('../../target/web-built/', import.meta.url)),
+  '/': join(here, 'pages/'),
+};
+
+/** A browser with an empty profile on disk, and the package (or other folders) served to it. */
+export async function browse(t, mounts = PACKAGE) {
   const profile = await mkdtemp(join(tmpdir(), 'portcask-browser-'));
-  const server = await serve({ '/package/': fileURLToPath(new URL('../package/', import.meta.url)), '/built/': process.env.PORTCASK_WEB_BUILT ?? fileURLToPath(new URL('../../target/web-built/', import.meta.url)), '/': join(here, 'pages/') });
-  const launch = () => chromium.launchPersistentContext(profile, { executablePath, headless: true, args: ARGUMENTS });
-  const world = { server, profile, context: await launch(), relaunch: async () => { world.context = await launch(); } };
+  const server = await serve(mounts);
+  const world = { server, profile, context: await launch(profile), relaunch: async () => { world.context = await launch(profile); } };
   t.after(async () => {
     await world.context.close().catch(() => {});
     await server.close();
