@@ -22,9 +22,9 @@ const AMOUNTS = given.quick
 const inMemory = await stat('/dev/shm').then((folder) => folder.isDirectory(), () => false);
 const profile = await mkdtemp(join(inMemory ? '/dev/shm' : tmpdir(), 'portcask-bench-'));
 const server = await serve(mounts(given.vendor));
-const context = await launch(profile);
+const { browser } = await launch(profile);
 try {
-  const page = await context.newPage();
+  const page = await browser.contexts()[0].newPage();
   page.on('pageerror', (error) => console.error(error));
   page.on('console', (message) => console.error(`  ${message.text()}`));
   await page.goto(`${server.url}/bench/`);
@@ -37,7 +37,7 @@ try {
     }));
   }
   const result = {
-    browser: `Chromium ${context.browser()?.version() ?? await page.evaluate(() => /Chrome\/([\d.]+)/.exec(navigator.userAgent)[1])}`,
+    browser: `Chromium ${browser.version()}`,
     processors: `${cpus().length} x ${cpus()[0]?.model.trim() ?? 'unknown'}`,
     profile: inMemory ? 'in memory' : 'on disk',
     versions: await versions(given.vendor),
@@ -50,7 +50,7 @@ try {
   if (given.json) await writeFile(given.json, `${JSON.stringify(result, null, 1)}\n`);
   if (given.page) await writeFile(given.page, pageOf(result));
 } finally {
-  await context.close();
+  await browser.close();
   await server.close();
   await rm(profile, { recursive: true, force: true, maxRetries: 5 });
 }

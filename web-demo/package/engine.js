@@ -203,6 +203,7 @@ export class Engine {
   /** Segments are sealed at another size from now on. */
   retune(segmentBytes) { this.#told(this.#calls.retune(segmentBytes)); }
   mergeAll() { return this.#told(this.#calls.merge_all()) === 1; }
+  mergeInNeed() { return this.#json(this.#calls.merge_in_need()); }
   tick() { this.#told(this.#calls.tick()); }
   clear() { this.#told(this.#calls.clear()); }
   verify() { return this.#json(this.#calls.verify()); }

@@ -1,6 +1,6 @@
 // The worker that holds the files, serving every tab: calls in order, one flush for all that wait, each commit once.
 
-import { Closed, Failed, NotReady, Poisoned, PortcaskError, fromData, toData } from './errors.js';
+import { Closed, Failed, NotReady, Poisoned, PortcaskError, QuotaExceeded, fromData, toData } from './errors.js';
 import { DELETE, DELETE_META, Ops, PUT, PUT_META, PUT_UNTIL, operations } from './codec.js';
 import { channelOf, clientLock } from './names.js';
 
@@ -133,13 +133,14 @@ export class Leader {
     return this.#patiently(() => verb.call(this, this.#store, call, ...call.given));
   }
 
-  /** Calls, again after opening files where they were not ready. */
+  /** Calls, again after opening files where they were not ready, and after freeing what can be freed for want of space. */
   #patiently(call) {
     try {
       return call();
     } catch (error) {
-      if (!(error instanceof NotReady)) throw error;
-      return this.#store.whenReady(call);
+      if (error instanceof NotReady) return this.#store.whenReady(call);
+      if (error instanceof QuotaExceeded) return this.#store.relieve().then(() => this.#store.whenReady(call));
+      throw error;
     }
   }
 
@@ -183,6 +184,7 @@ export class Leader {
     this.#store.commit(all, false);
     client.last = call.id;
     client.recorded = true;
+    client.refused.delete(call.id);
     if (this.#watchers.size) {
       for (const [kind, key] of operations(bytes)) {
         if (kind === PUT || kind === PUT_UNTIL) this.#changed.push(['set', key.slice()]);
@@ -257,6 +259,12 @@ export class Leader {
     this.#store.commit(ops.bytes(), true);
   }
 
+  /** Other files took the place of these. They stay as they came until somebody writes, and then clients are told again. */
+  replaced() {
+    this.#changed.push(['clear']);
+    for (const client of this.#clients.values()) client.recorded = false;
+  }
+
   /** Whether a call that is sent again was done already. Knows all clients from then on. */
   isDone(call) {
     for (const id of [...this.#registry(), call.from]) this.#client(id);
@@ -273,13 +281,39 @@ export class Leader {
   }
 
   async #mergeAll() {
-    if (!(await this.#store.whenReady(() => this.#store.mergeAll()))) return undefined;
-    for (;;) {
-      const step = await this.#store.whenReady(() => this.#store.mergeStep(MERGE_BYTES));
-      if (step !== false) return step;
-      await new Promise((turn) => { setTimeout(turn); });
-      if (this.#stopped) throw new Closed('the store was closed during the merge');
+    try {
+      if (!(await this.#store.whenReady(() => this.#store.mergeAll()))) return undefined;
+      for (;;) {
+        const step = await this.#store.whenReady(() => this.#store.mergeStep(MERGE_BYTES));
+        if (step !== false) return step;
+        await new Promise((turn) => { setTimeout(turn); });
+        if (this.#stopped) throw new Closed('the store was closed during the merge');
+      }
+    } catch (error) {
+      if (!(error instanceof QuotaExceeded)) throw error;
+      return this.#mergeInNeed(error);
     }
+  }
+
+  /** Where there is no room for a copy of everything: what needs the least room first, then what that has freed. */
+  async #mergeInNeed(full) {
+    let sum;
+    for (let rounds = 0; rounds < 16; rounds += 1) {
+      await this.#store.relieve();
+      const { deadBytes, totalBytes } = this.#store.stats();
+      if (sum && deadBytes < totalBytes / 10) break;
+      try {
+        const report = await this.#store.whenReady(() => this.#store.mergeInNeed());
+        if (!sum) sum = report;
+        else for (const name of Object.keys(sum)) sum[name] += report[name];
+      } catch (error) {
+        if (!(error instanceof QuotaExceeded)) throw error;
+        break;
+      }
+    }
+    await this.#store.relieve();
+    if (!sum) throw full;
+    return sum;
   }
 
   /** Gives the lead up: cleanly without an error, else as after a crash. What is unanswered is asked again of the next one. */
@@ -332,7 +366,7 @@ const verbs = {
   async import(store, call, files) {
     if (this.isDone(call)) return store.report;
     const report = await store.importFiles(files);
-    this.cleared(call);
+    this.replaced();
     return report;
   },
 };

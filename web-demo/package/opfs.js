@@ -7,6 +7,9 @@ import { Failed, LockedByOtherTab, NeedsWorker, NoStore, PrivateMode, QuotaExcee
 /** How long a handle that somebody else still holds is asked for. A closed tab's are free within milliseconds. */
 const PATIENCE_MS = 4000;
 
+/** The number of no handle. */
+export const NO_FILE = 0xffffffff;
+
 const CLASSES = {
   NotFoundError: -1, QuotaExceededError: -3, NoModificationAllowedError: -5,
   NotAllowedError: -6, SecurityError: -6, InvalidStateError: -9,
@@ -45,7 +48,7 @@ function explained(error) {
     case 'NotFoundError':
       return new NoStore('there is no store of this name', more);
     case 'TypeMismatchError':
-      return new Failed('a file stands where the folder of the store would be, or a folder where a file would', more);
+      return new Failed('a file stands where the folder of the store would be', more);
     default:
       return error;
   }
@@ -74,11 +77,12 @@ export class OpfsFiles {
     return opened;
   }
 
-  /** Opens a file, made if it is not there; answers its number. */
+  /** Opens a file, made if it is not there; answers its number, or `NO_FILE` where a folder has the name. */
   async openOne(name) {
     try {
       return await this.#seat(name, await this.directory.getFileHandle(name, { create: true }));
     } catch (error) {
+      if (error?.name === 'TypeMismatchError') return NO_FILE;
       throw explained(error);
     }
   }

@@ -22,7 +22,7 @@ const DEFAULTS = {
 };
 
 export class SyncStore {
-  #files; #engine; #options; #reserving; #seen; #idle; #closed = false;
+  #files; #engine; #options; #seen; #idle; #closed = false; #turn = Promise.resolve(); #whole = Promise.resolve();
   /** `opfs` or `memory`. */
   backend;
   /** What opening found. */
@@ -95,28 +95,46 @@ export class SyncStore {
   }
 
   /** Opens what the next calls need: the files of so many new segments. */
-  async reserve(segments = 0) {
-    while (this.#reserving) await this.#reserving;
-    this.#reserving = this.#reserve(segments).finally(() => { this.#reserving = undefined; });
-    return this.#reserving;
-  }
-
-  async #reserve(segments) {
-    for (const name of this.#engine.wanted(segments)) {
-      const number = await this.#files.openOne(name);
-      if (this.#closed) return;
-      this.#engine.seat(number, name);
-    }
-    this.#seen = this.#engine.changes();
+  reserve(segments = 0) {
+    return this.#inTurn(async () => {
+      for (const name of this.#engine.wanted(segments)) {
+        const number = await this.#files.openOne(name);
+        if (this.#closed) return;
+        this.#engine.seat(number, name);
+      }
+      this.#seen = this.#engine.changes();
+    });
   }
 
   /** Deletes the empty files that removed ones left. */
-  async #sweep(all = false) {
-    for (;;) {
-      const number = this.#engine.giveBack(all);
-      if (number === undefined) return;
-      await this.#files.discard(number);
-    }
+  #sweep(all = false) {
+    return this.#inTurn(async () => {
+      for (;;) {
+        const number = this.#engine.giveBack(all);
+        if (number === undefined) return;
+        await this.#files.discard(number);
+      }
+    });
+  }
+
+  /** Closes and deletes whatever is empty: only then does a browser count its space as free. */
+  async relieve() {
+    await this.#sweep(true);
+    await this.reserve();
+  }
+
+  /** One after another: no file is opened while it is deleted. */
+  #inTurn(work) {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+
+  /** Likewise for what takes the store as a whole: nothing else that waits is under way meanwhile. */
+  #alone(work) {
+    const done = this.#whole.then(work);
+    this.#whole = done.catch(() => {});
+    return done;
   }
 
   /** Something was written: prepares files, tells the log what is durable, merges, when there is time. */
@@ -124,7 +142,7 @@ export class SyncStore {
     if (this.#idle || this.#closed) return;
     this.#idle = setTimeout(() => {
       this.#idle = undefined;
-      this.#work().catch(() => { /* it is tried again with the next write, or told by it */ });
+      this.#alone(() => this.#work()).catch(() => { /* it is tried again with the next write, or told by it */ });
     }, 50);
   }
 
@@ -212,19 +230,14 @@ export class SyncStore {
   stats() { return this.engine.stats(); }
   /** Begins to merge everything; whether there is something to merge. */
   mergeAll() { return this.#wrote(this.engine.mergeAll()); }
+  mergeInNeed() { return this.#wrote(this.engine.mergeInNeed()); }
   mergeStep(bytes = MERGE_BYTES) { return this.#wrote(this.engine.mergeStep(bytes)); }
   verify() { return this.engine.verify(); }
 
-  /** Nothing of ours is under way from here on, until something is asked again. */
-  async #pause() {
-    clearTimeout(this.#idle);
-    this.#idle = undefined;
-    while (this.#reserving) await this.#reserving;
-  }
-
   /** Every file with its bytes as they lie, as after a clean close: `[name, Blob]`, manifests last. */
-  async exportFiles() {
-    await this.#pause();
+  exportFiles() { return this.#alone(() => this.#export()); }
+
+  async #export() {
     this.engine.close();
     try {
       const files = [];
@@ -239,9 +252,10 @@ export class SyncStore {
   }
 
   /** Takes files over as this store's, which must have no keys. What was there is gone if that fails. */
-  async importFiles(files) {
+  importFiles(files) { return this.#alone(() => this.#import(files)); }
+
+  async #import(files) {
     if (this.stats().keys) throw new NotEmpty('only a store without keys can take others over: clear() it, or open another one');
-    await this.#pause();
     this.engine.close();
     try {
       await this.#empty();
@@ -278,10 +292,13 @@ export class SyncStore {
   }
 
   /** Closes the store cleanly and gives its files free. */
-  async close() {
+  close() { return this.#alone(() => this.#close()); }
+
+  async #close() {
     if (this.#closed) return;
-    await this.#pause();
-    if (this.#closed) return;
+    clearTimeout(this.#idle);
+    // Files that are being opened ahead are seated first.
+    await this.#turn;
     this.#closed = true;
     try {
       this.#engine.close();

@@ -44,6 +44,8 @@ struct Pool<C> {
     /// By the number that an [`OpfsFile`] knows; `None` where a handle was given back.
     seats: RefCell<Vec<Option<Seat>>>,
     wanted: RefCell<Vec<FileName>>,
+    /// Names that something else than a file has.
+    blocked: RefCell<Vec<FileName>>,
     locked: Cell<bool>,
     /// Lives given out.
     lives: Cell<u32>,
@@ -81,6 +83,7 @@ impl<C: Calls> OpfsDir<C> {
                 calls,
                 seats: RefCell::new(Vec::new()),
                 wanted: RefCell::new(Vec::new()),
+                blocked: RefCell::new(Vec::new()),
                 locked: Cell::new(false),
                 lives: Cell::new(0),
             }),
@@ -111,9 +114,18 @@ impl<C: Calls> OpfsDir<C> {
         Ok(())
     }
 
-    /// Whether the name has a handle, so that creating or opening it will not be refused for want of one.
+    /// Notes that a name is taken by something that is no file, such as a folder.
+    pub fn block(&self, name: FileName) -> Result<(), StorageError> {
+        fallible::push(&mut self.pool.blocked.borrow_mut(), name).map_err(|_| no_memory())
+    }
+
+    /// Whether all is known of the name, so that creating or opening it will not be refused for want of a handle.
     pub fn is_seated(&self, name: &FileName) -> bool {
-        self.find(name).is_some()
+        self.is_blocked(name) || self.find(name).is_some()
+    }
+
+    fn is_blocked(&self, name: &FileName) -> bool {
+        self.pool.blocked.borrow().contains(name)
     }
 
     /// The names that were asked for and had no handle since the last call.
@@ -203,6 +215,9 @@ impl<C: Calls> Storage for OpfsDir<C> {
     }
 
     fn create(&self, name: &FileName) -> Result<OpfsFile<C>, StorageError> {
+        if self.is_blocked(name) {
+            return Err(StorageError::new(ErrorKind::Exists));
+        }
         let found = self.prepared(name)?;
         if found.1.taken {
             return Err(StorageError::new(ErrorKind::Exists));
@@ -219,6 +234,9 @@ impl<C: Calls> Storage for OpfsDir<C> {
     }
 
     fn open(&self, name: &FileName, access: Access) -> Result<OpfsFile<C>, StorageError> {
+        if self.is_blocked(name) {
+            return Err(StorageError::new(ErrorKind::Denied));
+        }
         Ok(self.file(self.existing(name)?, access))
     }
 

@@ -72,7 +72,11 @@ impl Calls for Page {
     }
 
     fn truncate(&self, handle: u32, bytes: f64) -> Result<(), StorageError> {
-        self.files.borrow_mut()[handle as usize].resize(bytes as usize, 0);
+        let mut files = self.files.borrow_mut();
+        let file = &mut files[handle as usize];
+        let freed = file.len().saturating_sub(bytes as usize);
+        self.quota.set(self.quota.get().map(|left| left + freed));
+        file.resize(bytes as usize, 0);
         Ok(())
     }
 
@@ -242,6 +246,18 @@ fn a_write_that_lacks_files_is_refused_and_done_when_they_are_there() {
 }
 
 #[test]
+fn a_folder_in_the_way_of_a_segment_is_passed_over() {
+    let page = Page::default();
+    let dir = OpfsDir::new(page.clone());
+    dir.block(name("segment-0000000001")).unwrap();
+    seat(&dir, &page, &files_ahead(&dir, 3).unwrap());
+    let mut store = Engine::<_>::open(dir.clone(), Options::default()).unwrap();
+    store.put(b"a", b"1").unwrap();
+    assert!(!dir.exists(&name("segment-0000000001")).unwrap());
+    assert!(dir.exists(&name("segment-0000000002")).unwrap());
+}
+
+#[test]
 fn a_batch_is_one_write() {
     let page = Page::default();
     let (_, mut store) = store(&page);
@@ -263,5 +279,8 @@ fn out_of_space_a_write_is_refused_and_everything_else_goes_on() {
     let full = store.put(b"large", &[7; 1000]).unwrap_err();
     assert!(matches!(full, portcask_core::Error::Full { .. }), "{full}");
     assert_eq!(store.get(b"small").unwrap().as_deref(), Some(&b"value"[..]));
-    assert!(store.delete(b"small").unwrap());
+    page.quota.set(Some(0));
+    let mut batch = portcask_core::Batch::new();
+    store.write(batch.delete("small").put_meta("client", "7")).unwrap();
+    assert_eq!(store.get(b"small").unwrap(), None);
 }

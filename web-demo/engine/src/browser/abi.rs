@@ -66,6 +66,8 @@ exports! {
     retune(segment_bytes: f64);
     /// Begins to merge everything.
     merge_all();
+    /// Merges everything at once, where there is little room.
+    merge_in_need();
     /// The small work of an idle moment.
     tick();
     /// Removes every key.

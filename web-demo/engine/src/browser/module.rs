@@ -17,6 +17,9 @@ const MERGE_SEGMENTS: usize = 3;
 /// Segments to have ready unless more are asked for: some writes may go on while the next ones are opened.
 const SEGMENTS_AHEAD: usize = 4;
 
+/// Stands for a handle where something that is no file has the name.
+const NO_FILE: u32 = u32::MAX;
+
 /// What lives between two calls.
 pub(super) struct Module {
     pub dir: PlatformStorage,
@@ -76,7 +79,10 @@ impl Module {
         let Some(name) = FileName::new(name) else {
             return Ok(0);
         };
-        let seated = self.dir.seat(name, handle);
+        let seated = match handle {
+            NO_FILE => self.dir.block(name),
+            handle => self.dir.seat(name, handle),
+        };
         seated.map_err(|source| storage(Op::Open, source)).map(|()| 1)
     }
 
@@ -95,7 +101,9 @@ impl Module {
         match self.names_ahead() {
             Ok(ahead) => {
                 for name in ahead {
-                    fallible::push(&mut names, name)?;
+                    if !names.contains(&name) {
+                        fallible::push(&mut names, name)?;
+                    }
                 }
             }
             // A store that cannot be opened or written to creates nothing.
@@ -306,6 +314,15 @@ impl Module {
     /// Begins to merge everything; 1 if there is something to merge.
     pub fn merge_all(&mut self) -> Answer {
         self.writer(MERGE_SEGMENTS)?.begin_merge_all().map(i32::from)
+    }
+
+    /// Merges everything at once, one segment after another where there is no room for more; the answer is the report's
+    /// length.
+    pub fn merge_in_need(&mut self) -> Answer {
+        let done = self.writer(MERGE_SEGMENTS)?.merge_all(|_, _| {})?;
+        self.answer.clear();
+        report::merge(&mut self.answer, &done)?;
+        Ok(self.answer.len() as i32)
     }
 
     /// The small work of an idle moment, merging aside: the marker that tells how much is durable.
