@@ -22,7 +22,7 @@ const AMOUNTS = given.quick
 const inMemory = await stat('/dev/shm').then((folder) => folder.isDirectory(), () => false);
 const profile = await mkdtemp(join(inMemory ? '/dev/shm' : tmpdir(), 'portcask-bench-'));
 const server = await serve(mounts(given.vendor));
-const { browser } = await launch(profile);
+const { browser, process: chromium, ended } = await launch(profile);
 try {
   const page = await browser.contexts()[0].newPage();
   page.on('pageerror', (error) => console.error(error));
@@ -50,7 +50,10 @@ try {
   if (given.json) await writeFile(given.json, `${JSON.stringify(result, null, 1)}\n`);
   if (given.page) await writeFile(given.page, pageOf(result));
 } finally {
-  await browser.close();
+  await browser.close().catch(() => {});
+  // All of its processes, which are a group.
+  try { process.kill(-chromium.pid, 'SIGKILL'); } catch { /* they have ended */ }
+  await ended;
   await server.close();
   await rm(profile, { recursive: true, force: true, maxRetries: 5 });
 }
