@@ -7,6 +7,7 @@
 //!      -> demo      one directory, three hosts, told as a story
 //!      -> proof     the campaigns of `proof/`, which search longer than a test may
 //!      -> bench     the benchmarks of `bench/`: the limit, other stores, and this one
+//!      -> web       the browser package, its demo served, its benchmarks
 //!      -> size      the plugin's size, and the page that tells it
 //!      -> dist      the archive for people without Rust
 //! ```
@@ -26,6 +27,7 @@ mod shell;
 mod size;
 mod test;
 mod wasm;
+mod web;
 
 use std::process::ExitCode;
 
@@ -67,6 +69,11 @@ ledger only with --record:
                       the hardware allows; --help tells more
   bench page [--check]
                       docs/PERFORMANCE.md and its pictures from the committed results
+  web [--build-only] [--port N] [--screenshots DIR]
+                      build the browser package and serve its demo on this machine
+  bench-web [--quick] [--rounds N] [--only A,B] [--json FILE] [--record]
+                      the package beside SQLite, idb-keyval and a naive log in one page;
+                      --record writes docs/BROWSER-PERFORMANCE.md
   size [--check]      build the plugin of examples/plugin, measure it and write docs/SIZE.md
 
   dist                target/dist: an archive of the command, the wasm module and checksums
@@ -108,6 +115,8 @@ fn dispatch(words: &[&str]) -> Result<ExitCode> {
         "traps" => proof::traps(&Repo::find()?, rest),
         "planted" => proof::campaign_with(&Repo::find()?, &["planted-bugs"], command, rest),
         "bench" => bench::command(&Repo::find()?, rest),
+        "web" => web::command(&Repo::find()?, rest),
+        "bench-web" => web::bench(&Repo::find()?, rest),
         "size" => {
             let check = flag(rest, "--check")?;
             size::command(&Repo::find()?, check).map(|()| ExitCode::SUCCESS)

@@ -22,7 +22,7 @@ const _: () = assert!(OPTIMIZED_BYTES_MAX >= GOAL_BYTES);
 /// Compilers differ by a little; more than this and the page tells yesterday's sizes.
 const TOLERANCE_PERCENT: u64 = 3;
 /// What the compiler puts into modules for this target. The list within the module goes with its symbols.
-const WASM_FEATURES: [&str; 7] = [
+pub const WASM_FEATURES: [&str; 7] = [
     "bulk-memory",
     "bulk-memory-opt",
     "multivalue",

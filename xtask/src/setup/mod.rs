@@ -5,11 +5,14 @@
 //! or the user's cache folder.
 
 mod binaryen;
+mod browser;
 mod debian;
+pub mod npm;
 mod packages;
 mod targets;
 
 pub use binaryen::WasmOpt;
+pub use browser::Browser;
 pub use packages::Consent;
 pub use targets::{Target, WasmToolchain};
 
@@ -48,6 +51,10 @@ pub fn command(repo: &Repo, yes: bool) -> Result<()> {
     note(
         "wasmtime",
         hosts::Wasmtime::find(repo).map(|wasmtime| wasmtime.about()),
+    );
+    note(
+        "browser",
+        Browser::ready(repo, consent).map(|browser| browser.about()),
     );
     match xfs_tools(consent) {
         Ok(way) => println!("  ready    mkfs.xfs: {way}"),

@@ -39,7 +39,10 @@ fn rows(module: &mut Module, bytes: usize, from: u64) -> Result<i32, Error> {
     let Ok(header) = FileHeader::decode(parts.take(FILE_HEADER_BYTES)?) else {
         return Ok(0);
     };
-    let site = Site { salt: header.salt, base_seq: header.base_seq };
+    let site = Site {
+        salt: header.salt,
+        base_seq: header.base_seq,
+    };
     let log = parts.0;
     let mut at = 0;
     while at < log.len() {
@@ -62,7 +65,11 @@ fn rows(module: &mut Module, bytes: usize, from: u64) -> Result<i32, Error> {
             Err(_) => {
                 let footer = Footer::decode(rest).is_ok_and(|footer| footer.data_end == offset);
                 let kind = if footer { FOOTER } else { GAP };
-                let bytes = if footer { rest.len() } else { gap(rest, site, offset) };
+                let bytes = if footer {
+                    rest.len()
+                } else {
+                    gap(rest, site, offset)
+                };
                 plain_row(answer, kind, offset, bytes)?;
                 bytes
             }

@@ -1,0 +1,46 @@
+//! Packages of npm, each at one version, in folders of their own below the target directory.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::{Consent, on_path, packages};
+use crate::repo::Repo;
+use crate::shell::{self, Context, Failure, Result};
+
+/// The folder `target/tools/NAME` with these packages in its `node_modules`, which npm fills unless it is there.
+pub fn folder(repo: &Repo, name: &str, packages: &[&str], consent: Consent) -> Result<PathBuf> {
+    let folder = repo.target.join("tools").join(name);
+    if !folder.join("node_modules").is_dir() {
+        // Named last, so that an interrupted download is not taken for a finished one.
+        let unfinished = repo.emptied("tools/unfinished")?;
+        install(&unfinished, packages, consent)?;
+        fs::rename(&unfinished, &folder).doing(format_args!("cannot name {}", folder.display()))?;
+    }
+    Ok(folder)
+}
+
+/// npm as a command: on Windows it is a script, which only its whole name starts.
+fn npm() -> Command {
+    Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" })
+}
+
+fn install(folder: &Path, wanted: &[&str], consent: Consent) -> Result<()> {
+    let names = wanted.join(" and ");
+    if shell::capture(npm().arg("--version")).is_err() {
+        // Also where a package is named npm: its question would surprise in the middle of a test.
+        if !consent.is_given() || on_path("apt-get").is_none() {
+            return Err(Failure::new(format!("there is no npm for {names}")));
+        }
+        packages::install(&["npm"], consent)
+            .map_err(|reason| Failure::new(format!("npm is not installed, and {reason}")))?;
+    }
+    let mut install = npm();
+    install.args(["install", "--no-audit", "--no-fund", "--ignore-scripts"]);
+    let output = shell::capture(install.arg("--prefix").arg(folder).args(wanted))?;
+    if output.success {
+        return Ok(());
+    }
+    let words = output.last_words();
+    Err(Failure::new(format!("npm cannot install {names}: {words}")))
+}
