@@ -3,6 +3,7 @@
 //! ```text
 //! main -> setup     what a bare machine lacks: wasm targets, lint components, Node, a wasmtime CLI
 //!      -> wasm      portcask.wasm
+//!      -> web       the browser package, and its demo served
 //!      -> test      every proof the project has, as steps with their seconds
 //!      -> demo      one directory, three hosts, told as a story
 //!      -> proof     the campaigns of `proof/`, which search longer than a test may
@@ -26,6 +27,7 @@ mod shell;
 mod size;
 mod test;
 mod wasm;
+mod web;
 
 use std::process::ExitCode;
 
@@ -38,8 +40,9 @@ The commands of this repository: cargo xtask COMMAND
   setup [--yes]       make this machine ready; says what it does and which way it took.
                       System packages are installed only as root, with --yes or CI=true
   wasm                build target/portcask.wasm, the command for any WASI host
+  web [--build-only]  build web-demo/package, the browser package, and serve its demo
   test [PART ...]     run every check, or only some parts:
-                      engine proof lint bench nostd wasm wasi docs demo package
+                      engine proof lint bench nostd wasm wasi web docs demo package
   demo [--quick]      real data in one directory, written and read by three hosts
 Searches for a lost write; each has more options (--help), and appends its counts to the
 ledger only with --record:
@@ -99,6 +102,10 @@ fn dispatch(words: &[&str]) -> Result<ExitCode> {
         "wasm" => {
             no_arguments(command, rest)?;
             wasm::command(&Repo::find()?).map(|()| ExitCode::SUCCESS)
+        }
+        "web" => {
+            let build_only = flag(rest, "--build-only")?;
+            web::command(&Repo::find()?, build_only).map(|()| ExitCode::SUCCESS)
         }
         "test" => test::command(&Repo::find()?, rest),
         "demo" => demo::command(&Repo::find()?, flag(rest, "--quick")?).map(|()| ExitCode::SUCCESS),

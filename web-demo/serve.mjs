@@ -3,6 +3,7 @@
 import { createServer } from 'node:http';
 import { readFile, stat } from 'node:fs/promises';
 import { extname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 const TYPES = {
   '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.mjs': 'text/javascript', '.css': 'text/css',
@@ -35,4 +36,11 @@ export async function serve(mounts, port = 0) {
     url: `http://localhost:${server.address().port}`,
     close: () => new Promise((closed) => { server.close(closed); server.closeAllConnections(); }),
   };
+}
+
+// As a program: serves this folder, and answers until it is interrupted.
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const here = fileURLToPath(new URL('.', import.meta.url));
+  const { url } = await serve({ '/': here }, Number(process.argv[2] ?? 0));
+  console.log(`  ${url}/   (Ctrl-C ends it)`);
 }
