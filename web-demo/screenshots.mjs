@@ -3,9 +3,8 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { mounts } from './serve.mjs';
+import { mounts, serve } from './serve.mjs';
 import { launch } from './tests/browser.mjs';
-import { serve } from './tests/serve.mjs';
 
 const [into = 'screenshots'] = process.argv.slice(2);
 await mkdir(into, { recursive: true });

@@ -6,9 +6,8 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { mounts } from '../serve.mjs';
+import { mounts, serve } from '../serve.mjs';
 import { launch } from '../tests/browser.mjs';
-import { serve } from '../tests/serve.mjs';
 import { goals, pageOf, table } from './report.mjs';
 
 const { values: given } = parseArgs({ options: {

@@ -210,6 +210,8 @@ export interface Portcask<V = Json> {
   estimate(): Promise<{ usage: number; quota: number; persisted: boolean }>;
   /** Asks the browser never to clear this site's storage by itself. */
   requestPersist(): Promise<boolean>;
+  /** Believes the clock now, after it moved by more than a day and so expired nothing. */
+  confirmClock(): Promise<void>;
   /** Where the store is kept. */
   backend(): Promise<'opfs' | 'memory'>;
   /** Whether this tab's worker holds the files. */
@@ -223,35 +225,4 @@ export function open<V = Json>(name: string, options?: OpenOptions): Promise<Por
 /** Deletes a store and its files. Refuses with `LockedByOtherTab` while it is open anywhere. */
 export function destroy(name: string): Promise<void>;
 
-/** Every error of this package. */
-export class PortcaskError extends Error {
-  readonly code: string;
-}
-export class NeedsWorker extends PortcaskError {}
-export class Unsupported extends PortcaskError {}
-export class PrivateMode extends PortcaskError {}
-export class LockedByOtherTab extends PortcaskError {}
-/** The tab that holds the files is silent. `outcome` settles as soon as the call's fate is known. */
-export class LeaderUnresponsive extends PortcaskError {
-  readonly outcome: Promise<unknown>;
-}
-export class QuotaExceeded extends PortcaskError {}
-export class Corrupt extends PortcaskError {}
-export class MaybeStale extends PortcaskError {}
-export class Degraded extends PortcaskError {}
-export class NoStore extends PortcaskError {}
-export class NoManifest extends PortcaskError {}
-export class NotEmpty extends PortcaskError {}
-export class NewerFormat extends PortcaskError {}
-export class Poisoned extends PortcaskError {}
-export class Closed extends PortcaskError {}
-export class NotReady extends PortcaskError {}
-export class KeyTooLong extends PortcaskError {}
-export class ValueTooLarge extends PortcaskError {}
-export class BatchTooLarge extends PortcaskError {}
-export class ConditionFailed extends PortcaskError {}
-export class TooManyFiles extends PortcaskError {}
-export class BadValue extends PortcaskError {}
-export class BadOption extends PortcaskError {}
-export class OutOfMemory extends PortcaskError {}
-export class Failed extends PortcaskError {}
+export * from './errors.js';

@@ -295,25 +295,28 @@ export class Leader {
     }
   }
 
-  /** Where there is no room for a copy of everything: what needs the least room first, then what that has freed. */
+  /**
+   * Where there is no room for a copy of everything: what needs the least room first, then with what that has freed,
+   * as long as it frees something. A round that is refused may have freed much before.
+   */
   async #mergeInNeed(full) {
-    let sum;
-    for (let rounds = 0; rounds < 16; rounds += 1) {
+    const sum = { inputs: 0, outputs: 0, recordsKept: 0, recordsDropped: 0 };
+    const bytesBefore = this.#store.stats().totalBytes;
+    let bytesAfter = bytesBefore;
+    for (let last = Infinity; bytesAfter < last;) {
+      last = bytesAfter;
       await this.#store.relieve();
-      const { deadBytes, totalBytes } = this.#store.stats();
-      if (sum && deadBytes < totalBytes / 10) break;
       try {
         const report = await this.#store.whenReady(() => this.#store.mergeInNeed());
-        if (!sum) sum = report;
-        else for (const name of Object.keys(sum)) sum[name] += report[name];
+        for (const name of Object.keys(sum)) sum[name] += report[name];
       } catch (error) {
         if (!(error instanceof QuotaExceeded)) throw error;
-        break;
       }
+      bytesAfter = this.#store.stats().totalBytes;
     }
     await this.#store.relieve();
-    if (!sum) throw full;
-    return sum;
+    if (bytesAfter >= bytesBefore) throw full;
+    return { ...sum, bytesBefore, bytesAfter };
   }
 
   /** Gives the lead up: cleanly without an error, else as after a crash. What is unanswered is asked again of the next one. */

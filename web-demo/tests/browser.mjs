@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { serve } from './serve.mjs';
+import { serve } from '../serve.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 /** Where `cargo xtask setup` put playwright-core. */

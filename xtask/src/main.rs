@@ -28,6 +28,7 @@ mod size;
 mod test;
 mod wasm;
 mod web;
+mod web_show;
 
 use std::process::ExitCode;
 
@@ -41,7 +42,7 @@ The commands of this repository: cargo xtask COMMAND
                       System packages are installed only as root, with --yes or CI=true
   wasm                build target/portcask.wasm, the command for any WASI host
   test [PART ...]     run every check, or only some parts:
-                      engine proof lint bench nostd wasm wasi docs demo package
+                      engine proof lint bench nostd wasm wasi web docs demo package
   demo [--quick]      real data in one directory, written and read by three hosts
 Searches for a lost write; each has more options (--help), and appends its counts to the
 ledger only with --record:
@@ -70,7 +71,7 @@ ledger only with --record:
   bench page [--check]
                       docs/PERFORMANCE.md and its pictures from the committed results
   web [--build-only] [--port N] [--screenshots DIR]
-                      build the browser package and serve its demo on this machine
+                      build web-demo/package, the browser package, and serve its demo
   bench-web [--quick] [--rounds N] [--only A,B] [--json FILE] [--record]
                       the package beside SQLite, idb-keyval and a naive log in one page;
                       --record writes docs/BROWSER-PERFORMANCE.md
@@ -115,8 +116,8 @@ fn dispatch(words: &[&str]) -> Result<ExitCode> {
         "traps" => proof::traps(&Repo::find()?, rest),
         "planted" => proof::campaign_with(&Repo::find()?, &["planted-bugs"], command, rest),
         "bench" => bench::command(&Repo::find()?, rest),
-        "web" => web::command(&Repo::find()?, rest),
-        "bench-web" => web::bench(&Repo::find()?, rest),
+        "web" => web_show::command(&Repo::find()?, rest),
+        "bench-web" => web_show::bench(&Repo::find()?, rest),
         "size" => {
             let check = flag(rest, "--check")?;
             size::command(&Repo::find()?, check).map(|()| ExitCode::SUCCESS)

@@ -9,7 +9,7 @@ use crate::shell::{self, Result};
 
 /// The package and the version that the sizes of `docs/SIZE.md` were measured with.
 const PACKAGE: &str = "binaryen@132.0.0";
-/// Where [`PACKAGE`] is kept, below the folder of tools.
+/// Where [`PACKAGE`] is kept, below the target directory's tools.
 const FOLDER: &str = "binaryen-132";
 /// The program within the package; a script for Node.
 const PROGRAM: &str = "node_modules/binaryen/bin/wasm-opt";
@@ -23,7 +23,7 @@ pub struct WasmOpt {
 impl WasmOpt {
     /// The one in the target directory, else npm brings it there, about 100 MB. Needs Node.
     pub fn ready(repo: &Repo, consent: Consent) -> Result<Self> {
-        let folder = npm::folder(repo, FOLDER, &[PACKAGE], consent)?;
+        let folder = npm::installed(repo, FOLDER, &[PACKAGE], consent)?;
         let program = folder.join(PROGRAM);
         let version = shell::read(Command::new("node").arg(&program).arg("--version"))?;
         Ok(Self {

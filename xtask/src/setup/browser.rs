@@ -1,52 +1,69 @@
-//! What drives a real browser: a Chromium, and the npm package that talks to it.
+//! What the web package is tested with: a browser, and the programs that drive it and check the package.
 
 use std::path::PathBuf;
 
 use super::{Consent, npm, on_path, packages};
 use crate::repo::Repo;
-use crate::shell::{Failure, Result};
+use crate::shell::{self, Failure, Result};
 
-/// Talks to a browser that is already there; brings none of its own.
-const PACKAGE: &str = "playwright-core@1.65.1";
-const FOLDER: &str = "playwright-1.65";
-/// Says which browser to take.
-const VARIABLE: &str = "PORTCASK_CHROMIUM";
+/// Names a Chromium to use before any other.
+const CHROMIUM_VARIABLE: &str = "PORTCASK_CHROMIUM";
+/// What a Chromium is called.
+const CHROMIUMS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+/// Drives the browser, minifies for the size, and checks the types.
+const PACKAGES: [&str; 3] = ["playwright-core@1.65.1", "esbuild@0.28.2", "typescript@7.0.2"];
+/// Where [`PACKAGES`] are kept, below the target directory's tools.
+const FOLDER: &str = "web-1";
 
-/// A browser, and the folder whose `node_modules` can drive it.
+/// A Chromium.
 pub struct Browser {
     /// The program.
-    pub chromium: PathBuf,
-    /// Where `playwright-core` is.
-    pub tools: PathBuf,
+    pub program: PathBuf,
+    version: String,
 }
 
 impl Browser {
-    /// The one that `PORTCASK_CHROMIUM` names, or on the PATH, or of the system's package `chromium`.
-    pub fn ready(repo: &Repo, consent: Consent) -> Result<Self> {
-        Ok(Self {
-            chromium: chromium(consent)?,
-            tools: npm::folder(repo, FOLDER, &[PACKAGE], consent)?,
-        })
+    /// The one that is named or on the PATH, else Debian's.
+    pub fn ready(consent: Consent) -> Result<Self> {
+        if let Some(named) = std::env::var_os(CHROMIUM_VARIABLE) {
+            return Self::started(PathBuf::from(named));
+        }
+        let found = || CHROMIUMS.into_iter().find_map(on_path);
+        if let Some(program) = found() {
+            return Self::started(program);
+        }
+        packages::install(&["chromium"], consent)?;
+        let program = found().ok_or_else(|| Failure::new("the package chromium has no program"))?;
+        Self::started(program)
     }
 
-    /// Which one it is, for people.
+    fn started(program: PathBuf) -> Result<Self> {
+        let version = shell::version(&program)
+            .ok_or_else(|| Failure::new(format!("{} cannot be started", program.display())))?;
+        Ok(Self { program, version })
+    }
+
+    /// Its version, for people.
     pub fn about(&self) -> String {
-        format!("{}, driven by {PACKAGE}", self.chromium.display())
+        self.version.trim().to_owned()
     }
 }
 
-fn chromium(consent: Consent) -> Result<PathBuf> {
-    if let Some(named) = std::env::var_os(VARIABLE) {
-        return Ok(PathBuf::from(named));
+/// The npm packages that the tests of the web package need; the package itself needs none.
+pub struct WebTools {
+    /// The folder that holds their `node_modules`.
+    pub folder: PathBuf,
+}
+
+impl WebTools {
+    /// Those in the target directory, else npm brings them there, some 60 MB.
+    pub fn ready(repo: &Repo, consent: Consent) -> Result<Self> {
+        let folder = npm::installed(repo, FOLDER, &PACKAGES, consent)?;
+        Ok(Self { folder })
     }
-    let find = || {
-        let names = ["chromium", "chromium-browser", "google-chrome", "chrome"];
-        names.into_iter().find_map(on_path)
-    };
-    if let Some(found) = find() {
-        return Ok(found);
+
+    /// What they are, for people.
+    pub fn about(&self) -> String {
+        PACKAGES.join(", ")
     }
-    packages::install(&["chromium"], consent)
-        .map_err(|reason| Failure::new(format!("there is no Chromium, and {reason}")))?;
-    find().ok_or_else(|| Failure::new("the package chromium brought no program of that name"))
 }

@@ -7,12 +7,13 @@
 mod binaryen;
 mod browser;
 mod debian;
-pub mod npm;
+mod npm;
 mod packages;
 mod targets;
 
 pub use binaryen::WasmOpt;
-pub use browser::Browser;
+pub use browser::{Browser, WebTools};
+pub use npm::{installed, npm};
 pub use packages::Consent;
 pub use targets::{Target, WasmToolchain};
 
@@ -49,12 +50,13 @@ pub fn command(repo: &Repo, yes: bool) -> Result<()> {
         WasmOpt::ready(repo, consent).map(|wasm_opt| wasm_opt.about()),
     );
     note(
+        "tools of the web package",
+        WebTools::ready(repo, consent).map(|tools| tools.about()),
+    );
+    note("browser", Browser::ready(consent).map(|browser| browser.about()));
+    note(
         "wasmtime",
         hosts::Wasmtime::find(repo).map(|wasmtime| wasmtime.about()),
-    );
-    note(
-        "browser",
-        Browser::ready(repo, consent).map(|browser| browser.about()),
     );
     match xfs_tools(consent) {
         Ok(way) => println!("  ready    mkfs.xfs: {way}"),
