@@ -56,12 +56,13 @@ export class Files {
     const said = $('files-said');
     const name = await freeName(called);
     const before = this.#page.name;
+    let told;
     said.textContent = `Importing ${counted(files.length, 'file')} …`;
     try {
       const store = await open(name, { values: 'text', merge: false });
       try {
         const report = await store.importFrom(files.length === 1 && !/^(segment|manifest|hint)-/.test(files[0].name) ? files[0] : files);
-        said.textContent = `Imported as “${name}”: ${report.summary}.`;
+        told = `Imported as “${name}”: ${report.summary}.`;
       } catch (error) {
         await store.close();
         await destroy(name).catch(() => {});
@@ -69,6 +70,7 @@ export class Files {
       }
       await store.close();
       await this.#page.show(name);
+      said.textContent = told;
     } catch (error) {
       said.textContent = `That could not be imported. ${wordsOf(error)}`;
       if (!this.#page.store) await this.#page.show(before);

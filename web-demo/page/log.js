@@ -13,6 +13,8 @@ export class LogView {
   /** The place that is shown: a segment, and the number of its first record that is shown. */
   #segment; #from = 0;
   #draw = coalesced(() => this.#refresh());
+  /** Called when the log was read anew. */
+  onRead = () => {};
 
   constructor() {
     onClick('merge', () => this.#merge());
@@ -63,6 +65,7 @@ export class LogView {
     if (model !== this.#model) return;
     if (!read) return this.#draw();
     const { news, shrunk } = read;
+    this.onRead();
     const now = Date.now();
     this.#nextExpiry = Infinity;
     for (const { records } of model.segments) {

@@ -20,13 +20,6 @@ const page = {
 const [log, table, names, files, lab] = [new LogView(), new KeyTable(), new Names(), new Files(page), new CrashLab(page)];
 new Race();
 
-table.onPoint = (key) => log.reveal(key);
-table.onKeys = () => { $('fact-keys').textContent = count(table.keys.size); };
-names.onChoose = async (key) => {
-  await log.reveal(key);
-  $('log').scrollIntoView({ block: 'nearest' });
-};
-
 const facts = coalesced(async () => {
   if (!page.store) return;
   showRole();
@@ -35,6 +28,14 @@ const facts = coalesced(async () => {
   $('fact-live').textContent = totalBytes ? `${Math.round(100 * liveBytes / totalBytes)} %` : '–';
   $('fact-keys').textContent = count(keys);
 }, 200);
+
+log.onRead = facts;
+table.onPoint = (key) => log.reveal(key);
+table.onKeys = () => { $('fact-keys').textContent = count(table.keys.size); };
+names.onChoose = async (key) => {
+  await log.reveal(key);
+  $('log').scrollIntoView({ block: 'nearest' });
+};
 
 function showRole() {
   const role = $('fact-role');
@@ -60,7 +61,7 @@ page.show = async (name) => {
   $('fact-store').textContent = name;
   $('where').textContent = `portcask/${name}`;
   $('tar-name').textContent = `${name}.tar`;
-  store.watch('', () => { log.changed(); facts(); });
+  store.watch('', () => log.changed());
   log.show(store, name);
   await table.show(store);
   await names.show(store, table.keys);

@@ -202,8 +202,8 @@ test('a directory of the native command is dropped on the page, and what the pag
   const back = join(folder, 'back');
   await mkdir(back);
   await run('tar', ['xf', tar, '-C', back]);
-  assert.equal(await native('--dir', back, 'get', 'lynx'), 'yowl\n');
-  assert.equal(await native('--dir', back, 'get', 'cat'), 'meow\n');
+  assert.equal(await native('--dir', back, 'get', 'lynx'), 'yowl');
+  assert.equal(await native('--dir', back, 'get', 'cat'), 'meow');
   await native('--dir', back, 'verify');
   isQuiet();
 });
