@@ -115,3 +115,19 @@ test('a leader that is frozen is told of within the stated time, and what was as
   assert.ok(told.took < 1200, `told after ${told.took} ms`);
   assert.equal(told.value, 1);
 });
+
+test('a leader that closes hands the store over, and a client that is gone is forgotten', async (t) => {
+  const world = await browse(t);
+  const one = await opened(await tab(world), 'handed');
+  const two = await opened(await tab(world), 'handed');
+  await one.evaluate(() => store.set('a', 1));
+  await two.evaluate(() => store.set('b', 2));
+  const told = await Promise.all([one.evaluate(() => store.close()), two.evaluate(async () => {
+    for (let n = 0; n < 200; n += 1) await store.set(`n${n}`, n);
+    return [await store.getMany(['a', 'b', 'n199']), (await store.report()).clean];
+  })]);
+  assert.deepEqual(told[1], [[1, 2, 199], true]);
+  await two.waitForFunction(() => store.leads);
+  // The record of the first tab goes, and with it its place in the list: only the second one's are live.
+  await two.waitForFunction(async () => (await store.stats()).segments.reduce((sum, segment) => sum + segment.liveKeys, 0) === 202 + 2);
+});
