@@ -63,7 +63,11 @@ pub fn build(repo: &Repo, toolchain: &WasmToolchain, consent: Consent) -> Result
         }
         let metadata = fs::metadata(&shipped);
         let bytes = metadata.doing(format_args!("cannot weigh {}", module.file))?;
-        println!("  {}: {} bytes", repo::shown(&shipped), grouped(bytes.len()));
+        println!(
+            "  {}: {} bytes",
+            repo::shown(&shipped),
+            grouped(bytes.len())
+        );
     }
     Ok(())
 }
@@ -126,15 +130,29 @@ fn number(json: &str, name: &str) -> Result<u64> {
 }
 
 /// Runs the package's tests in a real browser: everything below `web-demo/tests`.
-pub fn test(repo: &Repo, toolchain: &WasmToolchain, tools: &WebTools, browser: &Browser) -> Result<()> {
+pub fn test(
+    repo: &Repo,
+    toolchain: &WasmToolchain,
+    tools: &WebTools,
+    browser: &Browser,
+) -> Result<()> {
     let built = repo.made("web-built")?;
     // The suite brings its own module; the shipped ones are there already.
-    copy(&compiled(repo, toolchain, "contract")?, &built.join("contract.wasm"))?;
-    let command = repo.target.join("debug").join(format!("portcask{}", std::env::consts::EXE_SUFFIX));
+    copy(
+        &compiled(repo, toolchain, "contract")?,
+        &built.join("contract.wasm"),
+    )?;
+    let command = repo
+        .target
+        .join("debug")
+        .join(format!("portcask{}", std::env::consts::EXE_SUFFIX));
     shell::run(repo.cargo().args(["build", "--package", "portcask-cli"]))?;
     let tests = repo.root.join("web-demo/tests");
     let mut files = Vec::new();
-    for entry in fs::read_dir(&tests).doing("cannot list the tests")?.flatten() {
+    for entry in fs::read_dir(&tests)
+        .doing("cannot list the tests")?
+        .flatten()
+    {
         if entry.file_name().to_string_lossy().ends_with(".test.mjs") {
             files.push(entry.path());
         }

@@ -9,7 +9,12 @@ use crate::shell::{self, Failure, Result};
 /// Names a Chromium to use before any other.
 const CHROMIUM_VARIABLE: &str = "PORTCASK_CHROMIUM";
 /// What a Chromium is called.
-const CHROMIUMS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+const CHROMIUMS: [&str; 4] = [
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+];
 /// Drives the browser, minifies for the size, checks the types, and bundles as many applications do.
 const PACKAGES: [&str; 4] = [
     "playwright-core@1.65.1",
