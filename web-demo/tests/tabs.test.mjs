@@ -82,11 +82,12 @@ test('a worker that is ended in the middle of batches loses nothing acknowledged
     globalThis.store = await portcask.open('ended', { worker });
   });
   await load(page, 'k');
+  let before = 0;
   for (let round = 1; round <= 5; round += 1) {
-    await page.waitForFunction((count) => acknowledged.length > count, 40 * round);
-    await page.evaluate(() => workers.at(-1).terminate());
+    await page.waitForFunction(([round, before]) => workers.length === round && acknowledged.length > before + 40, [round, before]);
+    before = await page.evaluate(() => { workers.at(-1).terminate(); return acknowledged.length; });
   }
-  await page.waitForFunction(() => acknowledged.length > 260);
+  await page.waitForFunction((before) => acknowledged.length > before + 40, before);
   const [acknowledged, failures, keys] = await page.evaluate(async () => {
     going = false;
     await ended;
