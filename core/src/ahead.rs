@@ -67,7 +67,10 @@ mod tests {
         let before = names_of(disk);
         act();
         for name in names_of(disk) {
-            assert!(before.contains(&name) || ahead.contains(&name), "{name} was not told");
+            assert!(
+                before.contains(&name) || ahead.contains(&name),
+                "{name} was not told"
+            );
         }
     }
 
@@ -97,6 +100,8 @@ mod tests {
             expect(&disk, &ahead, || store.rotate().unwrap());
         }
         let ahead = store.files_ahead(2).unwrap();
-        expect(&disk, &ahead, || drop(store.merge_all(|_, _| {}).unwrap()));
+        expect(&disk, &ahead, || {
+            store.merge_all(|_, _| {}).unwrap();
+        });
     }
 }

@@ -106,9 +106,10 @@ export class Client {
     this.#worker = undefined;
     if (this.leads) this.#leader = undefined;
     this.#connected?.refused(error);
-    if (!this.#leader) for (const id of [...this.#calls.keys()]) this.#answer(id, false, error);
+    // Once may be an accident, and whoever leads next answers what is asked again. Twice is the state of things.
+    if (!this.#leader && this.#failures) for (const id of [...this.#calls.keys()]) this.#answer(id, false, error);
     if (this.#closed || this.#connected) return;
-    const pause = Math.min(250 * 2 ** this.#failures++, 5000);
+    const pause = Math.min(250 * (2 ** this.#failures++ - 1), 5000);
     setTimeout(() => { if (!this.#closed && !this.#worker) this.#startWorker(); }, pause);
   }
 
@@ -118,7 +119,6 @@ export class Client {
     if (leader === this.#leader || this.#closed) return;
     const first = this.#leader === undefined && this.#connected;
     this.#leader = leader;
-    this.#failures = 0;
     // Those of this very tick are still growing, and are sent at its end.
     const again = [...this.#calls].filter(([id]) => !this.#outbox.includes(id)).map(([id, { what }]) => [id, ...what]);
     if (this.#watching) {
@@ -149,6 +149,7 @@ export class Client {
   #hear({ answers, leads }) {
     if (!answers || (leads && leads !== this.#leader)) return;
     this.#heard = Date.now();
+    this.#failures = 0;
     for (const [id, fine, what] of answers) this.#answer(id, fine, fine ? what : fromData(what));
   }
 
@@ -184,10 +185,14 @@ export class Client {
 
   /** Looks after silent leaders while something is unanswered. */
   #watch() {
+    const period = this.timeout / 8;
+    const due = Date.now() + period;
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       if (this.#closed || !this.#calls.size) return;
       const now = Date.now();
+      // This tab slept, or the whole machine did: the leader has not had its chance yet.
+      if (now > due + 2 * period) this.#heard = now;
       const silent = now - this.#heard;
       if (silent > this.timeout / 4) {
         if (this.#leader) this.#post([[0, 'ping']]);
@@ -197,7 +202,7 @@ export class Client {
         if (!call.late && Math.min(silent, now - call.sent) > this.timeout) this.#late(call);
       }
       this.#watch();
-    }, this.timeout / 8);
+    }, period);
   }
 
   /** The caller is told; what comes of the call is told by `outcome`, for it may still be taken. */

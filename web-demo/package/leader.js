@@ -40,7 +40,7 @@ class Client {
 }
 
 export class Leader {
-  #store; #name; #queue = []; #running = false; #unflushed = []; #changed = []; #clients = new Map(); #channels = new Map();
+  #store; #name; #queue = []; #running = false; #unflushed = []; #changed = []; #clients = new Map(); #known = new Set(); #channels = new Map();
   #bus; #inbox; #watchers = new Set(); #turn = new MessageChannel(); #merging; #stopped; #outgoing = new Map();
   /** Settles when this worker leads no longer: with an error if it had to stop. */
   ended = new Promise((ended) => { this.end = ended; });
@@ -67,6 +67,10 @@ export class Leader {
 
   /** A message of a client: `{from, floor, calls: [[id, verb, ...given]]}`. */
   hear({ from, floor, calls }, reply) {
+    if (!this.#known.has(from)) {
+      this.#known.add(from);
+      this.#forgetTheDead([from]);
+    }
     for (const [id, verb, ...given] of calls) {
       const answer = (fine, what) => {
         const waiting = this.#outgoing.get(reply) ?? [];
@@ -150,7 +154,6 @@ export class Leader {
     if (!this.#clients.has(id)) {
       const client = Client.read(this.#store.engine.getMeta(unhex(id)));
       this.#clients.set(id, client);
-      this.#forgetTheDead([id]);
     }
     return this.#clients.get(id);
   }
@@ -221,6 +224,7 @@ export class Leader {
   #forget(id) {
     if (this.#stopped) return;
     this.#watchers.delete(id);
+    this.#known.delete(id);
     this.#channels.get(id)?.close();
     this.#channels.delete(id);
     this.#queue.push({ verb: 'forget', given: [id], answer() {} });
@@ -228,11 +232,9 @@ export class Leader {
   }
 
   forget(id) {
-    const recorded = this.#clients.get(id)?.recorded ?? true;
     this.#clients.delete(id);
-    if (!recorded) return;
     const left = new Set(this.#registry());
-    left.delete(id);
+    if (!left.delete(id)) return;
     const ops = new Ops();
     ops.add(DELETE_META, unhex(id));
     ops.add(PUT_META, REGISTRY, this.#joined(left));

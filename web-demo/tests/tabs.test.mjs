@@ -82,11 +82,12 @@ test('a worker that is ended in the middle of batches loses nothing acknowledged
     globalThis.store = await portcask.open('ended', { worker });
   });
   await load(page, 'k');
+  let before = 0;
   for (let round = 1; round <= 5; round += 1) {
-    await page.waitForFunction((count) => acknowledged.length > count, 40 * round);
-    await page.evaluate(() => workers.at(-1).terminate());
+    await page.waitForFunction(([round, before]) => workers.length === round && acknowledged.length > before + 40, [round, before]);
+    before = await page.evaluate(() => { workers.at(-1).terminate(); return acknowledged.length; });
   }
-  await page.waitForFunction(() => acknowledged.length > 260);
+  await page.waitForFunction((before) => acknowledged.length > before + 40, before);
   const [acknowledged, failures, keys] = await page.evaluate(async () => {
     going = false;
     await ended;
@@ -114,4 +115,20 @@ test('a leader that is frozen is told of within the stated time, and what was as
   assert.equal(told.code, 'LeaderUnresponsive');
   assert.ok(told.took < 1200, `told after ${told.took} ms`);
   assert.equal(told.value, 1);
+});
+
+test('a leader that closes hands the store over, and a client that is gone is forgotten', async (t) => {
+  const world = await browse(t);
+  const one = await opened(await tab(world), 'handed');
+  const two = await opened(await tab(world), 'handed');
+  await one.evaluate(() => store.set('a', 1));
+  await two.evaluate(() => store.set('b', 2));
+  const told = await Promise.all([one.evaluate(() => store.close()), two.evaluate(async () => {
+    for (let n = 0; n < 200; n += 1) await store.set(`n${n}`, n);
+    return [await store.getMany(['a', 'b', 'n199']), (await store.report()).clean];
+  })]);
+  assert.deepEqual(told[1], [[1, 2, 199], true]);
+  await two.waitForFunction(() => store.leads);
+  // The record of the first tab goes, and with it its place in the list: only the second one's are live.
+  await two.waitForFunction(async () => (await store.stats()).segments.reduce((sum, segment) => sum + segment.liveKeys, 0) === 202 + 2);
 });

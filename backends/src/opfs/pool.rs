@@ -147,9 +147,9 @@ impl<C: Calls> OpfsDir<C> {
     /// the empty file. `None` when there is no such handle.
     pub fn give_back(&self, keep: &[FileName]) -> Option<u32> {
         let mut seats = self.pool.seats.borrow_mut();
-        let unused = seats.iter_mut().find(|seat| {
-            seat.is_some_and(|seat| !seat.taken && !keep.contains(&seat.name))
-        })?;
+        let unused = seats
+            .iter_mut()
+            .find(|seat| seat.is_some_and(|seat| !seat.taken && !keep.contains(&seat.name)))?;
         unused.take().map(|seat| seat.handle)
     }
 

@@ -150,7 +150,10 @@ fn an_empty_file_does_not_exist_until_it_is_created() {
 fn a_name_without_a_handle_is_not_ready_and_is_remembered_once() {
     let dir = OpfsDir::new(Page::default());
     for _ in 0..2 {
-        assert_eq!(dir.create(&name("a")).err().unwrap().kind, ErrorKind::NotReady);
+        assert_eq!(
+            dir.create(&name("a")).err().unwrap().kind,
+            ErrorKind::NotReady
+        );
     }
     assert_eq!(dir.wanted(), [name("a")]);
     assert!(dir.wanted().is_empty());
@@ -165,11 +168,17 @@ fn a_removed_file_is_cut_to_nothing_and_its_handle_given_back_unless_it_is_neede
     file.append(0, b"abc").unwrap();
     dir.remove(&name("a")).unwrap();
     assert_eq!(page.size(0).unwrap(), 0);
-    assert_eq!(file.pread(0, &mut [0; 3]).unwrap_err().kind, ErrorKind::Closed);
+    assert_eq!(
+        file.pread(0, &mut [0; 3]).unwrap_err().kind,
+        ErrorKind::Closed
+    );
     assert_eq!(dir.give_back(&[name("a"), name("b")]), None);
     assert_eq!(dir.give_back(&[name("b")]), Some(0));
     assert_eq!(dir.handles(), 1);
-    assert_eq!(dir.open(&name("a"), Access::Read).err().unwrap().kind, ErrorKind::NotFound);
+    assert_eq!(
+        dir.open(&name("a"), Access::Read).err().unwrap().kind,
+        ErrorKind::NotFound
+    );
 }
 
 #[test]
@@ -177,7 +186,10 @@ fn a_name_is_seated_once() {
     let page = Page::default();
     let dir = OpfsDir::new(page.clone());
     seat(&dir, &page, &[name("a")]);
-    assert_eq!(dir.seat(name("a"), page.open()).unwrap_err().kind, ErrorKind::Exists);
+    assert_eq!(
+        dir.seat(name("a"), page.open()).unwrap_err().kind,
+        ErrorKind::Exists
+    );
 }
 
 /// A store on a page that makes ready what is named ahead, and no more.
@@ -240,7 +252,10 @@ fn a_write_that_lacks_files_is_refused_and_done_when_they_are_there() {
     }
     assert!(refused > 2);
     for key in 0..20_u32 {
-        assert_eq!(store.get(&key.to_le_bytes()).unwrap().as_ref(), Some(&value));
+        assert_eq!(
+            store.get(&key.to_le_bytes()).unwrap().as_ref(),
+            Some(&value)
+        );
     }
     assert!(store.verify(|_, _| {}).unwrap().is_sound());
 }
@@ -281,6 +296,8 @@ fn out_of_space_a_write_is_refused_and_everything_else_goes_on() {
     assert_eq!(store.get(b"small").unwrap().as_deref(), Some(&b"value"[..]));
     page.quota.set(Some(0));
     let mut batch = portcask_core::Batch::new();
-    store.write(batch.delete("small").put_meta("client", "7")).unwrap();
+    store
+        .write(batch.delete("small").put_meta("client", "7"))
+        .unwrap();
     assert_eq!(store.get(b"small").unwrap(), None);
 }

@@ -9,11 +9,21 @@ use crate::shell::{self, Failure, Result};
 /// Names a Chromium to use before any other.
 const CHROMIUM_VARIABLE: &str = "PORTCASK_CHROMIUM";
 /// What a Chromium is called.
-const CHROMIUMS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
-/// Drives the browser, minifies for the size, and checks the types.
-const PACKAGES: [&str; 3] = ["playwright-core@1.65.1", "esbuild@0.28.2", "typescript@7.0.2"];
+const CHROMIUMS: [&str; 4] = [
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+];
+/// Drives the browser, minifies for the size, checks the types, and bundles as many applications do.
+const PACKAGES: [&str; 4] = [
+    "playwright-core@1.65.1",
+    "esbuild@0.28.2",
+    "typescript@7.0.2",
+    "vite@8.3.8",
+];
 /// Where [`PACKAGES`] are kept, below the target directory's tools.
-const FOLDER: &str = "web-1";
+const FOLDER: &str = "web-2";
 
 /// A Chromium.
 pub struct Browser {

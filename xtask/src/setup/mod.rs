@@ -53,7 +53,10 @@ pub fn command(repo: &Repo, yes: bool) -> Result<()> {
         "tools of the web package",
         WebTools::ready(repo, consent).map(|tools| tools.about()),
     );
-    note("browser", Browser::ready(consent).map(|browser| browser.about()));
+    note(
+        "browser",
+        Browser::ready(consent).map(|browser| browser.about()),
+    );
     note(
         "wasmtime",
         hosts::Wasmtime::find(repo).map(|wasmtime| wasmtime.about()),

@@ -25,7 +25,10 @@ fn install(folder: &Path, what: &[&str], consent: Consent) -> Result<()> {
     if shell::capture(npm().arg("--version")).is_err() {
         // Also where a package is named npm: its question would surprise in the middle of a test.
         if !consent.is_given() || on_path("apt-get").is_none() {
-            return Err(Failure::new(format!("there is no npm for {}", what.join(", "))));
+            return Err(Failure::new(format!(
+                "there is no npm for {}",
+                what.join(", ")
+            )));
         }
         packages::install(&["npm"], consent)
             .map_err(|reason| Failure::new(format!("npm is not installed, and {reason}")))?;

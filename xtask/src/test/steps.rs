@@ -148,6 +148,12 @@ pub(super) const STEPS: &[Step] = &[
         run: readme_line,
     },
     Step {
+        name: "clippy for browsers",
+        part: "lint",
+        needs: &["clippy and rustfmt"],
+        run: clippy_for_browsers,
+    },
+    Step {
         name: "browser package",
         part: "web",
         needs: &["node"],
@@ -408,6 +414,24 @@ fn wasmtime(world: &World<'_>) -> Result<Done> {
     world
         .wasmtime()
         .map(|wasmtime| Done::Noted(wasmtime.about()))
+}
+
+fn clippy_for_browsers(world: &World<'_>) -> Result<Done> {
+    let toolchain = match world.browser_target() {
+        Ok(toolchain) => toolchain,
+        Err(reason) => return Ok(Done::Skipped(reason.to_string())),
+    };
+    if !toolchain.has_clippy() {
+        return Ok(Done::Skipped(
+            "Debian's compiler comes without our clippy".to_owned(),
+        ));
+    }
+    let mut command = toolchain.cargo(world.repo);
+    command.args(["clippy", "--package", "portcask", "--package"]);
+    command.args(["portcask-web", "--features", "portcask-web/full"]);
+    command.args(toolchain.target_arguments());
+    shell::run(command.args(["--", "-D", "warnings"]))?;
+    Ok(Done::Passed)
 }
 
 /// Built, weighed, and packed with all that it needs.

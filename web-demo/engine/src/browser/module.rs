@@ -7,8 +7,8 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 use portcask::opfs::Imports;
 use portcask::{
-    Ack, Batch, Condition, Engine, Error, ErrorKind, Expiry, FileName, MergePolicy, MergeProgress, Op, Options,
-    PlatformStorage, StorageError, WriteOptions, fallible, files_ahead,
+    Ack, Batch, Condition, Engine, Error, ErrorKind, Expiry, FileName, MergePolicy, MergeProgress,
+    Op, Options, PlatformStorage, StorageError, WriteOptions, fallible, files_ahead,
 };
 
 /// New segments that one write needs at most, and one step of merge: for sealing the active one, and to copy to.
@@ -52,7 +52,8 @@ impl Module {
             let words = error.to_string();
             self.answer.clear();
             self.answer.push(code(&error));
-            self.answer.extend_from_slice(&(words.len() as u32).to_le_bytes());
+            self.answer
+                .extend_from_slice(&(words.len() as u32).to_le_bytes());
             self.answer.extend_from_slice(words.as_bytes());
             REFUSED
         })
@@ -83,7 +84,9 @@ impl Module {
             NO_FILE => self.dir.block(name),
             handle => self.dir.seat(name, handle),
         };
-        seated.map_err(|source| storage(Op::Open, source)).map(|()| 1)
+        seated
+            .map_err(|source| storage(Op::Open, source))
+            .map(|()| 1)
     }
 
     fn names_ahead(&self) -> Result<Vec<FileName>, Error> {
@@ -126,7 +129,10 @@ impl Module {
             true => Vec::new(),
             false => self.names_ahead()?,
         };
-        Ok(self.dir.give_back(&keep).map_or(ABSENT, |handle| handle as i32))
+        Ok(self
+            .dir
+            .give_back(&keep)
+            .map_or(ABSENT, |handle| handle as i32))
     }
 
     /// Another number whenever a file has come or gone.
@@ -140,7 +146,10 @@ impl Module {
         if segments == 0 {
             return Ok(());
         }
-        if self.ready_at.is_some_and(|(at, ready)| at == changes && ready >= segments) {
+        if self
+            .ready_at
+            .is_some_and(|(at, ready)| at == changes && ready >= segments)
+        {
             return Ok(());
         }
         let ahead = self.store()?.files_ahead(segments)?;
@@ -233,7 +242,13 @@ impl Module {
         Ok(self.answer.len() as i32)
     }
 
-    pub fn put(&mut self, key_bytes: usize, value_bytes: usize, ttl_ms: f64, synced: bool) -> Answer {
+    pub fn put(
+        &mut self,
+        key_bytes: usize,
+        value_bytes: usize,
+        ttl_ms: f64,
+        synced: bool,
+    ) -> Answer {
         self.ready(WRITE_SEGMENTS)?;
         let store = self.store.as_mut().ok_or(Error::Closed)?;
         let mut parts = Parts(&self.room);
@@ -252,7 +267,9 @@ impl Module {
     /// A batch, as [`batch_of`] reads it; the answer is its first and last sequence number.
     pub fn commit(&mut self, bytes: usize, synced: bool) -> Answer {
         let batch = batch_of(self.given(bytes)?)?;
-        let done = self.writer(WRITE_SEGMENTS)?.write_with(&batch, Some(ack(synced)))?;
+        let done = self
+            .writer(WRITE_SEGMENTS)?
+            .write_with(&batch, Some(ack(synced)))?;
         self.answer.clear();
         push_whole(&mut self.answer, done.first_seq)?;
         push_whole(&mut self.answer, done.last_seq)?;
@@ -299,7 +316,9 @@ impl Module {
 
     /// 0 when nothing is due, 1 while there is more to do, else the length of a complete merge's report.
     pub fn merge_step(&mut self, budget_bytes: f64) -> Answer {
-        let step = self.writer(MERGE_SEGMENTS)?.merge_step(budget_bytes as u64)?;
+        let step = self
+            .writer(MERGE_SEGMENTS)?
+            .merge_step(budget_bytes as u64)?;
         self.answer.clear();
         Ok(match step {
             MergeProgress::Idle => 0,
@@ -313,7 +332,9 @@ impl Module {
 
     /// Begins to merge everything; 1 if there is something to merge.
     pub fn merge_all(&mut self) -> Answer {
-        self.writer(MERGE_SEGMENTS)?.begin_merge_all().map(i32::from)
+        self.writer(MERGE_SEGMENTS)?
+            .begin_merge_all()
+            .map(i32::from)
     }
 
     /// Merges everything at once, one segment after another where there is no room for more; the answer is the report's
@@ -375,7 +396,11 @@ fn ack(synced: bool) -> Ack {
 }
 
 fn storage(op: Op, source: StorageError) -> Error {
-    Error::Storage { op, file: None, source }
+    Error::Storage {
+        op,
+        file: None,
+        source,
+    }
 }
 
 /// Each operation is a kind, the lengths of key and value, a double, the key and the value:

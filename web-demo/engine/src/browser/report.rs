@@ -108,7 +108,9 @@ pub(super) fn recovery(into: &mut Vec<u8>, report: &RecoveryReport) -> Result<()
     ])?;
     object.list("damages", &report.damages, damage)?;
     object.list("undecided", &report.undecided, damage)?;
-    object.list("orphans", &report.orphans, |into, name| text(into, name.as_str()))?;
+    object.list("orphans", &report.orphans, |into, name| {
+        text(into, name.as_str())
+    })?;
     object.end()
 }
 
