@@ -19,24 +19,26 @@ const ON_PAGE = {
   'naive log': () => asked('./naive-log.js', 'naive log'),
 };
 
+/** Each contender keeps its worker through all rounds, as an app does: all but the first find their code warm. */
+const workers = new Map();
+const loaded = new Map();
+const kept = (map, name, make) => {
+  if (!map.has(name)) map.set(name, make());
+  return map.get(name);
+};
+
 /** Milliseconds by place, contender and workload. `only`: the contenders wanted, or all. */
 export async function round({ amounts, vendor, only }) {
-  const wanted = (name) => !only.length || only.some((part) => name.startsWith(part));
+  const isWanted = ([name]) => !only.length || only.some((part) => name.startsWith(part));
   const took = { worker: {}, page: {} };
-  for (const [name, module] of Object.entries(IN_WORKER).filter(([name]) => wanted(name))) {
-    const worker = new Asked();
-    const given = { vendor, tuned: name.endsWith('tuned') };
-    try {
-      console.info(`worker: ${name}`);
-      took.worker[name] = await worker.ask({ module, given, amounts });
-    } finally { worker.end(); }
+  for (const [name, module] of Object.entries(IN_WORKER).filter(isWanted)) {
+    console.info(`in a worker: ${name}`);
+    const worker = kept(workers, name, () => new Asked());
+    took.worker[name] = await worker.ask({ module, given: { vendor, tuned: name.endsWith('tuned') }, amounts });
   }
-  for (const [name, load] of Object.entries(ON_PAGE).filter(([name]) => wanted(name))) {
-    const contender = await load();
-    try {
-      console.info(`page: ${name}`);
-      took.page[name] = await measure(contender, { vendor, tuned: false }, amounts);
-    } finally { contender.end?.(); }
+  for (const [name, load] of Object.entries(ON_PAGE).filter(isWanted)) {
+    console.info(`from the page: ${name}`);
+    took.page[name] = await measure(await kept(loaded, name, load), { vendor, tuned: false }, amounts);
   }
   return took;
 }

@@ -9,7 +9,8 @@ async function pool(vendor) {
   starting ??= (async () => {
     const { default: init } = await import(`${vendor}/@sqlite.org/sqlite-wasm/dist/index.mjs`);
     const sqlite = await init({ print() {}, printErr() {} });
-    return sqlite.installOpfsSAHPoolVfs({ directory: '/sahpool', initialCapacity: 12 });
+    // A pool belongs to one worker.
+    return sqlite.installOpfsSAHPoolVfs({ directory: `/sahpool-${crypto.randomUUID()}`, initialCapacity: 12 });
   })();
   return starting;
 }

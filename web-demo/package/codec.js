@@ -3,8 +3,29 @@
 import { BadValue } from './errors.js';
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
-const strict = new TextDecoder('utf-8', { fatal: true });
+// A text may begin with U+FEFF, which a decoder would otherwise take away.
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** Up to so many characters a loop is faster than the encoder, as long as they are ASCII. */
+const LOOP_MAX = 128;
+/** For longer texts, room for three bytes a character would be a waste. */
+const LONG = 1 << 16;
+
+/** Writes a text as UTF-8 and answers its bytes. There must be room for three a character. */
+export function writeText(text, into, at) {
+  const { length } = text;
+  if (length <= LOOP_MAX) {
+    let done = 0;
+    for (; done < length; done += 1) {
+      const code = text.charCodeAt(done);
+      if (code > 127) break;
+      into[at + done] = code;
+    }
+    if (done === length) return length;
+  }
+  return encoder.encodeInto(text, into.subarray(at)).written;
+}
 
 /** A key's bytes. @param {string | Uint8Array} key */
 export function keyBytes(key) {
@@ -14,23 +35,26 @@ export function keyBytes(key) {
   throw new BadValue('a key is a string or bytes');
 }
 
+/** A key as `Ops` and the engine take it: a text stays one. @param {string | Uint8Array} key */
+export const keyPlain = (key) => (typeof key === 'string' ? key : keyBytes(key));
+
 /** A key for people: text where it is text, else bytes. */
 export function keyOf(bytes, as) {
   if (as === 'bytes') return bytes;
   try { return strict.decode(bytes); } catch { return bytes; }
 }
 
-/** A value's bytes. @param {unknown} value @param {'json' | 'text' | 'bytes'} as */
-export function valueBytes(value, as) {
+/** A value as `Ops` takes it: a text or bytes. @param {unknown} value @param {'json' | 'text' | 'bytes'} as */
+export function valuePlain(value, as) {
   if (as === 'json') {
     if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) {
       throw new BadValue('bytes are no JSON: say { as: "bytes" }, or open the store with values: "bytes"');
     }
     const text = JSON.stringify(value);
     if (text === undefined) throw new BadValue('this value has no JSON');
-    return encoder.encode(text);
+    return text;
   }
-  if (typeof value === 'string') return encoder.encode(value);
+  if (typeof value === 'string') return value;
   if (as === 'bytes') {
     if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
     if (value instanceof ArrayBuffer) return new Uint8Array(value);
@@ -38,11 +62,24 @@ export function valueBytes(value, as) {
   throw new BadValue(`a value of this store is ${as === 'text' ? 'a string' : 'bytes or a string'}`);
 }
 
+/** A value's bytes. @param {unknown} value @param {'json' | 'text' | 'bytes'} as */
+export function valueBytes(value, as) {
+  const plain = valuePlain(value, as);
+  return typeof plain === 'string' ? encoder.encode(plain) : plain;
+}
+
 /** A value from its bytes; `undefined` for an absent one. */
 export function valueOf(bytes, as) {
   if (bytes === undefined || as === 'bytes') return bytes;
-  const text = decoder.decode(bytes);
-  if (as === 'text') return text;
+  return valueOfText(decoder.decode(bytes), as);
+}
+
+/** Bytes as text. */
+export const textOf = (bytes) => decoder.decode(bytes);
+
+/** A value from its text, `as` text or JSON; `undefined` for an absent one. */
+export function valueOfText(text, as) {
+  if (text === undefined || as === 'text') return text;
   try { return JSON.parse(text); } catch (cause) {
     throw new BadValue('the value is no JSON: read it with { as: "text" } or { as: "bytes" }', { cause });
   }
@@ -58,6 +95,8 @@ export const PRESENT = 7;
 export const AT_SEQ = 8;
 const HEAD = 17;
 
+const mostBytes = (what) => (typeof what === 'string' ? 3 * what.length : what.length);
+
 /** A batch as the engine reads it (`module.rs`), growing as operations are added. */
 export class Ops {
   #bytes = new Uint8Array(256);
@@ -66,28 +105,33 @@ export class Ops {
   /** Sent: nothing can be added any more. */
   sealed = false;
 
-  /** @param {number} kind @param {Uint8Array} key @param {Uint8Array} [value] @param {number} [number] */
-  add(kind, key, value, number = 0) {
-    const size = value ? value.length : 0;
-    const at = this.#room(HEAD + key.length + size);
+  /** @param {number} kind @param {string | Uint8Array} key @param {string | Uint8Array} [value] @param {number} [number] */
+  add(kind, key, value = '', number = 0) {
+    if (value.length > LONG && typeof value === 'string') value = encoder.encode(value);
+    const at = this.length;
+    this.#makeRoom(at + HEAD + mostBytes(key) + mostBytes(value));
+    const keyBytes = this.#put(key, at + HEAD);
+    const valueBytes = this.#put(value, at + HEAD + keyBytes);
     this.#view.setUint8(at, kind);
-    this.#view.setUint32(at + 1, key.length, true);
-    this.#view.setUint32(at + 5, size, true);
+    this.#view.setUint32(at + 1, keyBytes, true);
+    this.#view.setUint32(at + 5, valueBytes, true);
     this.#view.setFloat64(at + 9, number, true);
-    this.#bytes.set(key, at + HEAD);
-    if (size) this.#bytes.set(value, at + HEAD + key.length);
+    this.length = at + HEAD + keyBytes + valueBytes;
   }
 
-  #room(more) {
-    const at = this.length;
-    this.length += more;
-    if (this.length > this.#bytes.length) {
-      const larger = new Uint8Array(Math.max(this.length, this.#bytes.length * 2));
-      larger.set(this.#bytes.subarray(0, at));
-      this.#bytes = larger;
-      this.#view = new DataView(larger.buffer);
-    }
-    return at;
+  /** Texts become bytes where they belong, without a copy on the way. */
+  #put(what, at) {
+    if (typeof what === 'string') return writeText(what, this.#bytes, at);
+    this.#bytes.set(what, at);
+    return what.length;
+  }
+
+  #makeRoom(bytes) {
+    if (bytes <= this.#bytes.length) return;
+    const larger = new Uint8Array(Math.max(bytes, this.#bytes.length * 2));
+    larger.set(this.#bytes.subarray(0, this.length));
+    this.#bytes = larger;
+    this.#view = new DataView(larger.buffer);
   }
 
   /** The bytes; nothing is added from here on. */

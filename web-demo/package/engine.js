@@ -1,5 +1,6 @@
 // The engine's module: its functions with JavaScript's values.
 
+import { textOf, writeText } from './codec.js';
 import { Failed, OutOfMemory, refusal } from './errors.js';
 
 const ABSENT = -1;
@@ -9,7 +10,6 @@ const FLAGS = ['create', 'acceptStale', 'trustClock', 'verifyOverwrite', 'readOn
 const SIZES = ['segmentBytes', 'keyBytesMax', 'valueBytesMax', 'ttl', 'reserveBytes'];
 const ROOM_BYTES = 1 << 16;
 const decoder = new TextDecoder();
-const encoder = new TextEncoder();
 
 /** Compiled once per module address, however many stores a worker opens. */
 const compiled = new Map();
@@ -67,7 +67,7 @@ export class Engine {
   #give(what) {
     if (typeof what === 'string') {
       const room = this.#makeRoom(what.length * 3);
-      return encoder.encodeInto(what, this.#all().subarray(room, room + this.#roomBytes)).written;
+      return writeText(what, this.#all(), room);
     }
     // In this order: making room may move all of the memory.
     const room = this.#makeRoom(what.length);
@@ -125,6 +125,14 @@ export class Engine {
   get(key) {
     const length = this.#calls.get(this.#give(key));
     return this.#told(length) === ABSENT ? undefined : this.#answer(length);
+  }
+
+  /** As `get`, of a value that is text. */
+  getText(key) {
+    const length = this.#calls.get(this.#give(key));
+    if (this.#told(length) === ABSENT) return undefined;
+    const at = this.#calls.answer() >>> 0;
+    return textOf(this.#all().subarray(at, at + length));
   }
 
   /** The values in the order of the keys. @param {Uint8Array[]} keys */

@@ -1,7 +1,7 @@
 // One store on one worker's handles: everything synchronous but opening, reserving and closing.
 
 import { Closed, Failed, NeedsWorker, NotEmpty, NotReady, PrivateMode, TooManyFiles, Unsupported } from './errors.js';
-import { DELETE, Ops, PUT, PUT_UNTIL, keyBytes, keyOf, valueBytes, valueOf } from './codec.js';
+import { DELETE, Ops, PUT, PUT_UNTIL, keyBytes, keyOf, keyPlain, valueOf, valueOfText, valuePlain } from './codec.js';
 import { Engine } from './engine.js';
 import { MemoryDirectory } from './memory.js';
 import { folderOf } from './names.js';
@@ -179,7 +179,10 @@ export class SyncStore {
 
   // What people call.
 
-  get(key, { as = this.#options.values } = {}) { return valueOf(this.engine.get(keyBytes(key)), as); }
+  get(key, { as = this.#options.values } = {}) {
+    const plain = keyPlain(key);
+    return as === 'bytes' ? this.engine.get(plain) : valueOfText(this.engine.getText(plain), as);
+  }
   has(key) { return this.engine.entry(keyBytes(key)) !== undefined; }
   entry(key, { as = this.#options.values } = {}) {
     const entry = this.engine.entry(keyBytes(key));
@@ -194,12 +197,12 @@ export class SyncStore {
   setMany(entries, { ttl = 0, expires, as = this.#options.values, durability = 'flushed' } = {}) {
     const ops = new Ops();
     const [kind, number] = expires === undefined ? [PUT, ttl] : [PUT_UNTIL, Number(expires)];
-    for (const [key, value] of entries) ops.add(kind, keyBytes(key), valueBytes(value, as), number);
+    for (const [key, value] of entries) ops.add(kind, keyPlain(key), valuePlain(value, as), number);
     this.commit(ops.bytes(), durability === 'flushed');
   }
   delMany(keys, { durability = 'flushed' } = {}) {
     const ops = new Ops();
-    for (const key of keys) ops.add(DELETE, keyBytes(key));
+    for (const key of keys) ops.add(DELETE, keyPlain(key));
     this.commit(ops.bytes(), durability === 'flushed');
   }
 

@@ -231,3 +231,15 @@ test('estimate and requestPersist tell what the browser says', async (t) => {
   });
   assert.deepEqual(told, [true, true, 'boolean', 'boolean']);
 });
+
+test('a text comes back letter by letter, whatever it begins with and however long it is', async (t) => {
+  const page = await opened(t, 'letters', { values: 'text' });
+  const wrong = await page.evaluate(async () => {
+    const texts = ['', '\uFEFFmark', 'é', 'ASCII', `${'a'.repeat(127)}é`, '猫'.repeat(50), '🐈'.repeat(200), 'x'.repeat(70_000), 'é'.repeat(70_000)];
+    for (const text of texts) await store.set(`\uFEFF${text.slice(0, 1000)}`, text);
+    const got = await store.getMany(texts.map((text) => `\uFEFF${text.slice(0, 1000)}`));
+    const keys = new Set(await store.keys());
+    return texts.filter((text, at) => got[at] !== text || !keys.has(`\uFEFF${text.slice(0, 1000)}`)).map((text) => text.slice(0, 20));
+  });
+  assert.deepEqual(wrong, []);
+});
