@@ -32,12 +32,10 @@ export async function round({ amounts, vendor, only }) {
   const isWanted = ([name]) => !only.length || only.some((part) => name.startsWith(part));
   const took = { worker: {}, page: {} };
   for (const [name, module] of Object.entries(IN_WORKER).filter(isWanted)) {
-    console.info(`in a worker: ${name}`);
     const worker = kept(workers, name, () => new Asked());
     took.worker[name] = await worker.ask({ module, given: { vendor, tuned: name.endsWith('tuned') }, amounts });
   }
   for (const [name, load] of Object.entries(ON_PAGE).filter(isWanted)) {
-    console.info(`from the page: ${name}`);
     took.page[name] = await measure(await kept(loaded, name, load), { vendor, tuned: false }, amounts);
   }
   return took;

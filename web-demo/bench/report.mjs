@@ -73,8 +73,8 @@ export function pageOf(result) {
 Written by \`cargo xtask bench-web --record\`; no figure here is typed by hand.
 
 ${result.browser}, headless, profile ${result.profile}; ${result.processors}; SQLite ${result.versions['@sqlite.org/sqlite-wasm']},
-idb-keyval ${result.versions['idb-keyval']}. Values of 100 bytes, keys of 13. Medians of ${result.rounds.length} rounds that were interleaved in one page. In
-brackets: how many times faster Portcask is; below 1 it is slower.
+idb-keyval ${result.versions['idb-keyval']}. Values of 100 bytes, keys of 13. Medians of ${result.rounds.length} rounds, interleaved in one page after two
+that are not counted. In brackets: how many times faster Portcask is; below 1 it is slower.
 
 What to know before believing it:
 

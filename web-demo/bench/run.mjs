@@ -18,6 +18,9 @@ const AMOUNTS = given.quick
   ? { batch: 2_000, each: 200, gets: 2_000, opens: [2_000] }
   : { batch: 10_000, each: 1_000, gets: 10_000, opens: [10_000, 100_000] };
 
+/** Rounds that are not counted. */
+const WARM_UPS = 2;
+
 const inMemory = await stat('/dev/shm').then((folder) => folder.isDirectory(), () => false);
 const profile = await mkdtemp(join(inMemory ? '/dev/shm' : tmpdir(), 'portcask-bench-'));
 const server = await serve(mounts(given.vendor));
@@ -25,15 +28,20 @@ const { browser, process: chromium, ended } = await launch(profile);
 try {
   const page = await browser.contexts()[0].newPage();
   page.on('pageerror', (error) => console.error(error));
-  page.on('console', (message) => console.error(`  ${message.text()}`));
   await page.goto(`${server.url}/bench/`);
   await page.waitForFunction(() => globalThis.round);
+  const round = (amounts) => page.evaluate((what) => globalThis.round(what), {
+    amounts, vendor: `${server.url}/vendor`, only: given.only.split(',').filter(Boolean),
+  });
+  // Browsers compile in several steps while code runs: nobody is judged by the first ones.
+  for (let number = 1; number <= WARM_UPS; number += 1) {
+    console.error(`warming up, ${number} of ${WARM_UPS}`);
+    await round({ ...AMOUNTS, each: Math.min(200, AMOUNTS.each), opens: [] });
+  }
   const rounds = [];
   for (let number = 1; number <= Number(given.rounds); number += 1) {
     console.error(`round ${number} of ${given.rounds}`);
-    rounds.push(await page.evaluate((what) => globalThis.round(what), {
-      amounts: AMOUNTS, vendor: `${server.url}/vendor`, only: given.only.split(',').filter(Boolean),
-    }));
+    rounds.push(await round(AMOUNTS));
   }
   const result = {
     browser: `Chromium ${browser.version()}`,
