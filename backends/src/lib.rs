@@ -2,12 +2,20 @@
 //!
 //! This crate is what an application depends on: the engine of [`portcask_core`], a place to keep
 //! its files on this platform, [`PlatformStorage`], and natively a handle for threads, `Db`.
+// A page counts every kilobyte of it, and has neither files nor threads for a standard library to reach.
+#![cfg_attr(all(target_family = "wasm", target_os = "unknown"), no_std)]
 #![deny(unsafe_code)]
+
+#[cfg(any(test, all(target_family = "wasm", target_os = "unknown")))]
+extern crate alloc;
 
 pub use portcask_core::*;
 
 #[cfg(not(target_family = "wasm"))]
 pub mod db;
+// Its rules are pure, so every platform's tests meet them.
+#[cfg(any(test, all(target_family = "wasm", target_os = "unknown")))]
+pub mod opfs;
 #[cfg(not(target_family = "wasm"))]
 pub mod std_files;
 #[cfg(all(target_os = "wasi", target_env = "p1"))]
@@ -30,6 +38,10 @@ mod guest_path;
 #[cfg(all(test, not(target_family = "wasm")))]
 #[path = "wasi/listing.rs"]
 mod listing;
+
+/// The storage of this platform: a directory of the browser's private file system.
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+pub type PlatformStorage = opfs::OpfsDir<opfs::Imports>;
 
 /// The README's example is compiled with the doc tests.
 #[cfg(all(doctest, not(target_family = "wasm")))]

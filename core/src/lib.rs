@@ -41,6 +41,7 @@ pub(crate) mod prelude {
     pub use compat::prelude::v1::*;
 }
 
+mod ahead;
 mod backup;
 mod changes;
 mod clock;
@@ -72,6 +73,7 @@ pub mod storage;
 pub mod testing;
 mod verify;
 
+pub use ahead::files_ahead;
 pub use backup::{BackupPlan, BackupReport, is_store, restore};
 pub use changes::{Change, ChangeKind, ChangePage, LogView, Version};
 pub use clock::JUMP_MS;

@@ -43,14 +43,7 @@ pub(crate) fn claim<S: Storage>(
     storage: &S,
     listed: &[FileName],
 ) -> Result<(u64, FileName, S::File)> {
-    let mut older = Vec::new();
-    for name in listed {
-        if let Some((FileKind::Manifest, epoch)) = names::parse(name)
-            && may_be_ours(storage, *name, epoch)?
-        {
-            fallible::push(&mut older, epoch)?;
-        }
-    }
+    let older = older_epochs(storage, listed)?;
     let mut epoch = older.iter().copied().max().unwrap_or(0);
     let (name, file) = loop {
         epoch = counter::after(epoch, 1)?;
@@ -70,6 +63,26 @@ pub(crate) fn claim<S: Storage>(
         }
     }
     Ok((epoch, name, file))
+}
+
+/// The name that [`claim`] will ask for.
+pub(crate) fn next_name<S: Storage>(storage: &S, listed: &[FileName]) -> Result<FileName> {
+    let older = older_epochs(storage, listed)?;
+    let newest = older.into_iter().max().unwrap_or(0);
+    Ok(names::manifest(newest.saturating_add(1)))
+}
+
+/// The epochs of all manifests that are there.
+fn older_epochs<S: Storage>(storage: &S, listed: &[FileName]) -> Result<Vec<u64>> {
+    let mut older = Vec::new();
+    for name in listed {
+        if let Some((FileKind::Manifest, epoch)) = names::parse(name)
+            && may_be_ours(storage, *name, epoch)?
+        {
+            fallible::push(&mut older, epoch)?;
+        }
+    }
+    Ok(older)
 }
 
 /// Whether a file is a manifest of this epoch, or one that an opener has only begun. A stranger's

@@ -7,6 +7,7 @@
 //!      -> demo      one directory, three hosts, told as a story
 //!      -> proof     the campaigns of `proof/`, which search longer than a test may
 //!      -> bench     the benchmarks of `bench/`: the limit, other stores, and this one
+//!      -> web       the browser package, its demo served, its benchmarks
 //!      -> size      the plugin's size, and the page that tells it
 //!      -> dist      the archive for people without Rust
 //! ```
@@ -26,6 +27,8 @@ mod shell;
 mod size;
 mod test;
 mod wasm;
+mod web;
+mod web_show;
 
 use std::process::ExitCode;
 
@@ -39,7 +42,7 @@ The commands of this repository: cargo xtask COMMAND
                       System packages are installed only as root, with --yes or CI=true
   wasm                build target/portcask.wasm, the command for any WASI host
   test [PART ...]     run every check, or only some parts:
-                      engine proof lint bench nostd wasm wasi docs demo package
+                      engine proof lint bench nostd wasm wasi web docs demo package
   demo [--quick]      real data in one directory, written and read by three hosts
 Searches for a lost write; each has more options (--help), and appends its counts to the
 ledger only with --record:
@@ -67,6 +70,11 @@ ledger only with --record:
                       the hardware allows; --help tells more
   bench page [--check]
                       docs/PERFORMANCE.md and its pictures from the committed results
+  web [--build-only] [--port N] [--screenshots DIR]
+                      build web-demo/package, the browser package, and serve its demo
+  bench-web [--quick] [--rounds N] [--only A,B] [--json FILE] [--record]
+                      the package beside SQLite, idb-keyval and a naive log in one page;
+                      --record writes docs/BROWSER-PERFORMANCE.md
   size [--check]      build the plugin of examples/plugin, measure it and write docs/SIZE.md
 
   dist                target/dist: an archive of the command, the wasm module and checksums
@@ -108,6 +116,8 @@ fn dispatch(words: &[&str]) -> Result<ExitCode> {
         "traps" => proof::traps(&Repo::find()?, rest),
         "planted" => proof::campaign_with(&Repo::find()?, &["planted-bugs"], command, rest),
         "bench" => bench::command(&Repo::find()?, rest),
+        "web" => web_show::command(&Repo::find()?, rest),
+        "bench-web" => web_show::bench(&Repo::find()?, rest),
         "size" => {
             let check = flag(rest, "--check")?;
             size::command(&Repo::find()?, check).map(|()| ExitCode::SUCCESS)

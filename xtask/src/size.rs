@@ -74,15 +74,20 @@ pub fn build(repo: &Repo, toolchain: &WasmToolchain) -> Result<PathBuf> {
 pub fn measure(repo: &Repo, toolchain: &WasmToolchain, wasm_opt: &WasmOpt) -> Result<Sizes> {
     let raw = build(repo, toolchain)?;
     let optimized = repo.target.join("plugin.wasm");
-    let mut command = wasm_opt.command();
-    command.arg("-Oz");
-    command.args(WASM_FEATURES.map(|feature| format!("--enable-{feature}")));
-    shell::run(command.arg(&raw).arg("-o").arg(&optimized))?;
+    optimize(wasm_opt, &raw, &optimized)?;
     Ok(Sizes {
         raw: bytes_of(&raw)?,
         optimized: bytes_of(&optimized)?,
         gzipped: gzipped(&optimized)?,
     })
+}
+
+/// Makes a module of ours smaller.
+pub fn optimize(wasm_opt: &WasmOpt, from: &Path, to: &Path) -> Result<()> {
+    let mut command = wasm_opt.command();
+    command.arg("-Oz");
+    command.args(WASM_FEATURES.map(|feature| format!("--enable-{feature}")));
+    shell::run(command.arg(from).arg("-o").arg(to))
 }
 
 fn bytes_of(file: &Path) -> Result<u64> {

@@ -9,6 +9,7 @@ use crate::format::manifest::Edit;
 use crate::index::IndexCell;
 use crate::manifest_log;
 use crate::merge::MergeProgress;
+use crate::options::{MergePolicy, Options};
 use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::recovery;
@@ -42,6 +43,19 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             MergeProgress::Idle
         };
         Ok(Tick { merge })
+    }
+
+    /// Takes another segment size and merge policy from the next segment on, as a store that grows may want.
+    /// Errors with [`Error::BadOption`](crate::Error::BadOption) and changes nothing if they make no sense.
+    pub fn retune(&mut self, segment_bytes: u64, merge: MergePolicy) -> Result<()> {
+        let fresh = Options {
+            segment_bytes,
+            merge,
+            ..self.options.clone()
+        };
+        fresh.check()?;
+        self.options = fresh;
+        Ok(())
     }
 
     /// The part of a tick that concerns durability: an interval sync that is due, then a marker
@@ -207,4 +221,32 @@ fn fill<F: File>(file: &F, bytes: u64) -> Option<()> {
         at += take as u64;
     }
     Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::MemoryStorage;
+
+    #[test]
+    fn a_retuned_store_seals_at_the_new_size_and_keeps_everything() {
+        let options = Options {
+            segment_bytes: 1 << 20,
+            ..Options::default()
+        };
+        let mut store = Engine::<_>::open(MemoryStorage::new(), options).unwrap();
+        let fill = |store: &mut Engine<_>, keys: core::ops::Range<u32>| {
+            for key in keys {
+                store.put(&key.to_le_bytes(), &[7; 100_000]).unwrap();
+            }
+        };
+        fill(&mut store, 0..20);
+        assert_eq!(store.stats().unwrap().segments.len(), 2);
+        assert!(store.retune(7, MergePolicy::default()).is_err());
+        store.retune(4 << 20, MergePolicy::default()).unwrap();
+        fill(&mut store, 20..60);
+        assert_eq!(store.stats().unwrap().segments.len(), 3);
+        assert_eq!(store.len(), 60);
+        assert!(store.verify(|_, _| {}).unwrap().is_sound());
+    }
 }

@@ -118,7 +118,16 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 last_seq: seq,
             });
         }
-        self.commit_staged(&mut staged, ack)
+        let mut done = self.commit_staged(&mut staged, ack);
+        // As for a single delete; what a batch notes in the system key space is small.
+        let gives_back = |op: &BatchOp| op.deed == Deed::Delete || op.space == Space::Meta;
+        if matches!(done, Err(Error::Full { .. }))
+            && batch.ops.iter().all(gives_back)
+            && self.spend_reserve()
+        {
+            done = self.commit_staged(&mut staged, ack);
+        }
+        done
     }
 
     /// Removes every key in one step: a single manifest record. Returns how many there were.

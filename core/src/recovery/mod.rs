@@ -182,7 +182,7 @@ fn active_entry(state: &State) -> Option<&SegmentEntry> {
         .filter(|segment| segment.state == SegmentState::Active)
 }
 
-fn highest_segment_id(names: &[FileName]) -> u64 {
+pub(crate) fn highest_segment_id(names: &[FileName]) -> u64 {
     names
         .iter()
         .filter_map(|name| match names::parse(name) {

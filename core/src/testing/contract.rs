@@ -55,6 +55,25 @@ pub fn check<S: Storage>(mut fresh: impl FnMut() -> S) -> Vec<Promise> {
     promises
 }
 
+/// How many promises [`check_shared`] tries.
+pub fn count<S: Storage>() -> usize {
+    files::trials::<S>().len() + names::trials::<S>().len() + openers::trials::<S>().len()
+}
+
+/// Tries one promise, by its number below [`count`], for a platform that has to make every file ready before it is
+/// used: a promise that was broken for want of one may be tried again. `one` is an empty directory, and `again` opens
+/// it once more. Panics if there is no such promise.
+pub fn try_one<S: Storage>(which: usize, one: S, again: impl FnOnce(&S) -> S) -> Promise {
+    let mut alone = files::trials::<S>().into_iter().chain(names::trials::<S>());
+    if let Some((sentence, trial)) = alone.nth(which) {
+        return Promise::new(sentence, trial(&one));
+    }
+    let shared = which - files::trials::<S>().len() - names::trials::<S>().len();
+    let (sentence, trial) = openers::trials::<S>()[shared];
+    let other = again(&one);
+    Promise::new(sentence, trial(one, other))
+}
+
 /// Runs the suite, and then what only shows when two openers share a directory: `again` opens
 /// the directory of an opener that is still there once more, for writing.
 pub fn check_shared<S: Storage>(
@@ -187,6 +206,14 @@ mod tests {
         let promises = check_shared(MemoryStorage::new, Clone::clone);
         let broken: Vec<_> = broken(&promises).collect();
         assert!(broken.is_empty(), "{broken:#?}");
+    }
+
+    #[test]
+    fn promises_tried_one_by_one_are_those_of_the_whole_suite() {
+        let one_by_one: Vec<_> = (0..count::<MemoryStorage>())
+            .map(|which| try_one(which, MemoryStorage::new(), Clone::clone))
+            .collect();
+        assert_eq!(one_by_one, check_shared(MemoryStorage::new, Clone::clone));
     }
 
     #[test]

@@ -5,11 +5,15 @@
 //! or the user's cache folder.
 
 mod binaryen;
+mod browser;
 mod debian;
+mod npm;
 mod packages;
 mod targets;
 
 pub use binaryen::WasmOpt;
+pub use browser::{Browser, WebTools};
+pub use npm::{installed, npm};
 pub use packages::Consent;
 pub use targets::{Target, WasmToolchain};
 
@@ -44,6 +48,14 @@ pub fn command(repo: &Repo, yes: bool) -> Result<()> {
     note(
         "wasm-opt",
         WasmOpt::ready(repo, consent).map(|wasm_opt| wasm_opt.about()),
+    );
+    note(
+        "tools of the web package",
+        WebTools::ready(repo, consent).map(|tools| tools.about()),
+    );
+    note(
+        "browser",
+        Browser::ready(consent).map(|browser| browser.about()),
     );
     note(
         "wasmtime",

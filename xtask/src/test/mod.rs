@@ -17,8 +17,8 @@ use crate::setup::{Consent, Target, WasmToolchain};
 use crate::shell::{Failure, Result};
 
 /// What the parts are called on the command line.
-const PARTS: [&str; 10] = [
-    "engine", "proof", "lint", "bench", "nostd", "wasm", "wasi", "docs", "demo", "package",
+const PARTS: [&str; 11] = [
+    "engine", "proof", "lint", "bench", "nostd", "wasm", "wasi", "web", "docs", "demo", "package",
 ];
 
 /// One check.
@@ -53,6 +53,11 @@ impl World<'_> {
         once(&self.wasip1, || {
             WasmToolchain::ready(self.repo, Target::Wasip1, self.consent)
         })
+    }
+
+    /// The compiler for browsers. Found anew in a second once it was made.
+    fn browser_target(&self) -> Result<WasmToolchain> {
+        WasmToolchain::ready(self.repo, Target::Unknown, self.consent)
     }
 
     /// The wasmtime to use.

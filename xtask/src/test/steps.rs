@@ -6,7 +6,7 @@ use std::process::Command;
 
 use super::{Done, Step, World};
 use crate::shell::{self, Context, Failure, Result};
-use crate::{bench, canary, demo, proof, readme, setup, size, wasm};
+use crate::{bench, canary, demo, proof, readme, setup, size, wasm, web};
 
 pub(super) const STEPS: &[Step] = &[
     Step {
@@ -146,6 +146,30 @@ pub(super) const STEPS: &[Step] = &[
         part: "wasi",
         needs: &["portcask.wasm", "wasmtime"],
         run: readme_line,
+    },
+    Step {
+        name: "clippy for browsers",
+        part: "lint",
+        needs: &["clippy and rustfmt"],
+        run: clippy_for_browsers,
+    },
+    Step {
+        name: "browser package",
+        part: "web",
+        needs: &["node"],
+        run: browser_package,
+    },
+    Step {
+        name: "browser package's types",
+        part: "web",
+        needs: &["browser package"],
+        run: browser_types,
+    },
+    Step {
+        name: "browser",
+        part: "web",
+        needs: &["browser package"],
+        run: browser,
     },
     Step {
         name: "short demo",
@@ -390,6 +414,57 @@ fn wasmtime(world: &World<'_>) -> Result<Done> {
     world
         .wasmtime()
         .map(|wasmtime| Done::Noted(wasmtime.about()))
+}
+
+fn clippy_for_browsers(world: &World<'_>) -> Result<Done> {
+    let toolchain = match world.browser_target() {
+        Ok(toolchain) => toolchain,
+        Err(reason) => return Ok(Done::Skipped(reason.to_string())),
+    };
+    if !toolchain.has_clippy() {
+        return Ok(Done::Skipped(
+            "Debian's compiler comes without our clippy".to_owned(),
+        ));
+    }
+    let mut command = toolchain.cargo(world.repo);
+    command.args(["clippy", "--package", "portcask", "--package"]);
+    command.args(["portcask-web", "--features", "portcask-web/full"]);
+    command.args(toolchain.target_arguments());
+    shell::run(command.args(["--", "-D", "warnings"]))?;
+    Ok(Done::Passed)
+}
+
+/// Built, weighed, and packed with all that it needs.
+fn browser_package(world: &World<'_>) -> Result<Done> {
+    let toolchain = world.browser_target()?;
+    web::build(world.repo, &toolchain, world.consent)?;
+    match setup::WebTools::ready(world.repo, world.consent) {
+        Ok(tools) => web::weigh(world.repo, &tools).map(Done::Noted),
+        Err(reason) => Ok(Done::Noted(format!("not weighed: {reason}"))),
+    }
+}
+
+fn browser_types(world: &World<'_>) -> Result<Done> {
+    let tools = match setup::WebTools::ready(world.repo, world.consent) {
+        Ok(tools) => tools,
+        Err(reason) => return Ok(Done::Skipped(reason.to_string())),
+    };
+    web::check_types(world.repo, &tools)?;
+    Ok(Done::Passed)
+}
+
+/// Skipped where no browser can be had; throw-away machines can have one.
+fn browser(world: &World<'_>) -> Result<Done> {
+    let chromium = match setup::Browser::ready(world.consent) {
+        Ok(chromium) => chromium,
+        Err(reason) => return Ok(Done::Skipped(reason.to_string())),
+    };
+    let tools = match setup::WebTools::ready(world.repo, world.consent) {
+        Ok(tools) => tools,
+        Err(reason) => return Ok(Done::Skipped(reason.to_string())),
+    };
+    web::test(world.repo, &world.browser_target()?, &tools, &chromium)?;
+    Ok(Done::Noted(chromium.about()))
 }
 
 /// Runs the README's lines in a folder that looks like a fresh clone after `cargo xtask wasm`.

@@ -1,0 +1,441 @@
+//! A store and the two buffers that calls go through.
+
+use super::codes::{ABSENT, REFUSED, code};
+use super::parts::{Parts, push_u32, push_whole};
+use super::report;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+use portcask::opfs::Imports;
+use portcask::{
+    Ack, Batch, Condition, Engine, Error, ErrorKind, Expiry, FileName, MergePolicy, MergeProgress,
+    Op, Options, PlatformStorage, StorageError, WriteOptions, fallible, files_ahead,
+};
+
+/// New segments that one write needs at most, and one step of merge: for sealing the active one, and to copy to.
+const WRITE_SEGMENTS: usize = 1;
+const MERGE_SEGMENTS: usize = 3;
+/// Segments to have ready unless more are asked for: some writes may go on while the next ones are opened.
+const SEGMENTS_AHEAD: usize = 4;
+
+/// Stands for a handle where something that is no file has the name.
+const NO_FILE: u32 = u32::MAX;
+
+/// What lives between two calls.
+pub(super) struct Module {
+    pub dir: PlatformStorage,
+    store: Option<Engine<PlatformStorage>>,
+    pub room: Vec<u8>,
+    pub answer: Vec<u8>,
+    /// Segments to have ready; more when JavaScript asked for more.
+    ahead: usize,
+    /// The directory's number of changes when so many segments were last seen to be ready.
+    ready_at: Option<(u32, usize)>,
+}
+
+pub(super) type Answer = Result<i32, Error>;
+
+impl Module {
+    pub fn new() -> Self {
+        Self {
+            dir: PlatformStorage::new(Imports),
+            store: None,
+            room: Vec::new(),
+            answer: Vec::new(),
+            ahead: SEGMENTS_AHEAD,
+            ready_at: None,
+        }
+    }
+
+    /// What JavaScript is told: the number, or that there are words about a refusal.
+    pub fn tell(&mut self, done: Answer) -> i32 {
+        done.unwrap_or_else(|error| {
+            let words = error.to_string();
+            self.answer.clear();
+            self.answer.push(code(&error));
+            self.answer
+                .extend_from_slice(&(words.len() as u32).to_le_bytes());
+            self.answer.extend_from_slice(words.as_bytes());
+            REFUSED
+        })
+    }
+
+    /// Makes room for `bytes` bytes and answers where.
+    pub fn room(&mut self, bytes: usize) -> *mut u8 {
+        if self.room.len() < bytes && fallible::resize(&mut self.room, bytes).is_err() {
+            return core::ptr::null_mut();
+        }
+        self.room.as_mut_ptr()
+    }
+
+    pub fn store(&self) -> Result<&Engine<PlatformStorage>, Error> {
+        self.store.as_ref().ok_or(Error::Closed)
+    }
+
+    pub fn given(&self, bytes: usize) -> Result<&[u8], Error> {
+        self.room.get(..bytes).ok_or(Error::TooLarge)
+    }
+
+    pub fn seat(&mut self, handle: u32, name_bytes: usize) -> Answer {
+        let name = core::str::from_utf8(self.given(name_bytes)?).unwrap_or("");
+        let Some(name) = FileName::new(name) else {
+            return Ok(0);
+        };
+        let seated = match handle {
+            NO_FILE => self.dir.block(name),
+            handle => self.dir.seat(name, handle),
+        };
+        seated
+            .map_err(|source| storage(Op::Open, source))
+            .map(|()| 1)
+    }
+
+    fn names_ahead(&self) -> Result<Vec<FileName>, Error> {
+        match &self.store {
+            Some(store) => store.files_ahead(self.ahead),
+            None => files_ahead(&self.dir, self.ahead),
+        }
+    }
+
+    /// The names that JavaScript has to seat before the engine can go on, one a line.
+    pub fn wanted(&mut self, segments: usize) -> Answer {
+        self.ahead = segments.max(SEGMENTS_AHEAD);
+        self.answer.clear();
+        let mut names = self.dir.wanted();
+        match self.names_ahead() {
+            Ok(ahead) => {
+                for name in ahead {
+                    if !names.contains(&name) {
+                        fallible::push(&mut names, name)?;
+                    }
+                }
+            }
+            // A store that cannot be opened or written to creates nothing.
+            Err(_) if names.is_empty() => {}
+            Err(error) => return Err(error),
+        }
+        for name in names {
+            if !self.dir.is_seated(&name) {
+                fallible::extend(&mut self.answer, name.as_str().as_bytes())?;
+                fallible::push(&mut self.answer, b'\n')?;
+            }
+        }
+        Ok(self.answer.len() as i32)
+    }
+
+    /// A handle whose empty file nobody needs, for JavaScript to close; [`ABSENT`] if there is none. All of them
+    /// before closing, and else those that are not needed ahead.
+    pub fn give_back(&mut self, all: bool) -> Answer {
+        let keep = match all {
+            true => Vec::new(),
+            false => self.names_ahead()?,
+        };
+        Ok(self
+            .dir
+            .give_back(&keep)
+            .map_or(ABSENT, |handle| handle as i32))
+    }
+
+    /// Another number whenever a file has come or gone.
+    pub fn changes(&mut self) -> Answer {
+        Ok((self.dir.changes() & 0x7fff_ffff) as i32)
+    }
+
+    /// Refuses before anything is written, unless the next files are ready.
+    fn ready(&mut self, segments: usize) -> Result<(), Error> {
+        let changes = self.dir.changes();
+        if segments == 0 {
+            return Ok(());
+        }
+        if self
+            .ready_at
+            .is_some_and(|(at, ready)| at == changes && ready >= segments)
+        {
+            return Ok(());
+        }
+        let ahead = self.store()?.files_ahead(segments)?;
+        if ahead.iter().any(|name| !self.dir.is_seated(name)) {
+            let refusal = StorageError::new(ErrorKind::NotReady);
+            return Err(storage(Op::Create, refusal));
+        }
+        self.ready_at = Some((changes, segments));
+        Ok(())
+    }
+
+    fn writer(&mut self, segments: usize) -> Result<&mut Engine<PlatformStorage>, Error> {
+        self.ready(segments)?;
+        self.store.as_mut().ok_or(Error::Closed)
+    }
+
+    pub fn open(&mut self, bytes: usize) -> Answer {
+        let mut parts = Parts(self.given(bytes)?);
+        let flags = parts.byte()?;
+        let mut options = Options {
+            segment_bytes: parts.whole()?,
+            key_bytes_max: parts.whole()? as usize,
+            value_bytes_max: parts.whole()?,
+            default_ttl_ms: Some(parts.whole()?).filter(|ttl| *ttl > 0),
+            reserve_bytes: parts.whole()?,
+            create: flags & 1 != 0,
+            accept_stale: flags & 2 != 0,
+            trust_clock: flags & 4 != 0,
+            verify_overwrite: flags & 8 != 0,
+            ..Options::default()
+        };
+        #[cfg(feature = "full")]
+        super::full::look_only(&mut options, flags);
+        options.merge = policy(options.segment_bytes);
+        let store = Engine::open(self.dir.clone(), options)?;
+        self.answer.clear();
+        report::recovery(&mut self.answer, store.report())?;
+        self.store = Some(store);
+        Ok(self.answer.len() as i32)
+    }
+
+    pub fn get(&mut self, key_bytes: usize) -> Answer {
+        let store = self.store.as_ref().ok_or(Error::Closed)?;
+        let key = self.room.get(..key_bytes).ok_or(Error::TooLarge)?;
+        if !store.get_into(key, &mut self.answer)? {
+            return Ok(ABSENT);
+        }
+        i32::try_from(self.answer.len()).map_err(|_| Error::TooLarge)
+    }
+
+    /// The keys, each after its length; the values likewise, `u32::MAX` standing for an absent one.
+    pub fn get_many(&mut self, bytes: usize) -> Answer {
+        let store = self.store.as_ref().ok_or(Error::Closed)?;
+        let mut parts = Parts(self.room.get(..bytes).ok_or(Error::TooLarge)?);
+        let mut keys = Vec::new();
+        while !parts.is_empty() {
+            let length = parts.u32()? as usize;
+            fallible::push(&mut keys, parts.take(length)?)?;
+        }
+        self.answer.clear();
+        for value in store.get_many(&keys)? {
+            match value {
+                Some(value) => {
+                    push_u32(&mut self.answer, value.len())?;
+                    fallible::extend(&mut self.answer, &value)?;
+                }
+                None => push_u32(&mut self.answer, u32::MAX as usize)?,
+            }
+        }
+        i32::try_from(self.answer.len()).map_err(|_| Error::TooLarge)
+    }
+
+    /// The sequence number and the expiry (0 for none), then the value.
+    pub fn entry(&mut self, key_bytes: usize) -> Answer {
+        let Some(entry) = self.store()?.get_entry(self.given(key_bytes)?)? else {
+            return Ok(ABSENT);
+        };
+        self.answer.clear();
+        push_whole(&mut self.answer, entry.seq)?;
+        push_whole(&mut self.answer, entry.expiry_ms.unwrap_or(0))?;
+        fallible::extend(&mut self.answer, &entry.value)?;
+        i32::try_from(self.answer.len()).map_err(|_| Error::TooLarge)
+    }
+
+    pub fn get_meta(&mut self, key_bytes: usize) -> Answer {
+        let Some(value) = self.store()?.get_meta(self.given(key_bytes)?)? else {
+            return Ok(ABSENT);
+        };
+        self.answer = value;
+        Ok(self.answer.len() as i32)
+    }
+
+    pub fn put(
+        &mut self,
+        key_bytes: usize,
+        value_bytes: usize,
+        ttl_ms: f64,
+        synced: bool,
+    ) -> Answer {
+        self.ready(WRITE_SEGMENTS)?;
+        let store = self.store.as_mut().ok_or(Error::Closed)?;
+        let mut parts = Parts(&self.room);
+        let (key, value) = (parts.take(key_bytes)?, parts.take(value_bytes)?);
+        let how = WriteOptions {
+            ack: Some(ack(synced)),
+            expiry: match ttl_ms as u64 {
+                0 => Expiry::Default,
+                ttl_ms => Expiry::AfterMs(ttl_ms),
+            },
+            ..WriteOptions::default()
+        };
+        store.put_with(key, value, &how).map(|_| 0)
+    }
+
+    /// A batch, as [`batch_of`] reads it; the answer is its first and last sequence number.
+    pub fn commit(&mut self, bytes: usize, synced: bool) -> Answer {
+        let batch = batch_of(self.given(bytes)?)?;
+        let done = self
+            .writer(WRITE_SEGMENTS)?
+            .write_with(&batch, Some(ack(synced)))?;
+        self.answer.clear();
+        push_whole(&mut self.answer, done.first_seq)?;
+        push_whole(&mut self.answer, done.last_seq)?;
+        Ok(0)
+    }
+
+    /// Needs a new file only after an append that failed, and then says so itself.
+    pub fn sync(&mut self) -> Answer {
+        self.writer(0)?.sync().map(|()| 0)
+    }
+
+    /// The cursor, the number of entries, whether values are wanted, the prefix. The answer: the next cursor, then
+    /// each entry's lengths and bytes.
+    pub fn scan(&mut self, bytes: usize) -> Answer {
+        let store = self.store.as_ref().ok_or(Error::Closed)?;
+        let mut parts = Parts(self.room.get(..bytes).ok_or(Error::TooLarge)?);
+        let (cursor, limit, values) = (parts.u64()?, parts.u32()?, parts.byte()? != 0);
+        let prefix = parts.0;
+        let answer = &mut self.answer;
+        answer.clear();
+        fallible::extend(answer, &[0; 8])?;
+        let next = store.visit(cursor, limit as usize, |entry| {
+            let entry = entry?;
+            if !entry.key.starts_with(prefix) {
+                return Ok(());
+            }
+            let value = if values { &entry.value[..] } else { &[] };
+            push_u32(answer, entry.key.len())?;
+            push_u32(answer, value.len())?;
+            fallible::extend(answer, &entry.key)?;
+            Ok(fallible::extend(answer, value)?)
+        })?;
+        answer[..8].copy_from_slice(&next.to_le_bytes());
+        i32::try_from(answer.len()).map_err(|_| Error::TooLarge)
+    }
+
+    pub fn stats(&mut self) -> Answer {
+        let stats = self.store()?.stats()?;
+        let handles = self.dir.handles();
+        self.answer.clear();
+        report::stats(&mut self.answer, &stats, handles)?;
+        Ok(self.answer.len() as i32)
+    }
+
+    /// 0 when nothing is due, 1 while there is more to do, else the length of a complete merge's report.
+    pub fn merge_step(&mut self, budget_bytes: f64) -> Answer {
+        let step = self
+            .writer(MERGE_SEGMENTS)?
+            .merge_step(budget_bytes as u64)?;
+        self.answer.clear();
+        Ok(match step {
+            MergeProgress::Idle => 0,
+            MergeProgress::Working { .. } => 1,
+            MergeProgress::Done(done) => {
+                report::merge(&mut self.answer, &done)?;
+                self.answer.len() as i32
+            }
+        })
+    }
+
+    /// Begins to merge everything; 1 if there is something to merge.
+    pub fn merge_all(&mut self) -> Answer {
+        self.writer(MERGE_SEGMENTS)?
+            .begin_merge_all()
+            .map(i32::from)
+    }
+
+    /// Merges everything at once, one segment after another where there is no room for more; the answer is the report's
+    /// length.
+    pub fn merge_in_need(&mut self) -> Answer {
+        let done = self.writer(MERGE_SEGMENTS)?.merge_all(|_, _| {})?;
+        self.answer.clear();
+        report::merge(&mut self.answer, &done)?;
+        Ok(self.answer.len() as i32)
+    }
+
+    /// The small work of an idle moment, merging aside: the marker that tells how much is durable.
+    pub fn tick(&mut self) -> Answer {
+        let store = self.writer(WRITE_SEGMENTS)?;
+        store.sweep(256);
+        store.tick_sync().map(|()| 0)
+    }
+
+    pub fn retune(&mut self, segment_bytes: f64) -> Answer {
+        let bytes = segment_bytes as u64;
+        self.writer(0)?.retune(bytes, policy(bytes)).map(|()| 0)
+    }
+
+    pub fn clear(&mut self) -> Answer {
+        self.writer(WRITE_SEGMENTS)?.clear().map(|_| 0)
+    }
+
+    pub fn verify(&mut self) -> Answer {
+        let report = self.store()?.verify(|_, _| {})?;
+        self.answer.clear();
+        report::verify(&mut self.answer, &report)?;
+        Ok(self.answer.len() as i32)
+    }
+
+    pub fn confirm_clock(&mut self) -> Answer {
+        self.writer(WRITE_SEGMENTS)?.confirm_clock();
+        Ok(0)
+    }
+
+    pub fn close(&mut self) -> Answer {
+        self.ready_at = None;
+        let store = self.store.take();
+        store.map_or(Ok(0), |store| store.close().map(|()| 0))
+    }
+}
+
+/// Every segment costs two handles: those that are small beside the others are joined.
+fn policy(segment_bytes: u64) -> MergePolicy {
+    MergePolicy {
+        small_file_bytes: segment_bytes / 2 + 1,
+        dead_bytes_trigger: segment_bytes / 2,
+        dead_bytes_threshold: segment_bytes / 4,
+        ..MergePolicy::default()
+    }
+}
+
+fn ack(synced: bool) -> Ack {
+    if synced { Ack::Synced } else { Ack::Written }
+}
+
+fn storage(op: Op, source: StorageError) -> Error {
+    Error::Storage {
+        op,
+        file: None,
+        source,
+    }
+}
+
+/// Each operation is a kind, the lengths of key and value, a double, the key and the value:
+///
+/// ```text
+/// 1 put, living for so many ms (0: the store's default, below: for ever)    2 delete
+/// 3 put, living until this time                                             4 put in the system key space
+/// 5 delete there    6 the key must be absent    7 present    8 at this sequence number
+/// ```
+fn batch_of(bytes: &[u8]) -> Result<Batch, Error> {
+    let mut parts = Parts(bytes);
+    let mut batch = Batch::new();
+    while !parts.is_empty() {
+        let (kind, key_bytes, value_bytes) = (parts.byte()?, parts.u32()?, parts.u32()?);
+        let number = f64::from_bits(parts.u64()?);
+        let key = fallible::copy(parts.take(key_bytes as usize)?)?;
+        let value = parts.take(value_bytes as usize)?;
+        let whole = number as u64;
+        match kind {
+            1 | 3 => {
+                let expiry = match kind {
+                    3 => Expiry::AtMs(whole),
+                    _ if number < 0.0 => Expiry::Never,
+                    _ if whole == 0 => Expiry::Default,
+                    _ => Expiry::AfterMs(whole),
+                };
+                batch.put_with(key, fallible::copy(value)?, expiry);
+            }
+            2 => drop(batch.delete(key)),
+            4 => drop(batch.put_meta(key, fallible::copy(value)?)),
+            5 => drop(batch.delete_meta(key)),
+            6 => drop(batch.require(key, Condition::Absent)),
+            7 => drop(batch.require(key, Condition::Present)),
+            _ => drop(batch.require(key, Condition::Seq(whole))),
+        }
+    }
+    Ok(batch)
+}

@@ -1,0 +1,220 @@
+// The engine's module: its functions with JavaScript's values.
+
+import { textOf, writeText } from './codec.js';
+import { Failed, OutOfMemory, refusal } from './errors.js';
+
+const ABSENT = -1;
+const REFUSED = -2;
+/** As `module.rs` reads them; the last two are the fuller module's. */
+const FLAGS = ['create', 'acceptStale', 'trustClock', 'verifyOverwrite', 'readOnly', 'salvage'];
+const SIZES = ['segmentBytes', 'keyBytesMax', 'valueBytesMax', 'ttl', 'reserveBytes'];
+const ROOM_BYTES = 1 << 16;
+const decoder = new TextDecoder();
+
+/** Compiled once per module address, however many stores a worker opens. */
+const compiled = new Map();
+
+function compile(url) {
+  const key = String(url);
+  if (!compiled.has(key)) compiled.set(key, fetched(url).catch((error) => { compiled.delete(key); throw error; }));
+  return compiled.get(key);
+}
+
+async function fetched(url) {
+  const answer = await fetch(url);
+  if (!answer.ok) throw new Failed(`the engine cannot be loaded: ${url} answers ${answer.status}`);
+  // A server that names another type is no reason to fail.
+  return answer.headers.get('content-type')?.startsWith('application/wasm')
+    ? WebAssembly.compileStreaming(answer)
+    : WebAssembly.compile(await answer.arrayBuffer());
+}
+
+export class Engine {
+  #calls; #memory; #bytes; #room; #roomBytes = 0; #files; #url;
+
+  /** @param {string | URL} url of the module @param {import('./opfs.js').OpfsFiles} files */
+  static async load(url, files) {
+    const engine = new Engine();
+    engine.#files = files;
+    engine.#url = url;
+    const imports = { opfs: files.imports(() => engine.#all()) };
+    const { exports } = await WebAssembly.instantiate(await compile(url), imports);
+    engine.#calls = exports;
+    engine.#memory = exports.memory;
+    engine.#makeRoom(ROOM_BYTES);
+    return engine;
+  }
+
+  /** Another one like this, with nothing in it. */
+  again() { return Engine.load(this.#url, this.#files); }
+
+  /** All of the memory, as it is now: growing takes older views away. */
+  #all() {
+    if (this.#bytes?.buffer !== this.#memory.buffer) this.#bytes = new Uint8Array(this.#memory.buffer);
+    return this.#bytes;
+  }
+
+  #makeRoom(bytes) {
+    if (bytes > this.#roomBytes) {
+      this.#room = this.#calls.room(bytes) >>> 0;
+      if (!this.#room) throw new OutOfMemory(`no memory for ${bytes} bytes`);
+      this.#roomBytes = bytes;
+    }
+    return this.#room;
+  }
+
+  /** Puts bytes, or a string, where the next call looks for them; answers how many. */
+  #give(what) {
+    if (typeof what === 'string') {
+      const room = this.#makeRoom(what.length * 3);
+      return writeText(what, this.#all(), room);
+    }
+    // In this order: making room may move all of the memory.
+    const room = this.#makeRoom(what.length);
+    this.#all().set(what, room);
+    return what.length;
+  }
+
+  /** What a call answered; throws a refusal. */
+  #told(number) {
+    if (number !== REFUSED) return number;
+    const at = this.#calls.answer() >>> 0;
+    const all = this.#all();
+    const length = new DataView(all.buffer).getUint32(at + 1, true);
+    const error = refusal(all[at], decoder.decode(all.slice(at + 5, at + 5 + length)));
+    error.cause ??= this.#files.refused ?? undefined;
+    this.#files.refused = null;
+    throw error;
+  }
+
+  /** A copy of the answer's bytes. */
+  #answer(length) {
+    const at = this.#calls.answer() >>> 0;
+    return this.#all().slice(at, at + length);
+  }
+
+  #json(length) { return JSON.parse(decoder.decode(this.#answer(this.#told(length)))); }
+
+  /** Calls a function of a fuller module that answers bytes, with bytes or a number. */
+  ask(name, given) { return this.#answer(this.#told(this.#calls[name](typeof given === 'number' ? given : this.#give(given)))); }
+
+  seat(number, name) { return this.#told(this.#calls.seat(number, this.#give(name))) === 1; }
+
+  /** The names to seat before going on, for so many new segments. */
+  wanted(segments = 0) {
+    const length = this.#told(this.#calls.wanted(segments));
+    return length ? decoder.decode(this.#answer(length)).trimEnd().split('\n') : [];
+  }
+
+  /** A number whose handle may be closed and whose file deleted, or `undefined`. */
+  giveBack(all) {
+    const number = this.#told(this.#calls.give_back(all ? 1 : 0));
+    return number === ABSENT ? undefined : number;
+  }
+
+  /** Another number whenever a file has come or gone. */
+  changes() { return this.#calls.changes(); }
+
+  open(options) {
+    const given = new DataView(new ArrayBuffer(41));
+    given.setUint8(0, FLAGS.reduce((flags, name, bit) => flags | (options[name] ? 1 << bit : 0), 0));
+    SIZES.forEach((name, at) => given.setFloat64(1 + 8 * at, options[name], true));
+    return this.#json(this.#calls.open(this.#give(new Uint8Array(given.buffer))));
+  }
+
+  get(key) {
+    const length = this.#calls.get(this.#give(key));
+    return this.#told(length) === ABSENT ? undefined : this.#answer(length);
+  }
+
+  /** As `get`, of a value that is text. */
+  getText(key) {
+    const length = this.#calls.get(this.#give(key));
+    if (this.#told(length) === ABSENT) return undefined;
+    const at = this.#calls.answer() >>> 0;
+    return textOf(this.#all().subarray(at, at + length));
+  }
+
+  /** The values in the order of the keys. @param {Uint8Array[]} keys */
+  getMany(keys) {
+    const given = new Uint8Array(keys.reduce((sum, key) => sum + 4 + key.length, 0));
+    const view = new DataView(given.buffer);
+    let at = 0;
+    for (const key of keys) {
+      view.setUint32(at, key.length, true);
+      given.set(key, at + 4);
+      at += 4 + key.length;
+    }
+    const bytes = this.#answer(this.#told(this.#calls.get_many(this.#give(given))));
+    const lengths = new DataView(bytes.buffer);
+    at = 0;
+    return keys.map(() => {
+      const length = lengths.getUint32(at, true);
+      at += 4;
+      if (length === 0xffffffff) return undefined;
+      at += length;
+      return bytes.slice(at - length, at);
+    });
+  }
+
+  /** The value with its sequence number and expiry, or `undefined`. */
+  entry(key) {
+    const length = this.#told(this.#calls.entry(this.#give(key)));
+    if (length === ABSENT) return undefined;
+    const bytes = this.#answer(length);
+    const view = new DataView(bytes.buffer);
+    return { seq: view.getFloat64(0, true), expires: view.getFloat64(8, true) || undefined, value: bytes.subarray(16) };
+  }
+
+  getMeta(key) {
+    const length = this.#told(this.#calls.get_meta(this.#give(key)));
+    return length === ABSENT ? undefined : this.#answer(length);
+  }
+
+  /** Takes a batch as `Ops` makes it; answers its first and last sequence number. */
+  commit(ops, synced) {
+    this.#told(this.#calls.commit(this.#give(ops), synced ? 1 : 0));
+    const view = new DataView(this.#answer(16).buffer);
+    return [view.getFloat64(0, true), view.getFloat64(8, true)];
+  }
+
+  sync() { this.#told(this.#calls.sync()); }
+
+  /** A page of entries `[key, value]` and the cursor of the next, `0n` at the end. */
+  scan(cursor, limit, prefix, values) {
+    const given = new Uint8Array(13 + prefix.length);
+    const head = new DataView(given.buffer);
+    head.setBigUint64(0, cursor, true);
+    head.setUint32(8, limit, true);
+    given[12] = values ? 1 : 0;
+    given.set(prefix, 13);
+    const bytes = this.#answer(this.#told(this.#calls.scan(this.#give(given))));
+    const view = new DataView(bytes.buffer);
+    const entries = [];
+    for (let at = 8; at < bytes.length;) {
+      const [keys, size] = [view.getUint32(at, true), view.getUint32(at + 4, true)];
+      at += 8;
+      entries.push([bytes.slice(at, at + keys), values ? bytes.slice(at + keys, at + keys + size) : undefined]);
+      at += keys + size;
+    }
+    return { entries, next: view.getBigUint64(0, true) };
+  }
+
+  stats() { return this.#json(this.#calls.stats()); }
+
+  /** `undefined` when nothing is due, `false` while there is more to do, a report when a merge is complete. */
+  mergeStep(budget) {
+    const step = this.#told(this.#calls.merge_step(budget));
+    return step > 1 ? this.#json(step) : step === 1 ? false : undefined;
+  }
+
+  /** Segments are sealed at another size from now on. */
+  retune(segmentBytes) { this.#told(this.#calls.retune(segmentBytes)); }
+  mergeAll() { return this.#told(this.#calls.merge_all()) === 1; }
+  mergeInNeed() { return this.#json(this.#calls.merge_in_need()); }
+  tick() { this.#told(this.#calls.tick()); }
+  clear() { this.#told(this.#calls.clear()); }
+  verify() { return this.#json(this.#calls.verify()); }
+  confirmClock() { this.#told(this.#calls.confirm_clock()); }
+  close() { this.#told(this.#calls.close()); }
+}

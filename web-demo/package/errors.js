@@ -1,0 +1,84 @@
+// What went wrong, by class and by code, in words that say what to do.
+
+/** Every error of this package. `code` is the class's name; the message says what to do. */
+export class PortcaskError extends Error {
+  /** @param {string} code @param {string} message @param {object} [more] further properties */
+  constructor(code, message, more) {
+    super(message, more);
+    this.name = code;
+    this.code = code;
+    if (more) Object.assign(this, more);
+  }
+}
+
+const classes = {};
+const of = (code) => (classes[code] = class extends PortcaskError {
+  constructor(message, more) { super(code, message, more); }
+});
+
+export const NeedsWorker = of('NeedsWorker');
+export const Unsupported = of('Unsupported');
+export const PrivateMode = of('PrivateMode');
+export const LockedByOtherTab = of('LockedByOtherTab');
+export const LeaderUnresponsive = of('LeaderUnresponsive');
+export const QuotaExceeded = of('QuotaExceeded');
+export const Corrupt = of('Corrupt');
+export const MaybeStale = of('MaybeStale');
+export const Degraded = of('Degraded');
+export const NoStore = of('NoStore');
+export const NoManifest = of('NoManifest');
+export const NotEmpty = of('NotEmpty');
+export const NewerFormat = of('NewerFormat');
+export const Poisoned = of('Poisoned');
+export const Closed = of('Closed');
+export const NotReady = of('NotReady');
+export const KeyTooLong = of('KeyTooLong');
+export const ValueTooLarge = of('ValueTooLarge');
+export const BatchTooLarge = of('BatchTooLarge');
+export const ConditionFailed = of('ConditionFailed');
+export const TooManyFiles = of('TooManyFiles');
+export const BadValue = of('BadValue');
+export const BadOption = of('BadOption');
+export const OutOfMemory = of('OutOfMemory');
+export const Failed = of('Failed');
+
+/** By the engine's numbers (`codes.rs`): the class, and what to do about it. */
+const refusals = [
+  [Failed, ''],
+  [NotReady, 'more files must be opened first: await reserve() and try again'],
+  [QuotaExceeded, 'the site is out of space; reading goes on, and deleting and merge() give some back'],
+  [LockedByOtherTab, ''],
+  [Closed, 'another opener took this store over: open it again'],
+  [Poisoned, 'open the store again'],
+  [Corrupt, 'other keys are not affected; verify() tells all damage'],
+  [MaybeStale, 'open with acceptStale to read older versions'],
+  [Corrupt, ''],
+  [Degraded, 'the store is read-only'],
+  [Closed, ''],
+  [Degraded, 'export what can be read, and restore a backup'],
+  [Corrupt, ''],
+  [NoStore, ''],
+  [NoManifest, 'the files are kept: export them, and run the native salvage'],
+  [NewerFormat, 'nothing was touched: reload the page for a newer version'],
+  [NewerFormat, 'nothing was touched: reload the page for a newer version'],
+  [KeyTooLong, ''],
+  [ValueTooLarge, ''],
+  [BatchTooLarge, 'split it'],
+  [ConditionFailed, ''],
+  [Failed, ''],
+  [OutOfMemory, ''],
+  [BadOption, ''],
+  [TooManyFiles, 'merge, or use larger segments'],
+];
+
+/** The error for a refusal of the engine. @param {number} number @param {string} words */
+export function refusal(number, words) {
+  const [kind, advice] = refusals[number] ?? refusals[0];
+  return new kind(advice ? `${words}; ${advice}` : words);
+}
+
+/** An error as data that can be posted, and back. */
+export const toData = (error) => (error instanceof PortcaskError
+  ? { code: error.code, message: error.message }
+  : { code: 'Failed', message: `${error?.name ?? 'Error'}: ${error?.message ?? error}` });
+export const fromData = ({ code, message }) => new (classes[code] ?? Failed)(message);

@@ -1,0 +1,377 @@
+// The worker that holds the files, serving every tab: calls in order, one flush for all that wait, each commit once.
+
+import { Closed, Failed, NotReady, Poisoned, PortcaskError, QuotaExceeded, fromData, toData } from './errors.js';
+import { DELETE, DELETE_META, Ops, PUT, PUT_META, PUT_UNTIL, operations } from './codec.js';
+import { channelOf, clientLock } from './names.js';
+
+/** The system key that lists all clients with a record of their own. */
+const REGISTRY = new TextEncoder().encode('web-clients');
+const ID_BYTES = 16;
+/** Bytes merged between two looks at the queue. */
+const MERGE_BYTES = 1 << 20;
+
+const text = new TextEncoder();
+const words = new TextDecoder();
+const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+const unhex = (id) => Uint8Array.from(id.match(/../g), (pair) => Number.parseInt(pair, 16));
+
+/**
+ * What is remembered of a client, in memory and in the system key space: the number of its last commit that was
+ * taken, and the refusals among earlier ones that it may not have heard of. Written in the batch of each commit, so
+ * that whoever leads next knows whether a commit sent again was taken.
+ */
+class Client {
+  last = 0;
+  refused = new Map();
+  recorded = false;
+
+  record(last) {
+    return text.encode(JSON.stringify({ last, refused: [...this.refused] }));
+  }
+
+  static read(bytes) {
+    const client = new Client();
+    if (bytes) {
+      const { last, refused } = JSON.parse(words.decode(bytes));
+      Object.assign(client, { last, refused: new Map(refused), recorded: true });
+    }
+    return client;
+  }
+}
+
+export class Leader {
+  #store; #name; #queue = []; #running = false; #unflushed = []; #changed = []; #clients = new Map(); #known = new Set(); #channels = new Map();
+  #bus; #inbox; #watchers = new Set(); #turn = new MessageChannel(); #merging; #stopped; #outgoing = new Map();
+  /** Settles when this worker leads no longer: with an error if it had to stop. */
+  ended = new Promise((ended) => { this.end = ended; });
+
+  constructor(name, id, store) {
+    this.#name = name;
+    this.id = id;
+    this.#store = store;
+    this.#turn.port1.onmessage = () => this.#settle();
+    this.#bus = new BroadcastChannel(channelOf(name));
+    this.#inbox = new BroadcastChannel(channelOf(name, id));
+    this.#inbox.onmessage = ({ data }) => this.hear(data, (answer) => this.#channel(data.from).postMessage(answer));
+    this.#bus.onmessage = ({ data }) => { if (data.who) this.announce(); };
+    this.#forgetTheDead(this.#registry());
+    this.announce();
+  }
+
+  announce() { this.#tell({ leads: this.id }); }
+
+  #channel(client) {
+    if (!this.#channels.has(client)) this.#channels.set(client, new BroadcastChannel(channelOf(this.#name, client)));
+    return this.#channels.get(client);
+  }
+
+  /** A message of a client: `{from, floor, calls: [[id, verb, ...given]]}`. */
+  hear({ from, floor, calls }, reply) {
+    if (!this.#known.has(from)) {
+      this.#known.add(from);
+      this.#forgetTheDead([from]);
+    }
+    for (const [id, verb, ...given] of calls) {
+      const answer = (fine, what) => {
+        const waiting = this.#outgoing.get(reply) ?? [];
+        waiting.push([id, fine, what]);
+        this.#outgoing.set(reply, waiting);
+      };
+      this.#queue.push({ from, floor, id, verb, given, answer });
+    }
+    if (!this.#running) this.#run();
+  }
+
+  /** Sends what was answered, one message to each client. */
+  #deliver() {
+    for (const [reply, answers] of this.#outgoing) reply({ answers, leads: this.id });
+    this.#outgoing.clear();
+  }
+
+  async #run() {
+    this.#running = true;
+    while (this.#queue.length && !this.#stopped) {
+      const call = this.#queue.shift();
+      try {
+        let answer = this.#do(call);
+        if (answer instanceof Promise) answer = await answer;
+        if (answer !== LATER) call.answer(true, answer);
+      } catch (error) {
+        // Whoever leads next is asked again.
+        if (this.#stopped) break;
+        call.answer(false, toData(error));
+        if (!(error instanceof PortcaskError) || error instanceof Poisoned) this.stop(error);
+      }
+    }
+    this.#running = false;
+    this.#deliver();
+    // What other tabs have sent meanwhile is taken before the flush that all of them wait for.
+    if (this.#unflushed.length || this.#changed.length) this.#turn.port2.postMessage(0);
+  }
+
+  /** One flush for all that wait for one. */
+  #settle() {
+    if (this.#running || this.#stopped) return;
+    const waiting = this.#unflushed;
+    this.#unflushed = [];
+    try {
+      if (waiting.length) this.#store.flush();
+      for (const { answer } of waiting) answer(true);
+    } catch (error) {
+      for (const { answer } of waiting) answer(false, toData(error));
+      this.stop(error);
+    }
+    this.#deliver();
+    if (this.#changed.length) {
+      if (this.#watchers.size) this.#tell({ changes: this.#changed });
+      this.#changed = [];
+    }
+  }
+
+  /** To all tabs. The page of this worker hears it as any other. */
+  #tell(message) { if (!this.#stopped) this.#bus.postMessage(message); }
+
+  #do(call) {
+    const verb = verbs[call.verb];
+    if (!verb) throw new Failed(`there is no "${call.verb}"`);
+    return this.#patiently(() => verb.call(this, this.#store, call, ...call.given));
+  }
+
+  /** Calls, again after opening files where they were not ready, and after freeing what can be freed for want of space. */
+  #patiently(call) {
+    try {
+      return call();
+    } catch (error) {
+      if (error instanceof NotReady) return this.#store.whenReady(call);
+      if (error instanceof QuotaExceeded) return this.#store.relieve().then(() => this.#store.whenReady(call));
+      throw error;
+    }
+  }
+
+  // Commits.
+
+  #client(id) {
+    if (!this.#clients.has(id)) {
+      const client = Client.read(this.#store.engine.getMeta(unhex(id)));
+      this.#clients.set(id, client);
+    }
+    return this.#clients.get(id);
+  }
+
+  commit(call, bytes, level) {
+    const client = this.#client(call.from);
+    for (const id of client.refused.keys()) if (id < call.floor) client.refused.delete(id);
+    if (call.id > client.last) {
+      try {
+        this.#take(client, call, bytes);
+      } catch (error) {
+        if (error instanceof PortcaskError && !(error instanceof NotReady)) client.refused.set(call.id, toData(error));
+        throw error;
+      }
+    } else if (client.refused.has(call.id)) {
+      throw fromData(client.refused.get(call.id));
+    }
+    if (level !== 'flushed') return undefined;
+    this.#unflushed.push(call);
+    return LATER;
+  }
+
+  #take(client, call, bytes) {
+    const extra = new Ops();
+    const id = unhex(call.from);
+    extra.add(PUT_META, id, client.record(call.id));
+    if (!client.recorded) extra.add(PUT_META, REGISTRY, this.#joined(new Set([...this.#registry(), call.from])));
+    const all = new Uint8Array(bytes.length + extra.length);
+    all.set(bytes);
+    all.set(extra.bytes(), bytes.length);
+    this.#store.commit(all, false);
+    client.last = call.id;
+    client.recorded = true;
+    client.refused.delete(call.id);
+    if (this.#watchers.size) {
+      for (const [kind, key] of operations(bytes)) {
+        if (kind === PUT || kind === PUT_UNTIL) this.#changed.push(['set', key.slice()]);
+        else if (kind === DELETE) this.#changed.push(['del', key.slice()]);
+      }
+    }
+  }
+
+  #registry() {
+    const bytes = this.#store.engine.getMeta(REGISTRY) ?? new Uint8Array();
+    return Array.from({ length: bytes.length / ID_BYTES }, (_, at) => hex(bytes.subarray(at * ID_BYTES, (at + 1) * ID_BYTES)));
+  }
+
+  #joined(ids) {
+    const bytes = new Uint8Array(ids.size * ID_BYTES);
+    let at = 0;
+    for (const id of ids) {
+      bytes.set(unhex(id), at);
+      at += ID_BYTES;
+    }
+    return bytes;
+  }
+
+  /** A client holds a lock while it lives, so whoever is given that lock knows that it is dead. */
+  #forgetTheDead(ids) {
+    for (const id of ids) {
+      const { signal } = this.#farewell;
+      navigator.locks.request(clientLock(this.#name, id), { signal }, () => this.#forget(id)).catch(() => {});
+    }
+  }
+
+  #farewell = new AbortController();
+
+  #forget(id) {
+    if (this.#stopped) return;
+    this.#watchers.delete(id);
+    this.#known.delete(id);
+    this.#channels.get(id)?.close();
+    this.#channels.delete(id);
+    this.#queue.push({ verb: 'forget', given: [id], answer() {} });
+    if (!this.#running) this.#run();
+  }
+
+  forget(id) {
+    this.#clients.delete(id);
+    const left = new Set(this.#registry());
+    if (!left.delete(id)) return;
+    const ops = new Ops();
+    ops.add(DELETE_META, unhex(id));
+    ops.add(PUT_META, REGISTRY, this.#joined(left));
+    this.#store.commit(ops.bytes(), false);
+  }
+
+  // The rest.
+
+  watch(id, on) {
+    if (on) this.#watchers.add(id);
+    else this.#watchers.delete(id);
+  }
+
+  /** Every key is gone, and with them what the system key space knew: it is told again at once. */
+  cleared(call) {
+    this.#changed.push(['clear']);
+    const ops = new Ops();
+    this.#clients.get(call.from).last = call.id;
+    for (const [id, client] of this.#clients) {
+      ops.add(PUT_META, unhex(id), client.record(client.last));
+      client.recorded = true;
+    }
+    ops.add(PUT_META, REGISTRY, this.#joined(new Set(this.#clients.keys())));
+    this.#store.commit(ops.bytes(), true);
+  }
+
+  /** Other files took the place of these. They stay as they came until somebody writes, and then clients are told again. */
+  replaced() {
+    this.#changed.push(['clear']);
+    for (const client of this.#clients.values()) client.recorded = false;
+  }
+
+  /** Whether a call that is sent again was done already. Knows all clients from then on. */
+  isDone(call) {
+    for (const id of [...this.#registry(), call.from]) this.#client(id);
+    return call.id <= this.#clients.get(call.from).last;
+  }
+
+  /** Merges everything in steps between which other calls are answered; joins a merge that is at work. */
+  async merge(call) {
+    this.#merging ??= this.#mergeAll().finally(() => { this.#merging = undefined; });
+    this.#merging
+      .then((report) => call.answer(true, report), (error) => call.answer(false, toData(error)))
+      .then(() => this.#deliver());
+    return LATER;
+  }
+
+  async #mergeAll() {
+    try {
+      if (!(await this.#store.whenReady(() => this.#store.mergeAll()))) return undefined;
+      for (;;) {
+        const step = await this.#store.whenReady(() => this.#store.mergeStep(MERGE_BYTES));
+        if (step !== false) return step;
+        await new Promise((turn) => { setTimeout(turn); });
+        if (this.#stopped) throw new Closed('the store was closed during the merge');
+      }
+    } catch (error) {
+      if (!(error instanceof QuotaExceeded)) throw error;
+      return this.#mergeInNeed(error);
+    }
+  }
+
+  /**
+   * Where there is no room for a copy of everything: what needs the least room first, then with what that has freed,
+   * as long as it frees something. A round that is refused may have freed much before.
+   */
+  async #mergeInNeed(full) {
+    const sum = { inputs: 0, outputs: 0, recordsKept: 0, recordsDropped: 0 };
+    const bytesBefore = this.#store.stats().totalBytes;
+    let bytesAfter = bytesBefore;
+    for (let last = Infinity; bytesAfter < last;) {
+      last = bytesAfter;
+      await this.#store.relieve();
+      try {
+        const report = await this.#store.whenReady(() => this.#store.mergeInNeed());
+        for (const name of Object.keys(sum)) sum[name] += report[name];
+      } catch (error) {
+        if (!(error instanceof QuotaExceeded)) throw error;
+      }
+      bytesAfter = this.#store.stats().totalBytes;
+    }
+    await this.#store.relieve();
+    if (bytesAfter >= bytesBefore) throw full;
+    return { ...sum, bytesBefore, bytesAfter };
+  }
+
+  /** Gives the lead up: cleanly without an error, else as after a crash. What is unanswered is asked again of the next one. */
+  async stop(error) {
+    if (this.#stopped) return;
+    if (!error) this.#settle();
+    this.#deliver();
+    this.#stopped = true;
+    this.#farewell.abort();
+    this.#bus.close();
+    this.#inbox.close();
+    for (const channel of this.#channels.values()) channel.close();
+    this.#turn.port1.close();
+    try {
+      if (error) this.#store.abandon();
+      else await this.#store.close();
+    } catch (failed) {
+      error ??= failed;
+    }
+    this.end(error);
+  }
+}
+
+/** Not answered yet. */
+const LATER = Symbol('later');
+
+/** What a client may ask for. `this` is the leader. */
+const verbs = {
+  hello: (store) => ({ report: store.report, backend: store.backend }),
+  get: (store, _, key) => store.engine.get(key),
+  getMany: (store, _, keys) => store.engine.getMany(keys),
+  entry: (store, _, key) => store.engine.entry(key),
+  scan: (store, _, cursor, limit, prefix, values) => store.engine.scan(cursor, limit, prefix, values),
+  stats: (store) => store.stats(),
+  report: (store) => store.report,
+  verify: (store) => store.verify(),
+  flush: (store) => store.flush(),
+  confirmClock: (store) => store.engine.confirmClock(),
+  commit(store, call, bytes, level) { return this.commit(call, bytes, level); },
+  clear(store, call) {
+    if (this.isDone(call)) return;
+    store.clear();
+    this.cleared(call);
+  },
+  merge(store, call) { return this.merge(call); },
+  watch(store, call, on) { this.watch(call.from, on); },
+  forget(store, call, id) { this.forget(id); },
+  ping: () => undefined,
+  export: (store) => store.exportFiles(),
+  async import(store, call, files) {
+    if (this.isDone(call)) return store.report;
+    const report = await store.importFiles(files);
+    this.replaced();
+    return report;
+  },
+};

@@ -1,0 +1,340 @@
+// One store on one worker's handles: everything synchronous but opening, reserving and closing.
+
+import { Closed, Failed, NeedsWorker, NotEmpty, NotReady, PrivateMode, TooManyFiles, Unsupported } from './errors.js';
+import { DELETE, Ops, PUT, PUT_UNTIL, keyBytes, keyOf, keyPlain, valueOf, valueOfText, valuePlain } from './codec.js';
+import { Engine } from './engine.js';
+import { MemoryDirectory } from './memory.js';
+import { folderOf } from './names.js';
+import { OpfsFiles, directoryAt } from './opfs.js';
+
+const MIB = 1 << 20;
+/** Handles that a store keeps open. Safari stops at 252 for all tabs of a site. */
+const HANDLES_MAX = 100;
+/** Segments are as large as keeps their number small: about so many. */
+const SEGMENTS_AIM = 16;
+/** Bytes merged at once when idle: some milliseconds. */
+const MERGE_BYTES = 1 * MIB;
+/** Bytes copied at once by export and import. */
+const COPY_BYTES = 4 * MIB;
+const DEFAULTS = {
+  values: 'json', keys: 'text', ttl: 0, keyBytesMax: 65535, valueBytesMax: 512 * MIB, reserveBytes: MIB,
+  create: true, acceptStale: false, trustClock: false, verifyOverwrite: false, merge: true,
+};
+
+export class SyncStore {
+  #files; #engine; #options; #seen; #idle; #closed = false; #turn = Promise.resolve(); #whole = Promise.resolve();
+  /** `opfs` or `memory`. */
+  backend;
+  /** What opening found. */
+  report;
+
+  /** Opens a store in this worker. The caller holds its lock. */
+  static async open(name, options = {}) {
+    const store = new SyncStore();
+    store.#options = { ...DEFAULTS, ...options };
+    const files = store.#files = new OpfsFiles(await store.#directory(name));
+    try {
+      store.#engine = await Engine.load(options.wasmUrl ?? new URL('./portcask.wasm', import.meta.url), files);
+      await store.#start();
+      return store;
+    } catch (error) {
+      files.closeAll();
+      throw error;
+    }
+  }
+
+  async #directory(name) {
+    const folder = folderOf(name);
+    const { memory, create } = this.#options;
+    try {
+      if (memory !== true) {
+        if (!('FileSystemSyncAccessHandle' in globalThis) && 'document' in globalThis) {
+          throw new NeedsWorker('synchronous files exist in dedicated workers only: call this there, or use open() of "portcask" on the page');
+        }
+        const directory = await directoryAt(folder, create);
+        this.backend = 'opfs';
+        return directory;
+      }
+    } catch (error) {
+      if (memory !== 'fallback' || !(error instanceof Unsupported || error instanceof PrivateMode)) throw error;
+    }
+    this.backend = 'memory';
+    return new MemoryDirectory();
+  }
+
+  async #start() {
+    const engine = this.#engine;
+    const opened = await this.#files.openAll(HANDLES_MAX * 2, (count) => new TooManyFiles(
+      `${count} files are more than a browser lets us open: merge the store natively, with larger segments`));
+    let bytes = 0;
+    for (const [name, number] of opened) {
+      bytes += this.#files.open[number].access.getSize();
+      engine.seat(number, name);
+    }
+    this.#options.segmentBytes = segmentBytesFor(bytes, this.#options.segmentBytes);
+    await this.reserve();
+    await this.#open();
+  }
+
+  async #open() {
+    // A stranger's file may stand in the way of a name: then another one is wanted.
+    this.report = await this.whenReady(() => this.#engine.open(this.#options));
+    await this.reserve();
+    await this.#sweep();
+    this.#later();
+  }
+
+  /** Calls again after opening what the call needs. */
+  async whenReady(call) {
+    for (let tries = 0; ; tries += 1) {
+      try { return call(); } catch (error) {
+        if (!(error instanceof NotReady) || tries === 8) throw error;
+        await this.reserve();
+      }
+    }
+  }
+
+  /** Opens what the next calls need: the files of so many new segments. */
+  reserve(segments = 0) {
+    return this.#inTurn(async () => {
+      for (const name of this.#engine.wanted(segments)) {
+        const number = await this.#files.openOne(name);
+        if (this.#closed) return;
+        this.#engine.seat(number, name);
+      }
+      this.#seen = this.#engine.changes();
+    });
+  }
+
+  /** Deletes the empty files that removed ones left. */
+  #sweep(all = false) {
+    return this.#inTurn(async () => {
+      for (;;) {
+        const number = this.#engine.giveBack(all);
+        if (number === undefined) return;
+        await this.#files.discard(number);
+      }
+    });
+  }
+
+  /** Closes and deletes whatever is empty: only then does a browser count its space as free. */
+  async relieve() {
+    await this.#sweep(true);
+    await this.reserve();
+  }
+
+  /** One after another: no file is opened while it is deleted. */
+  #inTurn(work) {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+
+  /** Likewise for what takes the store as a whole: nothing else that waits is under way meanwhile. */
+  #alone(work) {
+    const done = this.#whole.then(work);
+    this.#whole = done.catch(() => {});
+    return done;
+  }
+
+  /** Something was written: prepares files, tells the log what is durable, merges, when there is time. */
+  #later() {
+    if (this.#idle || this.#closed) return;
+    this.#idle = setTimeout(() => {
+      this.#idle = undefined;
+      this.#alone(() => this.#work()).catch(() => { /* it is tried again with the next write, or told by it */ });
+    }, 50);
+  }
+
+  async #work() {
+    if (this.#closed) return;
+    if (this.#engine.changes() !== this.#seen) {
+      this.#grow();
+      await this.reserve();
+      await this.#sweep();
+    }
+    if (this.#closed) return;
+    this.#engine.tick();
+    if (this.#options.merge && this.#engine.mergeStep(MERGE_BYTES) !== undefined) this.#later();
+    if (this.#engine.changes() !== this.#seen) this.#later();
+  }
+
+  /** A store that has grown gets larger segments, so that its handles stay few; merge joins the older ones. */
+  #grow() {
+    const segmentBytes = segmentBytesFor(this.#engine.stats().totalBytes, this.#options.segmentBytes);
+    if (segmentBytes === this.#options.segmentBytes) return;
+    this.#engine.retune(segmentBytes);
+    this.#options.segmentBytes = segmentBytes;
+  }
+
+  #wrote(answer) {
+    this.#later();
+    return answer;
+  }
+
+  get engine() {
+    if (this.#closed) throw new Closed('this store was closed: open it again');
+    return this.#engine;
+  }
+
+  // What people call.
+
+  get(key, { as = this.#options.values } = {}) {
+    const plain = keyPlain(key);
+    return as === 'bytes' ? this.engine.get(plain) : valueOfText(this.engine.getText(plain), as);
+  }
+  has(key) { return this.engine.entry(keyBytes(key)) !== undefined; }
+  entry(key, { as = this.#options.values } = {}) {
+    const entry = this.engine.entry(keyBytes(key));
+    return entry && { ...entry, value: valueOf(entry.value, as) };
+  }
+  getMany(keys, { as = this.#options.values } = {}) {
+    return this.engine.getMany(keys.map(keyBytes)).map((value) => valueOf(value, as));
+  }
+
+  set(key, value, how) { this.setMany([[key, value]], how); }
+  del(key, how) { this.delMany([key], how); }
+  setMany(entries, { ttl = 0, expires, as = this.#options.values, durability = 'flushed' } = {}) {
+    const ops = new Ops();
+    const [kind, number] = expires === undefined ? [PUT, ttl] : [PUT_UNTIL, Number(expires)];
+    for (const [key, value] of entries) ops.add(kind, keyPlain(key), valuePlain(value, as), number);
+    this.commit(ops.bytes(), durability === 'flushed');
+  }
+  delMany(keys, { durability = 'flushed' } = {}) {
+    const ops = new Ops();
+    for (const key of keys) ops.add(DELETE, keyPlain(key));
+    this.commit(ops.bytes(), durability === 'flushed');
+  }
+
+  /** A batch as `Ops` makes it. */
+  commit(ops, synced) {
+    if (ops.length) return this.#wrote(this.engine.commit(ops, synced));
+    return undefined;
+  }
+
+  flush() { this.engine.sync(); }
+  clear() { this.#wrote(this.engine.clear()); }
+
+  *entries({ prefix = '', as = this.#options.values } = {}) {
+    for (const [key, value] of this.#scan(keyBytes(prefix), true)) yield [keyOf(key, this.#options.keys), valueOf(value, as)];
+  }
+  *keys({ prefix = '' } = {}) {
+    for (const [key] of this.#scan(keyBytes(prefix), false)) yield keyOf(key, this.#options.keys);
+  }
+  *#scan(prefix, values) {
+    let cursor = 0n;
+    do {
+      const { entries, next } = this.engine.scan(cursor, 256, prefix, values);
+      yield* entries;
+      cursor = next;
+    } while (cursor);
+  }
+
+  stats() { return this.engine.stats(); }
+  /** Begins to merge everything; whether there is something to merge. */
+  mergeAll() { return this.#wrote(this.engine.mergeAll()); }
+  mergeInNeed() { return this.#wrote(this.engine.mergeInNeed()); }
+  mergeStep(bytes = MERGE_BYTES) { return this.#wrote(this.engine.mergeStep(bytes)); }
+  verify() { return this.engine.verify(); }
+
+  /** Every file with its bytes as they lie, as after a clean close: `[name, Blob]`, manifests last. */
+  exportFiles() { return this.#alone(() => this.#export()); }
+
+  async #export() {
+    this.engine.close();
+    try {
+      const files = [];
+      for (const seat of this.#files.open) {
+        const bytes = seat?.access.getSize();
+        if (bytes && seat.name !== 'reserve') files.push([seat.name, copied(seat.access, bytes)]);
+      }
+      return files.sort(([a], [b]) => a.startsWith('manifest') - b.startsWith('manifest') || (a < b ? -1 : 1));
+    } finally {
+      await this.#open();
+    }
+  }
+
+  /** Takes files over as this store's, which must have no keys. What was there is gone if that fails. */
+  importFiles(files) { return this.#alone(() => this.#import(files)); }
+
+  async #import(files) {
+    if (this.stats().keys) throw new NotEmpty('only a store without keys can take others over: clear() it, or open another one');
+    this.engine.close();
+    try {
+      await this.#empty();
+      for (const [name, blob] of files) {
+        const { access } = this.#files.open[await this.#files.openOne(name)];
+        access.truncate(0);
+        let at = 0;
+        for (let from = 0; from < blob.size; from += COPY_BYTES) {
+          const piece = new Uint8Array(await blob.slice(from, from + COPY_BYTES).arrayBuffer());
+          for (let done = 0; done < piece.length; done += access.write(piece.subarray(done), { at: at + done }));
+          at += piece.length;
+        }
+        access.flush();
+      }
+      await this.#restart();
+    } catch (error) {
+      await this.#empty();
+      await this.#restart();
+      throw error;
+    }
+    return this.report;
+  }
+
+  /** Deletes every file. */
+  async #empty() {
+    for (const [number, seat] of this.#files.open.entries()) if (seat) await this.#files.discard(number);
+  }
+
+  /** Opens the files as they are now, in a new engine. */
+  async #restart() {
+    this.#files.closeAll();
+    this.#engine = await this.#engine.again();
+    await this.#start();
+  }
+
+  /** Closes the store cleanly and gives its files free. */
+  close() { return this.#alone(() => this.#close()); }
+
+  async #close() {
+    if (this.#closed) return;
+    clearTimeout(this.#idle);
+    // Files that are being opened ahead are seated first.
+    await this.#turn;
+    this.#closed = true;
+    try {
+      this.#engine.close();
+      await this.#sweep(true);
+    } finally {
+      this.#files.closeAll();
+    }
+  }
+
+  /** Lets go of the files at once, as a crash would: nothing that was acknowledged is lost. */
+  abandon() {
+    this.#closed = true;
+    clearTimeout(this.#idle);
+    this.#files.closeAll();
+  }
+}
+
+/** The size of segments that keeps their number small, never below `least`. */
+function segmentBytesFor(bytes, least = 8 * MIB) {
+  return Math.min(1024 * MIB, Math.max(least, 2 ** Math.ceil(Math.log2(bytes / SEGMENTS_AIM || 1))));
+}
+
+/** A file's bytes as a blob, which the browser may keep on disk. */
+function copied(access, bytes) {
+  const pieces = [];
+  for (let at = 0; at < bytes; at += COPY_BYTES) {
+    const piece = new Uint8Array(Math.min(COPY_BYTES, bytes - at));
+    for (let done = 0; done < piece.length;) {
+      const read = access.read(piece.subarray(done), { at: at + done });
+      if (!read) throw new Failed('a file ended before its end');
+      done += read;
+    }
+    pieces.push(new Blob([piece]));
+  }
+  return new Blob(pieces);
+}
