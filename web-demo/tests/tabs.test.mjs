@@ -132,3 +132,21 @@ test('a leader that closes hands the store over, and a client that is gone is fo
   // The record of the first tab goes, and with it its place in the list: only the second one's are live.
   await two.waitForFunction(async () => (await store.stats()).segments.reduce((sum, segment) => sum + segment.liveKeys, 0) === 202 + 2);
 });
+
+test('a worker that is ended before it could start is started again', async (t) => {
+  const world = await browse(t);
+  const page = await tab(world);
+  const told = await page.evaluate(async () => {
+    const workers = [];
+    const worker = () => {
+      const started = new Worker('/package/worker.js', { type: 'module' });
+      workers.push(started);
+      if (workers.length === 1) started.terminate();
+      return started;
+    };
+    const store = await portcask.open('late', { worker, leaderTimeout: 1000 });
+    await store.set('a', 1);
+    return [await store.get('a'), workers.length];
+  });
+  assert.deepEqual(told, [1, 2]);
+});
