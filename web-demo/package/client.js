@@ -259,8 +259,14 @@ export class Client {
   }
 
   async #close() {
-    while (this.#calls.size) await Promise.allSettled([...this.#calls.values()].map(({ settled }) => settled));
+    for (;;) {
+      const open = [...this.#calls.values()].filter(({ late }) => !late);
+      if (!open.length) break;
+      await Promise.allSettled(open.map(({ settled }) => settled));
+    }
     this.#closed = true;
+    // What a silent leader makes of the late ones, nobody will hear here.
+    for (const id of [...this.#calls.keys()]) this.#answer(id, false, new Closed('the store was closed'));
     const worker = this.#worker;
     if (worker) {
       await new Promise((ended) => {

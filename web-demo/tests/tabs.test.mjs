@@ -150,3 +150,19 @@ test('a worker that is ended before it could start is started again', async (t) 
   });
   assert.deepEqual(told, [1, 2]);
 });
+
+test('a tab can close while the leader is frozen', async (t) => {
+  const world = await browse(t);
+  const one = await opened(await tab(world), 'frozen', { leaderTimeout: 400 });
+  const two = await opened(await tab(world), 'frozen', { leaderTimeout: 400 });
+  const [worker] = one.workers();
+  await worker.evaluate(() => { setTimeout(() => { const until = Date.now() + 3000; while (Date.now() < until); }); });
+  const told = await two.evaluate(async () => {
+    const start = Date.now();
+    const error = await store.set('late', 1).catch((error) => error);
+    const outcome = error.outcome.catch(({ code }) => code);
+    await store.close();
+    return [error.code, await outcome, Date.now() - start < 2500];
+  });
+  assert.deepEqual(told, ['LeaderUnresponsive', 'Closed', true]);
+});
