@@ -9,7 +9,7 @@ const OPENING_MS = 30_000;
 
 export class Client {
   #name; #options; #worker; #workerId; #bus; #inbox; #leader; #heard = Date.now(); #timer;
-  #calls = new Map(); #next = 1; #outbox = []; #connected; #closing; #closed = false; #watching = false; #released; #failures = 0;
+  #calls = new Map(); #next = 1; #outbox = []; #connected; #closing; #closed = false; #watching = false; #ready = false; #released; #failures = 0;
   /** To a leader in another tab. */
   #line = {};
   id = newId();
@@ -52,10 +52,10 @@ export class Client {
     const connected = new Promise((done, refused) => { this.#connected = { done, refused }; });
     this.#startWorker();
     this.#bus.postMessage({ who: this.id });
-    // Whatever happens first settles it: somebody leads, this tab's worker fails to, or nobody says anything.
+    // Whatever happens first settles it: somebody leads, this tab's worker fails to, or it waits and nobody says anything.
     this.#heard = Date.now();
     const alarm = setInterval(() => {
-      if (this.#leader || Date.now() - this.#heard < this.timeout) return;
+      if (this.#leader || !this.#ready || Date.now() - this.#heard < this.timeout) return;
       this.#connected?.refused(new LeaderUnresponsive(`the tab that holds the files has been silent for ${this.timeout} ms: it may be frozen`));
     }, this.timeout / 8);
     try {
@@ -75,14 +75,23 @@ export class Client {
     const id = newId();
     this.#worker = started;
     this.#workerId = id;
+    this.#ready = false;
+    // A worker may also end before it could take the lock by which its end is known.
+    const alarm = setTimeout(() => this.#neverCame(started), 2 * this.timeout);
     started.onmessage = ({ data }) => {
-      if (data.ready) this.#whenGone(started, id);
+      if (data.ready) {
+        clearTimeout(alarm);
+        this.#heard = Math.max(this.#heard, Date.now());
+        this.#ready = true;
+        this.#whenGone(started, id);
+      }
       if (data.opening) this.#heard = Math.max(this.#heard, Date.now() + OPENING_MS);
       if (data.leads) this.#follow(data.leads);
       if (data.failed) this.#failed(started, fromData(data.failed));
       this.#hear(data);
     };
     started.onerror = (event) => {
+      clearTimeout(alarm);
       event.preventDefault?.();
       this.#failed(started, new Unsupported(`the worker cannot be started: ${event.message ?? 'its script was not found'}`));
     };
@@ -91,12 +100,19 @@ export class Client {
 
   /** A worker that ends without having been asked to is started again. */
   #whenGone(worker, id) {
-    navigator.locks.request(workerLock(this.#name, id), () => {
-      if (this.#closed || this.#worker !== worker) return;
-      worker.terminate();
-      this.#startWorker();
-      this.#bus.postMessage({ who: this.id });
-    });
+    navigator.locks.request(workerLock(this.#name, id), () => this.#again(worker));
+  }
+
+  #again(worker) {
+    if (this.#closed || this.#worker !== worker) return;
+    worker.terminate();
+    this.#startWorker();
+    this.#bus.postMessage({ who: this.id });
+  }
+
+  #neverCame(worker) {
+    if (this.#failures++ < 2) this.#again(worker);
+    else this.#failed(worker, new Unsupported('the worker does not start'));
   }
 
   /** This tab's worker could not lead. Another one may; this one tries again after a while. */
@@ -243,8 +259,14 @@ export class Client {
   }
 
   async #close() {
-    while (this.#calls.size) await Promise.allSettled([...this.#calls.values()].map(({ settled }) => settled));
+    for (;;) {
+      const open = [...this.#calls.values()].filter(({ late }) => !late);
+      if (!open.length) break;
+      await Promise.allSettled(open.map(({ settled }) => settled));
+    }
     this.#closed = true;
+    // What a silent leader makes of the late ones, nobody will hear here.
+    for (const id of [...this.#calls.keys()]) this.#answer(id, false, new Closed('the store was closed'));
     const worker = this.#worker;
     if (worker) {
       await new Promise((ended) => {

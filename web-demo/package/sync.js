@@ -1,6 +1,6 @@
 // For those who live in a worker: a store whose every call answers at once.
 
-import { LockedByOtherTab } from './errors.js';
+import { LockedByOtherTab, Unsupported } from './errors.js';
 import { channelOf, storeLock } from './names.js';
 import { SyncStore } from './store.js';
 
@@ -9,6 +9,7 @@ export * from './errors.js';
 /** Opens a store in this dedicated worker, for it alone. @param {string} name @param {object} [options] */
 export function openSync(name, options = {}) {
   return new Promise((opened, refused) => {
+    if (!globalThis.navigator?.locks) throw new Unsupported('there are no Web Locks here: this is for a dedicated worker of a browser');
     navigator.locks.request(storeLock(name), { ifAvailable: true }, async (lock) => {
       if (!lock) throw new LockedByOtherTab(`the store "${name}" is open in another tab or worker: open() of "portcask" shares it`);
       const store = await SyncStore.open(name, options);

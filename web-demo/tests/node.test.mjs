@@ -8,5 +8,5 @@ test('importing the package in plain Node does not throw, and opening says what 
   const { open } = await import('../package/index.js');
   await assert.rejects(open('x'), { code: 'Unsupported' });
   const { openSync } = await import('../package/sync.js');
-  await assert.rejects(openSync('x'));
+  await assert.rejects(openSync('x'), { code: 'Unsupported' });
 });

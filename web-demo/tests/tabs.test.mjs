@@ -132,3 +132,37 @@ test('a leader that closes hands the store over, and a client that is gone is fo
   // The record of the first tab goes, and with it its place in the list: only the second one's are live.
   await two.waitForFunction(async () => (await store.stats()).segments.reduce((sum, segment) => sum + segment.liveKeys, 0) === 202 + 2);
 });
+
+test('a worker that is ended before it could start is started again', async (t) => {
+  const world = await browse(t);
+  const page = await tab(world);
+  const told = await page.evaluate(async () => {
+    const workers = [];
+    const worker = () => {
+      const started = new Worker('/package/worker.js', { type: 'module' });
+      workers.push(started);
+      if (workers.length === 1) started.terminate();
+      return started;
+    };
+    const store = await portcask.open('late', { worker, leaderTimeout: 1000 });
+    await store.set('a', 1);
+    return [await store.get('a'), workers.length];
+  });
+  assert.deepEqual(told, [1, 2]);
+});
+
+test('a tab can close while the leader is frozen', async (t) => {
+  const world = await browse(t);
+  const one = await opened(await tab(world), 'frozen', { leaderTimeout: 400 });
+  const two = await opened(await tab(world), 'frozen', { leaderTimeout: 400 });
+  const [worker] = one.workers();
+  await worker.evaluate(() => { setTimeout(() => { const until = Date.now() + 3000; while (Date.now() < until); }); });
+  const told = await two.evaluate(async () => {
+    const start = Date.now();
+    const error = await store.set('late', 1).catch((error) => error);
+    const outcome = error.outcome.catch(({ code }) => code);
+    await store.close();
+    return [error.code, await outcome, Date.now() - start < 2500];
+  });
+  assert.deepEqual(told, ['LeaderUnresponsive', 'Closed', true]);
+});
