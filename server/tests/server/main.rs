@@ -1,0 +1,5 @@
+//! The server, driven through sockets as clients do.
+
+mod basics;
+mod common;
+mod transactions;
