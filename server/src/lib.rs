@@ -21,6 +21,7 @@
 mod commands;
 mod config;
 mod connection;
+mod decimal;
 mod glob;
 mod password;
 mod protocol;

@@ -131,7 +131,8 @@ impl Server {
     /// Opens the store and the sockets. Once this returns, clients can connect.
     pub fn start(config: Config) -> Result<Self, StartError> {
         let store = Store::open(&config.dir, config.store.clone());
-        let store = store.map_err(|error| StartError::Store(config.dir.clone(), Box::new(error)))?;
+        let store =
+            store.map_err(|error| StartError::Store(config.dir.clone(), Box::new(error)))?;
         let mut builder = Builder::new_multi_thread();
         if let Some(threads) = config.threads {
             builder.worker_threads(threads.max(1));

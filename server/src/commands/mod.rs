@@ -3,12 +3,17 @@
 //! Each group of commands is a file that begins with its part of the table. A command validates all its
 //! arguments before it changes anything.
 
+mod bits;
 mod client;
 mod connection;
+mod counters;
 mod describe;
+mod expire;
 mod keys;
 mod options;
+mod ranges;
 mod refusal;
+mod scan;
 mod strings;
 mod table;
 mod transactions;

@@ -1,14 +1,21 @@
 //! The table of commands: what dispatches them, and what `COMMAND` tells of them.
 
-use super::{Run, connection, describe, keys, strings, transactions};
+use super::{
+    Run, bits, connection, counters, describe, expire, keys, ranges, scan, strings, transactions,
+};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 /// Every part of the table.
-const GROUPS: [&[Command]; 5] = [
+const GROUPS: [&[Command]; 10] = [
+    bits::COMMANDS,
     connection::COMMANDS,
+    counters::COMMANDS,
     describe::COMMANDS,
+    expire::COMMANDS,
     keys::COMMANDS,
+    ranges::COMMANDS,
+    scan::COMMANDS,
     strings::COMMANDS,
     transactions::COMMANDS,
 ];

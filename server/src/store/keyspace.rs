@@ -6,6 +6,7 @@
 use super::Store;
 use portcask::{Batch, Error, Expiry, Result, WriteOptions};
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
 
 /// Keys looked at in one piece of a walk.
 const PAGE_KEYS: usize = 256;
@@ -147,6 +148,27 @@ impl<'a> Keyspace<'a> {
             }
         }
         Ok((keys, next))
+    }
+
+    /// Some key: the next one after a random place in the store's order.
+    pub(crate) fn random_key(&self) -> Result<Option<Vec<u8>>> {
+        // Each hasher of the standard library begins with other random keys.
+        let from = RandomState::new().hash_one(0);
+        let mut cursor = from;
+        let mut is_second_turn = false;
+        loop {
+            let (keys, next) = self.scan(cursor, 1)?;
+            if let Some(key) = keys.into_iter().next() {
+                return Ok(Some(key));
+            }
+            if next != 0 {
+                cursor = next;
+            } else if is_second_turn || from == 0 {
+                return Ok(None);
+            } else {
+                (cursor, is_second_turn) = (0, true);
+            }
+        }
     }
 
     /// Shows every key to `sink` until it has had enough.

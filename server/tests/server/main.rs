@@ -2,4 +2,7 @@
 
 mod basics;
 mod common;
+mod differential;
+mod redis;
 mod transactions;
+mod values;
