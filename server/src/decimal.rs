@@ -33,7 +33,8 @@ impl Decimal {
         if float.is_nan() || (float.is_infinite() && !says_infinite()) {
             return None;
         }
-        Some(exact(text).map_or(Self::Float(float), Self::Exact))
+        let exact = exact(text).filter(|_| float.is_finite());
+        Some(exact.map_or(Self::Float(float), Self::Exact))
     }
 
     /// The sum; `None` if it is not finite.

@@ -2,7 +2,7 @@
 
 use super::Call;
 use super::options::{int, is};
-use super::ranges::{entry_or_empty, grow, range};
+use super::ranges::{entry_or_empty, grow, is_reversed, range};
 use super::refusal::{Outcome, Refusal, SYNTAX};
 use super::table::{Command, Flags};
 use crate::protocol::integer;
@@ -80,15 +80,15 @@ fn getbit(call: &mut Call<'_, '_>) -> Outcome {
 fn bits(call: &Call<'_, '_>, first: usize, bytes: usize) -> Result<Range<usize>, Refusal> {
     let args = call.args;
     let start = int(args.at(first))?;
-    let end = match args.len() > first + 1 {
-        true => int(args.at(first + 1))?,
-        false => -1,
-    };
     let by_bit = match args.len() - first {
         1 | 2 => false,
         3 if is(args.at(first + 2), "BIT") => true,
         3 if is(args.at(first + 2), "BYTE") => false,
         _ => return Err(SYNTAX),
+    };
+    let end = match args.len() > first + 1 {
+        true => int(args.at(first + 1))?,
+        false => -1,
     };
     if by_bit {
         return Ok(range(start, end, bytes * 8));
@@ -98,13 +98,15 @@ fn bits(call: &Call<'_, '_>, first: usize, bytes: usize) -> Result<Range<usize>,
 }
 
 fn bitcount(call: &mut Call<'_, '_>) -> Outcome {
-    let Some(value) = call.keys.get(call.args.at(1))? else {
+    let args = call.args;
+    let Some(value) = call.keys.get(args.at(1))? else {
         call.reply.integer(0);
         return Ok(());
     };
-    let bits = match call.args.len() {
+    let bits = match args.len() {
         2 => 0..value.len() * 8,
         3 => return Err(SYNTAX),
+        4 | 5 if is_reversed(int(args.at(2))?, int(args.at(3))?) => 0..0,
         _ => bits(call, 2, value.len())?,
     };
     // Whole bytes first, then the bits at both ends that are too many.

@@ -193,9 +193,15 @@ fn reset(call: &mut Call<'_, '_>) -> Outcome {
 }
 
 fn select(call: &mut Call<'_, '_>) -> Outcome {
-    match int(call.args.at(1))? {
-        0 => call.reply.ok(),
-        _ => return Err("DB index is out of range".into()),
+    let index = int(call.args.at(1))?;
+    match i32::try_from(index) {
+        Ok(0) => call.reply.ok(),
+        Ok(_) => return Err("DB index is out of range".into()),
+        Err(_) => {
+            let (min, max) = (i32::MIN, i32::MAX);
+            let words = format!("value is out of range, value must between {min} and {max}");
+            return Err(words.into());
+        }
     }
     Ok(())
 }

@@ -43,7 +43,7 @@ const SUBCOMMANDS: &[Command] = &[
         .of("command")
         .costs("O(N) where N is the total number of commands")
         .told("server", "7.0.0", "Returns a list of command names."),
-    Command::new("getkeys", -3, get_keys)
+    Command::new("getkeys", -4, get_keys)
         .of("command")
         .costs("O(N) where N is the number of arguments to the command")
         .told(

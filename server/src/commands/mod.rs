@@ -179,6 +179,7 @@ fn unknown(args: Args<'_>) -> Refusal {
             break;
         }
         let part = &argument[..argument.len().min(QUOTED_BYTES_MAX - shown)];
+        let part = quoted(part);
         words.push(b'\'');
         words.extend_from_slice(part);
         words.extend_from_slice(b"' ");

@@ -38,12 +38,15 @@ pub(super) const COMMANDS: &[Command] = &[
 pub(super) const TOO_LONG: Refusal =
     Refusal::Words("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
 
+/// Whether a range ends before it begins, both counted from the end. Redis asks this before it cuts both
+/// down to the value's length, so that they cannot meet at its first byte.
+pub(super) fn is_reversed(start: i64, end: i64) -> bool {
+    start < 0 && end < 0 && start > end
+}
+
 /// The places from `start` to `end`, both counted from the end if negative and both included, that a value
 /// of that length has.
 pub(super) fn range(start: i64, end: i64, length: usize) -> std::ops::Range<usize> {
-    if start < 0 && end < 0 && start > end {
-        return 0..0;
-    }
     let signed = i64::try_from(length).unwrap_or(i64::MAX);
     let place = |at: i64| match at < 0 {
         true => at.saturating_add(signed).max(0),
@@ -60,7 +63,11 @@ pub(super) fn range(start: i64, end: i64, length: usize) -> std::ops::Range<usiz
 fn getrange(call: &mut Call<'_, '_>) -> Outcome {
     let (start, end) = (int(call.args.at(2))?, int(call.args.at(3))?);
     let value = call.keys.get(call.args.at(1))?.unwrap_or_default();
-    call.reply.bulk(&value[range(start, end, value.len())]);
+    let range = match is_reversed(start, end) {
+        true => 0..0,
+        false => range(start, end, value.len()),
+    };
+    call.reply.bulk(&value[range]);
     Ok(())
 }
 

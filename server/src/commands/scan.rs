@@ -103,7 +103,11 @@ fn scan(call: &mut Call<'_, '_>) -> Outcome {
     let args = call.args;
     let cursor = std::str::from_utf8(args.at(1)).ok();
     let cursor = cursor.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-    let cursor = cursor.and_then(|text| text.parse::<u64>().ok());
+    let cursor = match cursor {
+        Some("") => Some(0),
+        Some(digits) => digits.parse::<u64>().ok(),
+        None => None,
+    };
     let cursor = cursor.ok_or(INVALID_CURSOR)?;
     let mut limit = SCAN_KEYS;
     let mut pattern: &[u8] = b"*";

@@ -213,11 +213,11 @@ fn getex(call: &mut Call<'_, '_>) -> Outcome {
     let mut at = 2;
     while at < args.len() {
         let word = args.at(at);
-        if options.has_time() {
-            return Err(SYNTAX);
-        } else if is(word, "PERSIST") {
+        if is(word, "PERSIST") && options.expiry.is_none() {
             options.persist = true;
-        } else if let Some(how) = expiry_option(word) {
+        } else if let Some(how) = expiry_option(word)
+            && !options.has_time()
+        {
             value_of(args, at)?;
             at += 1;
             options.expiry = Some((at, how));

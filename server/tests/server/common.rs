@@ -87,6 +87,23 @@ impl Client {
         text.trim_end().replace("\r\n", " ")
     }
 
+    /// One reply, or `None` if the server closed the connection instead.
+    pub fn next_reply(&mut self) -> Option<String> {
+        while end_of_reply(&self.received, 0).is_none() {
+            if !self.receive() {
+                assert!(self.received.is_empty(), "closed inside a reply");
+                return None;
+            }
+        }
+        Some(self.reply())
+    }
+
+    /// Takes what has arrived off the socket.
+    pub fn take_arrived(&mut self) {
+        self.receive();
+        self.received.clear();
+    }
+
     /// The bytes of one reply.
     pub fn raw_reply(&mut self) -> Vec<u8> {
         loop {
@@ -109,7 +126,10 @@ impl Client {
 
     fn receive(&mut self) -> bool {
         let mut bytes = [0; 64 << 10];
-        let read = self.stream.read(&mut bytes).unwrap();
+        let read = match self.stream.read(&mut bytes) {
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => 0,
+            read => read.unwrap(),
+        };
         self.received.extend_from_slice(&bytes[..read]);
         read > 0
     }

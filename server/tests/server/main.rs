@@ -3,6 +3,8 @@
 mod basics;
 mod common;
 mod differential;
+mod durability;
+mod hostile;
 mod redis;
 mod transactions;
 mod values;
