@@ -28,6 +28,7 @@ mod protocol;
 mod server;
 mod session;
 mod store;
+mod upkeep;
 
 pub use config::{Config, Limits};
 pub use server::{Server, StartError, Stopper};

@@ -6,6 +6,7 @@ use crate::connection;
 use crate::password::Password;
 use crate::session::Client;
 use crate::store::{Store, Syncing};
+use crate::upkeep::Upkeep;
 use portcask::Error;
 use std::collections::HashMap;
 use std::fmt;
@@ -15,7 +16,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, watch};
@@ -31,13 +32,13 @@ const ACCEPT_REST: Duration = Duration::from_millis(50);
 pub(crate) struct Shared {
     pub store: Arc<Store>,
     pub syncing: Arc<Syncing>,
+    pub upkeep: Arc<Upkeep>,
     pub clients: Clients,
     pub counters: Counters,
     pub limits: Limits,
     pub password: Option<Password>,
     pub config: Config,
     pub started: Instant,
-    pub started_at: SystemTime,
     /// Input bytes of all clients that are held now.
     pub input_bytes: AtomicUsize,
     stop: watch::Sender<bool>,
@@ -66,6 +67,21 @@ pub(crate) struct Counters {
     pub protocol_errors: AtomicU64,
     pub cut_for_memory: AtomicU64,
     pub cut_for_time: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn all(&self) -> [&AtomicU64; 8] {
+        [
+            &self.connections,
+            &self.refused_connections,
+            &self.commands,
+            &self.input_bytes,
+            &self.output_bytes,
+            &self.protocol_errors,
+            &self.cut_for_memory,
+            &self.cut_for_time,
+        ]
+    }
 }
 
 /// The clients that are connected.
@@ -129,7 +145,7 @@ impl Stopper {
 
 impl Server {
     /// Opens the store and the sockets. Once this returns, clients can connect.
-    pub fn start(config: Config) -> Result<Self, StartError> {
+    pub fn start(mut config: Config) -> Result<Self, StartError> {
         let store = Store::open(&config.dir, config.store.clone());
         let store =
             store.map_err(|error| StartError::Store(config.dir.clone(), Box::new(error)))?;
@@ -146,15 +162,17 @@ impl Server {
         }
         let addresses: io::Result<Vec<_>> = listeners.iter().map(TcpListener::local_addr).collect();
         let addresses = addresses.map_err(StartError::Threads)?;
+        // Port 0 has become a port.
+        config.bind.clone_from(&addresses);
         let shared = Arc::new(Shared {
             store: Arc::new(store),
             syncing: Arc::new(Syncing::new(config.sync)),
+            upkeep: Arc::new(Upkeep::new()),
             clients: Clients::default(),
             counters: Counters::default(),
             limits: config.limits,
             password: config.password.as_deref().map(Password::new),
             started: Instant::now(),
-            started_at: SystemTime::now(),
             input_bytes: AtomicUsize::new(0),
             stop: watch::Sender::new(false),
             config,

@@ -1,21 +1,24 @@
 //! The table of commands: what dispatches them, and what `COMMAND` tells of them.
 
 use super::{
-    Run, bits, connection, counters, describe, expire, keys, ranges, scan, strings, transactions,
+    Run, bits, connection, counters, describe, expire, keys, log, ranges, scan, server, strings,
+    transactions,
 };
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 /// Every part of the table.
-const GROUPS: [&[Command]; 10] = [
+const GROUPS: [&[Command]; 12] = [
     bits::COMMANDS,
     connection::COMMANDS,
     counters::COMMANDS,
     describe::COMMANDS,
     expire::COMMANDS,
     keys::COMMANDS,
+    log::COMMANDS,
     ranges::COMMANDS,
     scan::COMMANDS,
+    server::COMMANDS,
     strings::COMMANDS,
     transactions::COMMANDS,
 ];

@@ -5,6 +5,7 @@ mod common;
 mod differential;
 mod durability;
 mod hostile;
+mod operations;
 mod redis;
 mod transactions;
 mod values;
