@@ -60,6 +60,8 @@ pub struct Limits {
     pub bulk_bytes_max: usize,
     /// Bytes of a command in all, and of what a client has queued or watches.
     pub queue_bytes_max: usize,
+    /// Bytes of a reply, be it of a whole transaction.
+    pub reply_bytes_max: usize,
     /// Bytes that all clients together have sent and the server not yet dealt with.
     pub input_bytes_max: usize,
     /// Time for a client to finish a command that it began, as long as nothing of it arrives, and to take a
@@ -78,6 +80,7 @@ impl Default for Limits {
             args_max: 1 << 20,
             bulk_bytes_max: 512 << 20,
             queue_bytes_max: 1 << 30,
+            reply_bytes_max: 1 << 30,
             input_bytes_max: 2 << 30,
             progress: Duration::from_secs(60),
             handshake: Duration::from_secs(60),

@@ -2,13 +2,15 @@
 
 use super::Call;
 use super::options::int;
-use super::refusal::{NOT_AN_INTEGER, Outcome};
+use super::refusal::{NOT_AN_INTEGER, Outcome, Refusal};
 use super::table::{Command, Flags};
-use portcask::ChangeKind;
+use portcask::{Change, ChangeKind};
 
 /// Changes that one call answers if it does not say, and at most.
 const CHANGES: usize = 100;
 const CHANGES_MAX: usize = 10_000;
+/// After that many bytes of values a page of changes ends.
+const TAIL_BYTES: usize = 16 << 20;
 
 const OPERATOR: Flags = Flags::ADMIN.and(Flags::SLOW).and(Flags::NO_MULTI);
 
@@ -52,6 +54,7 @@ fn history(call: &mut Call<'_, '_>) -> Outcome {
     let versions = call.server.store.db().history(call.args.at(1))?;
     call.reply.array(versions.len());
     for version in versions {
+        call.refuse_excess()?;
         call.reply.array(3);
         call.reply.integer(signed(version.seq));
         call.reply.maybe(version.value.as_deref());
@@ -69,15 +72,11 @@ fn tail(call: &mut Call<'_, '_>) -> Outcome {
         3 => usize::try_from(int(args.at(2))?).map_err(|_| NOT_AN_INTEGER)?,
         _ => return Err("wrong number of arguments for 'portcask.tail' command".into()),
     };
-    let page = call
-        .server
-        .store
-        .db()
-        .changes(from, count.min(CHANGES_MAX))?;
+    let (changes, next) = gather(call, from, count.min(CHANGES_MAX))?;
     call.reply.array(2);
-    call.reply.integer(signed(page.next_seq));
-    call.reply.array(page.changes.len());
-    for change in page.changes {
+    call.reply.integer(signed(next));
+    call.reply.array(changes.len());
+    for change in changes {
         call.reply.array(4);
         call.reply.integer(signed(change.seq));
         call.reply.bulk(&change.key);
@@ -93,6 +92,26 @@ fn tail(call: &mut Call<'_, '_>) -> Outcome {
         }
     }
     Ok(())
+}
+
+/// Changes from a number on and the number to go on with: fewer than asked for if they are large.
+fn gather(call: &Call<'_, '_>, from: u64, count: usize) -> Result<(Vec<Change>, u64), Refusal> {
+    let (mut changes, mut next, mut bytes) = (Vec::new(), from, 0);
+    while changes.len() < count && bytes < TAIL_BYTES {
+        let piece = (count - changes.len()).min(CHANGES);
+        let page = call.server.store.db().changes(next, piece)?;
+        next = page.next_seq;
+        if page.changes.is_empty() {
+            break;
+        }
+        for change in page.changes {
+            if let ChangeKind::Put { value, .. } = &change.kind {
+                bytes += value.len();
+            }
+            changes.push(change);
+        }
+    }
+    Ok((changes, next))
 }
 
 fn merge(call: &mut Call<'_, '_>) -> Outcome {

@@ -41,6 +41,18 @@ pub(crate) struct Call<'a, 'store> {
     pub reply: &'a mut Reply,
 }
 
+impl Call<'_, '_> {
+    /// Refuses a reply that has grown too large. Asked by commands whose arguments are small beside their
+    /// replies, while they gather them.
+    fn refuse_excess(&self) -> Outcome {
+        let reply = &self.reply.bytes;
+        match reply.len() > self.server.limits.reply_bytes_max {
+            true => Err("the reply needs more memory than a client may use".into()),
+            false => Ok(()),
+        }
+    }
+}
+
 /// What does a command.
 pub(crate) type Run = for<'a, 'store> fn(&mut Call<'a, 'store>) -> Outcome;
 

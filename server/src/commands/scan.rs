@@ -79,7 +79,7 @@ fn list(call: &mut Call<'_, '_>) -> Outcome {
 }
 
 fn matching(call: &mut Call<'_, '_>, pattern: &[u8]) -> Outcome {
-    let bytes_max = call.server.limits.queue_bytes_max;
+    let bytes_max = call.server.limits.reply_bytes_max;
     let (mut found, mut bytes) = (Vec::new(), 0);
     call.keys.walk(|key| {
         if glob::matches(pattern, &key) {
@@ -89,7 +89,7 @@ fn matching(call: &mut Call<'_, '_>, pattern: &[u8]) -> Outcome {
         bytes <= bytes_max
     })?;
     if bytes > bytes_max {
-        return Err("the keys need more memory than a client may use; take SCAN".into());
+        return Err("the reply needs more memory than a client may use; take SCAN".into());
     }
     call.reply.array(found.len());
     for key in found {

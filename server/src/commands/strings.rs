@@ -254,6 +254,7 @@ fn mget(call: &mut Call<'_, '_>) -> Outcome {
             true => call.reply.bulk(&value),
             false => call.reply.null(),
         }
+        call.refuse_excess()?;
     }
     Ok(())
 }

@@ -252,4 +252,38 @@ mod tests {
         assert!(table().find(&[b'a'; 5000]).is_none());
         assert!(table().find(b"").is_none());
     }
+
+    /// `PORTCASK_UPDATE=1` writes the page anew.
+    #[test]
+    fn the_compatibility_page_tells_of_the_commands_that_there_are() {
+        let page = page();
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/COMPATIBILITY.md");
+        if std::env::var_os("PORTCASK_UPDATE").is_some() {
+            std::fs::write(path, &page).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(path).unwrap(), page);
+    }
+
+    fn page() -> String {
+        let mut page = include_str!("compatibility.md").to_owned();
+        let mut groups: std::collections::BTreeMap<&str, Vec<String>> = Default::default();
+        for command in table().commands() {
+            let parent = command.name.to_ascii_uppercase();
+            let words = command
+                .subcommands
+                .iter()
+                .map(|it| it.name.to_ascii_uppercase());
+            let words: Vec<_> = words.collect();
+            let shown = match words.is_empty() {
+                true => format!("`{parent}`"),
+                false => format!("`{parent}` ({})", words.join(", ")),
+            };
+            groups.entry(command.group).or_default().push(shown);
+        }
+        for (group, mut commands) in groups {
+            commands.sort();
+            page.push_str(&format!("| {group} | {} |\n", commands.join(", ")));
+        }
+        page
+    }
 }

@@ -180,13 +180,15 @@ fn run_all(
     reply.array(queue.commands.len());
     for (command, args) in &queue.commands {
         let start = reply.bytes.len();
-        let outcome = (command.run)(&mut Call {
+        let mut call = Call {
             server,
             session,
             keys,
             args: args.args(),
             reply,
-        });
+        };
+        let outcome = (command.run)(&mut call);
+        call.refuse_excess()?;
         match outcome {
             Ok(()) => {}
             Err(Refusal::Store(error)) => return Err(Refusal::Store(error)),

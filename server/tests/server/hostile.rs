@@ -242,6 +242,27 @@ fn r19_r21_a_client_that_does_not_read_is_not_read_from_and_is_cut_in_the_end() 
 }
 
 #[test]
+fn r21_no_single_reply_grows_without_bounds() {
+    let fixture = start_with(|config| config.limits.reply_bytes_max = 1 << 20);
+    let mut client = fixture.connect();
+    client.command(&["SET", "k", &"v".repeat(100_000)]);
+    assert_eq!(client.reply(), "+OK");
+    let error = "-ERR the reply needs more memory than a client may use";
+    assert_eq!(client.ask(&format!("MGET{}", " k".repeat(20))), error);
+    client.ask("MULTI");
+    client.ask("SET other v");
+    for _ in 0..20 {
+        client.ask("GET k");
+    }
+    assert_eq!(client.ask("EXEC"), error);
+    assert_eq!(client.ask("EXISTS other"), ":0");
+    for _ in 0..20 {
+        assert!(client.ask("APPEND k v").starts_with(':'));
+    }
+    assert_eq!(client.ask("PORTCASK.HISTORY k"), error);
+}
+
+#[test]
 fn r22_a_command_that_trickles_in_is_cut() {
     let fixture = start_with(|config| config.limits.progress = Duration::from_millis(100));
     let mut slow = fixture.connect();

@@ -2,10 +2,11 @@
 
 mod basics;
 mod common;
+mod crate_client;
 mod differential;
 mod durability;
 mod hostile;
 mod operations;
-mod redis;
+mod real_redis;
 mod transactions;
 mod values;

@@ -185,9 +185,7 @@ fn a_scan_meets_every_key_that_is_there_all_the_time() {
             ("SCAN -1", "-ERR invalid cursor"),
             ("SCAN 0 COUNT 0", "-ERR syntax error"),
             ("SCAN 0 COUNT -1", "-ERR syntax error"),
-            ("KEYS key19?9", "*10"),
-        ]
-        .map(|(command, reply)| (command, reply))[..4],
+        ],
     );
     assert!(client.ask("KEYS key19?9").starts_with("*10 "));
     assert!(client.ask("LIST key199*").starts_with("*11 "));
