@@ -10,7 +10,7 @@
 mod input;
 mod output;
 
-use crate::commands::{Sending, dispatch, table};
+use crate::commands::{Sending, dispatch};
 use crate::protocol::{Gate, Parser, ProtocolError, Step};
 use crate::server::Shared;
 use crate::session::{Client, Replies, Session};
@@ -93,6 +93,7 @@ impl Connection<'_> {
     async fn run(&mut self) -> End {
         loop {
             let batch = self.batch();
+            self.session.note_use();
             if let Err(end) = self.send().await {
                 return end;
             }
@@ -110,6 +111,17 @@ impl Connection<'_> {
 
     /// Runs what has arrived, up to a batch.
     fn batch(&mut self) -> Batch {
+        let mut commands = 0;
+        let batch = self.commands(&mut commands);
+        let counter = &self.shared.counters.commands;
+        counter.fetch_add(commands, Ordering::Relaxed);
+        if let Batch::Drained = batch {
+            self.input.waits();
+        }
+        batch
+    }
+
+    fn commands(&mut self, commands: &mut u64) -> Batch {
         for _ in 0..BATCH_COMMANDS {
             if self.output.reply.bytes.len() >= BATCH_REPLY_BYTES {
                 return Batch::More;
@@ -122,7 +134,7 @@ impl Connection<'_> {
             match self.parser.advance(self.input.unread(), gate) {
                 Ok(Step::More) => return Batch::Drained,
                 Ok(Step::Whole(bytes)) => {
-                    self.command();
+                    *commands += u64::from(self.command());
                     self.parser.reset();
                     self.input.consume(bytes);
                 }
@@ -138,17 +150,11 @@ impl Connection<'_> {
         Batch::More
     }
 
-    fn command(&mut self) {
+    /// Runs the command that is whole. Returns whether it was one: it may be empty.
+    fn command(&mut self) -> bool {
         let args = self.parser.args(self.input.unread());
         if args.len() == 0 {
-            return;
-        }
-        self.shared
-            .counters
-            .commands
-            .fetch_add(1, Ordering::Relaxed);
-        if let Some(command) = table().find(args.at(0)) {
-            self.session.client.used(command);
+            return false;
         }
         let Output { reply, unsynced } = &mut self.output;
         let start = reply.bytes.len();
@@ -166,6 +172,7 @@ impl Connection<'_> {
         if sending == Sending::OnceDurable {
             unsynced.push(start..reply.bytes.len());
         }
+        true
     }
 
     fn misunderstood(&mut self, error: ProtocolError) -> Batch {

@@ -122,6 +122,10 @@ pub(crate) struct Session {
     pub queue: Option<Queue>,
     pub watch: Watch,
     pub replies: Replies,
+    /// What a value is read into on its way to the reply.
+    pub value: Vec<u8>,
+    /// The last command, until it is noted where others see it.
+    pub last: Option<&'static Command>,
     closing: bool,
 }
 
@@ -133,7 +137,16 @@ impl Session {
             queue: None,
             watch: Watch::default(),
             replies: Replies::On,
+            value: Vec::new(),
+            last: None,
             closing: false,
+        }
+    }
+
+    /// Shows others the last command. Done once for a batch, and before a client looks at itself.
+    pub(crate) fn note_use(&mut self) {
+        if let Some(command) = self.last.take() {
+            self.client.used(command);
         }
     }
 

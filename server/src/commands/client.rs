@@ -169,6 +169,7 @@ fn set_info(call: &mut Call<'_, '_>) -> Outcome {
 }
 
 fn info(call: &mut Call<'_, '_>) -> Outcome {
+    call.session.note_use();
     let mut line = describe(&call.session.client);
     line.push('\n');
     call.reply.text(&line);
@@ -215,6 +216,7 @@ fn list(call: &mut Call<'_, '_>) -> Outcome {
     } else if args.len() != 2 {
         return Err(SYNTAX);
     }
+    call.session.note_use();
     let mut clients = call.server.clients.all();
     clients.sort_by_key(|client| client.id);
     let mut text = String::new();

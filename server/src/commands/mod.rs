@@ -100,6 +100,7 @@ fn decide(
             return Err(refusal);
         }
     };
+    session.last = Some(command);
     if !session.authenticated && !command.flags.has(Flags::NO_AUTH) {
         session.spoil_queue();
         return Err(Refusal::Words("NOAUTH Authentication required."));

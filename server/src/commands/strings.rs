@@ -69,11 +69,15 @@ pub(super) const COMMANDS: &[Command] = &[
 ];
 
 fn get(call: &mut Call<'_, '_>) -> Outcome {
-    let mut value = Vec::new();
-    match call.keys.get_into(call.args.at(1), &mut value)? {
-        true => call.reply.bulk(&value),
+    /// A buffer that is kept for the next value.
+    const KEPT_BYTES: usize = 16 << 10;
+    let value = &mut call.session.value;
+    match call.keys.get_into(call.args.at(1), value)? {
+        true => call.reply.bulk(value),
         false => call.reply.null(),
     }
+    value.clear();
+    value.shrink_to(KEPT_BYTES);
     Ok(())
 }
 

@@ -29,6 +29,8 @@ pub(super) struct Input<'a> {
     charged: usize,
     /// When the command at hand began to arrive.
     began: Instant,
+    /// Nothing of it was waited for yet.
+    is_new: bool,
 }
 
 impl<'a> Input<'a> {
@@ -39,6 +41,7 @@ impl<'a> Input<'a> {
             start: 0,
             charged: 0,
             began: Instant::now(),
+            is_new: true,
         }
     }
 
@@ -49,7 +52,14 @@ impl<'a> Input<'a> {
     /// Goes behind a command.
     pub(super) fn consume(&mut self, bytes: usize) {
         self.start += bytes;
-        self.began = Instant::now();
+        self.is_new = true;
+    }
+
+    /// What is left is the beginning of a command: its time runs from when it became the next one.
+    pub(super) fn waits(&mut self) {
+        if std::mem::take(&mut self.is_new) {
+            self.began = Instant::now();
+        }
     }
 
     /// Reads what has arrived. `wanted` is how many bytes the command at hand will have at least, once that
