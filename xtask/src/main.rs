@@ -42,7 +42,7 @@ The commands of this repository: cargo xtask COMMAND
                       System packages are installed only as root, with --yes or CI=true
   wasm                build target/portcask.wasm, the command for any WASI host
   test [PART ...]     run every check, or only some parts:
-                      engine proof lint bench nostd wasm wasi web docs demo package
+                      engine server proof lint bench nostd wasm wasi web docs demo package
   demo [--quick]      real data in one directory, written and read by three hosts
 Searches for a lost write; each has more options (--help), and appends its counts to the
 ledger only with --record:

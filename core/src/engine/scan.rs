@@ -51,14 +51,15 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         Ok(page)
     }
 
-    /// As [`Engine::scan`], for keys alone; the values are read (to prove the keys) and dropped.
+    /// As [`Engine::scan`], for keys alone; the values are read (to prove the keys) and dropped, so that
+    /// one at a time is in memory.
     pub fn scan_keys(&self, cursor: u64, limit: usize) -> Result<KeyPage> {
-        let page = self.scan(cursor, limit)?;
-        let keys = page.entries.into_iter().map(|entry| entry.key);
-        Ok(KeyPage {
-            keys: fallible::collect(keys)?,
-            next: page.next,
-        })
+        let mut page = KeyPage::default();
+        page.next = self.visit(cursor, limit, |entry| {
+            fallible::push(&mut page.keys, entry?.key)?;
+            Ok(())
+        })?;
+        Ok(page)
     }
 
     /// Every live entry once, in the store's own order. A damaged record is an `Err` item; the

@@ -61,6 +61,10 @@ pub fn command(repo: &Repo, yes: bool) -> Result<()> {
         "wasmtime",
         hosts::Wasmtime::find(repo).map(|wasmtime| wasmtime.about()),
     );
+    match redis(consent) {
+        Ok(way) => println!("  ready    redis-server: {way}"),
+        Err(failure) => println!("  optional redis-server, to compare the server with: {failure}"),
+    }
     match xfs_tools(consent) {
         Ok(way) => println!("  ready    mkfs.xfs: {way}"),
         Err(failure) => println!("  optional mkfs.xfs, for power cuts on XFS: {failure}"),
@@ -113,6 +117,16 @@ pub fn node(consent: Consent) -> Result<String> {
             "node --version answers \"{version}\""
         ))),
     }
+}
+
+/// Makes sure of a redis-server to compare with; answers its version.
+pub fn redis(consent: Consent) -> Result<String> {
+    if on_path("redis-server").is_none() {
+        packages::install(&["redis-server"], consent).map_err(|reason| {
+            Failure::new(format!("redis-server is not installed, and {reason}"))
+        })?;
+    }
+    shell::version("redis-server").ok_or_else(|| Failure::new("redis-server cannot be started"))
 }
 
 /// Looks for the tools of XFS, which only `powercut` wants; answers how they came.

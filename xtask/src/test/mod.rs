@@ -17,8 +17,9 @@ use crate::setup::{Consent, Target, WasmToolchain};
 use crate::shell::{Failure, Result};
 
 /// What the parts are called on the command line.
-const PARTS: [&str; 11] = [
-    "engine", "proof", "lint", "bench", "nostd", "wasm", "wasi", "web", "docs", "demo", "package",
+const PARTS: [&str; 12] = [
+    "engine", "server", "proof", "lint", "bench", "nostd", "wasm", "wasi", "web", "docs", "demo",
+    "package",
 ];
 
 /// One check.

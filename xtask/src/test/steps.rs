@@ -40,6 +40,12 @@ pub(super) const STEPS: &[Step] = &[
         run: colliding_hashes,
     },
     Step {
+        name: "server",
+        part: "server",
+        needs: &[],
+        run: server,
+    },
+    Step {
         name: "crash images",
         part: "proof",
         needs: &[],
@@ -250,6 +256,23 @@ fn test_run(world: &World<'_>, selection: &[&str]) -> Result<Done> {
     };
     shell::run(command.args(selection))?;
     Ok(Done::Noted(format!("with {runner}")))
+}
+
+/// The server's tests. Where redis-server cannot be had, its replies are compared with nothing, and that is
+/// said; on a throw-away machine, which can have it, that is a failure.
+fn server(world: &World<'_>) -> Result<Done> {
+    let redis = setup::redis(world.consent);
+    let mut command = world.repo.cargo();
+    command.args(["test", "--package", "portcask-server", "--no-fail-fast"]);
+    if redis.is_ok() {
+        command.env("PORTCASK_REQUIRE_REDIS", "1");
+    }
+    shell::run(&mut command)?;
+    match redis {
+        Ok(way) => Ok(Done::Noted(format!("beside {way}"))),
+        Err(reason) if world.consent.is_given() => Err(reason),
+        Err(reason) => Ok(Done::Noted(format!("NOT COMPARED with Redis: {reason}"))),
+    }
 }
 
 /// A small share of `cargo xtask prove`.

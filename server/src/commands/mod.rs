@@ -1,0 +1,228 @@
+//! Every command: how it is found, whether it may run now, and running it.
+//!
+//! Each group of commands is a file that begins with its part of the table. A command validates all its
+//! arguments before it changes anything.
+
+mod bits;
+mod client;
+mod connection;
+mod counters;
+mod describe;
+mod expire;
+mod info;
+mod keys;
+mod log;
+mod options;
+mod ranges;
+mod refusal;
+mod scan;
+mod server;
+mod settings;
+mod strings;
+mod table;
+mod transactions;
+
+pub(crate) use refusal::{Outcome, Refusal};
+pub(crate) use table::{Command, Flags, table};
+pub(crate) use transactions::Queue;
+
+use crate::protocol::reply::QUOTED_BYTES_MAX;
+use crate::protocol::{Args, Reply};
+use crate::server::Shared;
+use crate::session::Session;
+use crate::store::{Keyspace, SyncPolicy};
+
+/// What a command works with.
+pub(crate) struct Call<'a, 'store> {
+    pub server: &'a Shared,
+    pub session: &'a mut Session,
+    pub keys: &'a mut Keyspace<'store>,
+    pub args: Args<'a>,
+    pub reply: &'a mut Reply,
+}
+
+impl Call<'_, '_> {
+    /// Refuses a reply that has grown too large. Asked by commands whose arguments are small beside their
+    /// replies, while they gather them.
+    fn refuse_excess(&self) -> Outcome {
+        let reply = &self.reply.bytes;
+        match reply.len() > self.server.limits.reply_bytes_max {
+            true => Err("the reply needs more memory than a client may use".into()),
+            false => Ok(()),
+        }
+    }
+}
+
+/// What does a command.
+pub(crate) type Run = for<'a, 'store> fn(&mut Call<'a, 'store>) -> Outcome;
+
+/// Whether a reply may be sent at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sending {
+    AtOnce,
+    /// It tells of writes that must be durable before.
+    OnceDurable,
+}
+
+/// Runs one command and appends its reply.
+pub(crate) fn dispatch(
+    server: &Shared,
+    session: &mut Session,
+    args: Args<'_>,
+    reply: &mut Reply,
+) -> Sending {
+    let start = reply.bytes.len();
+    match decide(server, session, args, reply) {
+        Ok(sending) => sending,
+        Err(refusal) => {
+            reply.bytes.truncate(start);
+            refusal.write(reply);
+            Sending::AtOnce
+        }
+    }
+}
+
+fn decide(
+    server: &Shared,
+    session: &mut Session,
+    args: Args<'_>,
+    reply: &mut Reply,
+) -> Result<Sending, Refusal> {
+    let command = match find(args) {
+        Ok(command) => command,
+        Err(refusal) => {
+            if is_http(args.at(0)) {
+                // A browser was made to send this by somebody else's page: not a word to it.
+                session.close();
+                return Ok(Sending::AtOnce);
+            }
+            session.spoil_queue();
+            return Err(refusal);
+        }
+    };
+    session.last = Some(command);
+    if !session.authenticated && !command.flags.has(Flags::NO_AUTH) {
+        session.spoil_queue();
+        return Err(Refusal::Words("NOAUTH Authentication required."));
+    }
+    if session.queue.is_some() && !command.flags.has(Flags::STEERS_MULTI) {
+        if command.flags.has(Flags::NO_MULTI) {
+            session.spoil_queue();
+            return Err("Command not allowed inside a transaction".into());
+        }
+        session.enqueue(command, args, server)?;
+        reply.simple("QUEUED");
+        return Ok(Sending::AtOnce);
+    }
+    let sending = match server.syncing.policy() {
+        SyncPolicy::Always if command.flags.has(Flags::WRITE) => Sending::OnceDurable,
+        _ => Sending::AtOnce,
+    };
+    if command.flags.has(Flags::EXEC) {
+        return transactions::exec(server, session, reply);
+    }
+    if command.flags.has(Flags::SLOW) {
+        // Others of this thread's connections are taken over by another thread meanwhile.
+        tokio::task::block_in_place(|| run(command, server, session, args, reply))?;
+    } else {
+        run(command, server, session, args, reply)?;
+    }
+    Ok(sending)
+}
+
+fn run(
+    command: &Command,
+    server: &Shared,
+    session: &mut Session,
+    args: Args<'_>,
+    reply: &mut Reply,
+) -> Outcome {
+    let store = &server.store;
+    let mut call = |keys: &mut Keyspace<'_>| {
+        (command.run)(&mut Call {
+            server,
+            session,
+            keys,
+            args,
+            reply,
+        })
+    };
+    if command.flags.has(Flags::WRITE) {
+        let (outcome, committed) = store.write(|keys| {
+            let outcome = call(keys);
+            let wanted = outcome.is_ok();
+            (outcome, wanted)
+        });
+        outcome?;
+        Ok(committed?)
+    } else if command.flags.has(Flags::READ) && command.keys.is_many() && args.len() > 2 {
+        store.read_alone(call)
+    } else {
+        store.read(call)
+    }
+}
+
+/// The command that is meant, if the number of its arguments can be right.
+fn find(args: Args<'_>) -> Result<&'static Command, Refusal> {
+    let Some(command) = table().find(args.at(0)) else {
+        return Err(unknown(args));
+    };
+    let command = if command.subcommands.is_empty() || args.len() < 2 {
+        command
+    } else {
+        let asked = args.at(1);
+        let found = command.subcommands.iter().find(|it| it.is_called(asked));
+        found.ok_or_else(|| {
+            let name = quoted(asked);
+            let whole = command.name.to_ascii_uppercase();
+            let words = [b"ERR unknown subcommand '", name, b"'. Try "];
+            Refusal::Bytes([words.concat().as_slice(), whole.as_bytes(), b" HELP."].concat())
+        })?
+    };
+    if !command.takes(args.len()) {
+        let name = command.full_name();
+        return Err(format!("wrong number of arguments for '{name}' command").into());
+    }
+    Ok(command)
+}
+
+fn unknown(args: Args<'_>) -> Refusal {
+    let mut words = b"ERR unknown command '".to_vec();
+    words.extend_from_slice(quoted(args.at(0)));
+    words.extend_from_slice(b"', with args beginning with: ");
+    let mut shown = 0;
+    for argument in args.from(1) {
+        if shown >= QUOTED_BYTES_MAX {
+            break;
+        }
+        let part = &argument[..argument.len().min(QUOTED_BYTES_MAX - shown)];
+        let part = quoted(part);
+        words.push(b'\'');
+        words.extend_from_slice(part);
+        words.extend_from_slice(b"' ");
+        shown += part.len() + 3;
+    }
+    Refusal::Bytes(words)
+}
+
+/// As much of a client's word as an error may repeat.
+fn quoted(word: &[u8]) -> &[u8] {
+    let end = word.iter().position(|byte| *byte == 0);
+    let end = end.unwrap_or(word.len());
+    &word[..end.min(QUOTED_BYTES_MAX)]
+}
+
+/// Whether a web browser sends this.
+fn is_http(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:")
+}
+
+/// Answers a subcommand `HELP`.
+fn help(call: &mut Call<'_, '_>, lines: &[&'static str]) {
+    const HELP: [&str; 2] = ["HELP", "    Prints this help."];
+    call.reply.array(lines.len() + HELP.len());
+    lines
+        .iter()
+        .chain(&HELP)
+        .for_each(|line| call.reply.simple(line));
+}

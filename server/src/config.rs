@@ -1,0 +1,90 @@
+//! What a server may be told at its start.
+
+use crate::store::SyncPolicy;
+use portcask::DbOptions;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How a server runs. `Config::new(dir)` is a server on loopback, port 6379.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The directory of the store, created if it is absent.
+    pub dir: PathBuf,
+    /// Where it listens; port 0 takes a free one, see [`Server::addresses`](crate::Server::addresses).
+    pub bind: Vec<SocketAddr>,
+    /// When a write is acknowledged.
+    pub sync: SyncPolicy,
+    /// What clients must say before anything else.
+    pub password: Option<String>,
+    /// Answer only loopback addresses while there is no password.
+    pub protected_mode: bool,
+    /// What one client may use.
+    pub limits: Limits,
+    /// How the store is opened. Its acknowledgement level and sync interval are not used: see `sync`.
+    pub store: DbOptions,
+    /// Threads that serve connections; `None` is one for each processor.
+    pub threads: Option<usize>,
+}
+
+impl Config {
+    /// A server on 127.0.0.1:6379.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            bind: vec![SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 6379)],
+            sync: SyncPolicy::Every(Duration::from_secs(1)),
+            password: None,
+            protected_mode: true,
+            limits: Limits::default(),
+            store: DbOptions::default(),
+            threads: None,
+        }
+    }
+
+    /// Whether a client at this address must not be served: it is not on this machine, nobody set a
+    /// password, and the operator did not say that this is wanted.
+    pub(crate) fn refuses(&self, peer: IpAddr) -> bool {
+        self.protected_mode && self.password.is_none() && !peer.to_canonical().is_loopback()
+    }
+}
+
+/// What clients may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at a time.
+    pub clients_max: usize,
+    /// Arguments of a command.
+    pub args_max: usize,
+    /// Bytes of an argument.
+    pub bulk_bytes_max: usize,
+    /// Bytes of a command in all, and of what a client has queued or watches.
+    pub queue_bytes_max: usize,
+    /// Bytes of a reply, be it of a whole transaction.
+    pub reply_bytes_max: usize,
+    /// Bytes that all clients together have sent and the server not yet dealt with.
+    pub input_bytes_max: usize,
+    /// Time for a client to finish a command that it began, as long as nothing of it arrives, and to take a
+    /// reply, as long as nothing of it is taken.
+    pub progress: Duration,
+    /// Time to send a first command, and to authenticate where there is a password.
+    pub handshake: Duration,
+    /// Time between two commands; `None` is for ever.
+    pub idle: Option<Duration>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            clients_max: 10_000,
+            args_max: 1 << 20,
+            bulk_bytes_max: 512 << 20,
+            queue_bytes_max: 1 << 30,
+            reply_bytes_max: 1 << 30,
+            input_bytes_max: 2 << 30,
+            progress: Duration::from_secs(60),
+            handshake: Duration::from_secs(60),
+            idle: None,
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! One client: bytes in, commands run in order, replies out.
+//!
+//! ```text
+//!   read --- parse, dispatch ... a batch at most --- (one sync for all) --- write --- read
+//! ```
+//!
+//! A client that does not read its replies is not read from either: what it may make the server hold is
+//! one batch of replies, whatever it sends. What it sends is held only as far as it has arrived.
+
+mod input;
+mod output;
+
+use crate::commands::{Sending, dispatch};
+use crate::protocol::{Gate, Parser, ProtocolError, Step};
+use crate::server::Shared;
+use crate::session::{Client, Replies, Session};
+use input::{Cut, Input};
+use output::Output;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+/// Commands run before others have their turn, and bytes of replies gathered before they are sent.
+const BATCH_COMMANDS: usize = 256;
+const BATCH_REPLY_BYTES: usize = 64 << 10;
+/// What is still read, and for how long, of a client that was told goodbye: closing at once would make
+/// its system throw away the last words unread.
+const LINGER_BYTES: usize = 1 << 20;
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Sends a word to a client that is not served.
+pub(crate) async fn refuse(mut stream: TcpStream, words: &[u8]) {
+    if tokio::time::timeout(LINGER, stream.write_all(words))
+        .await
+        .is_ok()
+    {
+        linger(stream).await;
+    }
+}
+
+/// Serves a client until one side has had enough.
+pub(crate) async fn serve(shared: &Arc<Shared>, client: Arc<Client>, stream: TcpStream) {
+    let mut connection = Connection {
+        session: Session::new(Arc::clone(&client), shared.password.is_none()),
+        parser: Parser::default(),
+        input: Input::new(shared),
+        output: Output::default(),
+        stopping: shared.stopping(),
+        began: Instant::now(),
+        shared,
+        stream,
+    };
+    let ended = connection.run().await;
+    shared.store.unwatch(&mut connection.session.watch);
+    let counters = &shared.counters;
+    match ended {
+        End::Plain | End::Killed => {}
+        End::Told => linger(connection.stream).await,
+        End::Cut(Cut::Memory) => {
+            counters.cut_for_memory.fetch_add(1, Ordering::Relaxed);
+        }
+        End::Cut(Cut::Time) => {
+            counters.cut_for_time.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// How a connection ended.
+enum End {
+    /// The client closed it, or the network did.
+    Plain,
+    /// The client was told why, or asked for it.
+    Told,
+    Killed,
+    Cut(Cut),
+}
+
+struct Connection<'a> {
+    shared: &'a Shared,
+    stream: TcpStream,
+    session: Session,
+    parser: Parser,
+    input: Input<'a>,
+    output: Output,
+    stopping: watch::Receiver<bool>,
+    began: Instant,
+}
+
+impl Connection<'_> {
+    async fn run(&mut self) -> End {
+        loop {
+            let batch = self.batch();
+            self.session.note_use();
+            if let Err(end) = self.send().await {
+                return end;
+            }
+            match batch {
+                Batch::Over(end) => return end,
+                Batch::More => tokio::task::yield_now().await,
+                Batch::Drained => {
+                    if let Err(end) = self.receive().await {
+                        return end;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Runs what has arrived, up to a batch.
+    fn batch(&mut self) -> Batch {
+        let mut commands = 0;
+        let batch = self.commands(&mut commands);
+        let counter = &self.shared.counters.commands;
+        counter.fetch_add(commands, Ordering::Relaxed);
+        if let Batch::Drained = batch {
+            self.input.waits();
+        }
+        batch
+    }
+
+    fn commands(&mut self, commands: &mut u64) -> Batch {
+        for _ in 0..BATCH_COMMANDS {
+            if self.output.reply.bytes.len() >= BATCH_REPLY_BYTES {
+                return Batch::More;
+            }
+            let gate = Gate {
+                args_max: self.shared.limits.args_max,
+                bulk_bytes_max: self.shared.limits.bulk_bytes_max,
+                authenticated: self.session.authenticated,
+            };
+            match self.parser.advance(self.input.unread(), gate) {
+                Ok(Step::More) => return Batch::Drained,
+                Ok(Step::Whole(bytes)) => {
+                    *commands += u64::from(self.command());
+                    self.parser.reset();
+                    self.input.consume(bytes);
+                }
+                Err(error) => return self.misunderstood(error),
+            }
+            if self.session.is_closing() {
+                return Batch::Over(End::Told);
+            }
+            if self.session.client.is_killed() {
+                return Batch::Over(End::Killed);
+            }
+        }
+        Batch::More
+    }
+
+    /// Runs the command that is whole. Returns whether it was one: it may be empty.
+    fn command(&mut self) -> bool {
+        let args = self.parser.args(self.input.unread());
+        if args.len() == 0 {
+            return false;
+        }
+        let Output { reply, unsynced } = &mut self.output;
+        let start = reply.bytes.len();
+        let sending = dispatch(self.shared, &mut self.session, args, reply);
+        let replies = &mut self.session.replies;
+        let is_wanted = *replies == Replies::On;
+        *replies = match *replies {
+            Replies::SkipNext => Replies::SkipThis,
+            Replies::SkipThis => Replies::On,
+            other => other,
+        };
+        if !is_wanted {
+            reply.bytes.truncate(start);
+        }
+        if sending == Sending::OnceDurable {
+            unsynced.push(start..reply.bytes.len());
+        }
+        true
+    }
+
+    fn misunderstood(&mut self, error: ProtocolError) -> Batch {
+        self.shared
+            .counters
+            .protocol_errors
+            .fetch_add(1, Ordering::Relaxed);
+        let words = format!("ERR Protocol error: {}", error.words());
+        self.output.reply.error(words.as_bytes());
+        Batch::Over(End::Told)
+    }
+
+    /// Sends the replies gathered, once the writes that they tell of are durable.
+    async fn send(&mut self) -> Result<(), End> {
+        if !self.output.unsynced.is_empty() {
+            let synced = self.shared.syncing.durable().await;
+            self.output.settle(synced);
+        }
+        let progress = self.shared.limits.progress;
+        let mut bytes = self.output.reply.bytes.as_slice();
+        let counters = &self.shared.counters;
+        counters
+            .output_bytes
+            .fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        while !bytes.is_empty() {
+            match self.stream.try_write(bytes) {
+                Ok(sent) => bytes = &bytes[sent..],
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    let ready = tokio::select! {
+                        ready = tokio::time::timeout(progress, self.stream.writable()) => ready,
+                        () = self.session.client.killed() => return Err(End::Killed),
+                    };
+                    match ready {
+                        Ok(Ok(())) => {}
+                        Ok(Err(_)) => return Err(End::Plain),
+                        Err(_) => return Err(End::Cut(Cut::Time)),
+                    }
+                }
+                Err(_) => return Err(End::Plain),
+            }
+        }
+        self.output.sent();
+        Ok(())
+    }
+
+    /// Waits until more has arrived.
+    async fn receive(&mut self) -> Result<(), End> {
+        loop {
+            match self.input.read(&self.stream, self.parser.wanted_bytes()) {
+                Ok(0) => return Err(End::Plain),
+                Ok(_) => {
+                    let held = self.parser.memory_bytes();
+                    return self.input.charge(held).map_err(End::Cut);
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Err(_) => return Err(End::Plain),
+            }
+            self.input.rest();
+            // It has been answered all that arrived whole.
+            if *self.stopping.borrow() {
+                return Err(End::Told);
+            }
+            let deadline = self.deadline();
+            tokio::select! {
+                ready = self.stream.readable() => ready.map_err(|_| End::Plain)?,
+                _ = self.stopping.changed() => {}
+                () = self.session.client.killed() => return Err(End::Killed),
+                () = until(deadline) => return Err(End::Cut(Cut::Time)),
+            }
+        }
+    }
+
+    /// Until when something must arrive.
+    fn deadline(&self) -> Option<Instant> {
+        let limits = &self.shared.limits;
+        let midway = self
+            .parser
+            .is_midway()
+            .then(|| self.input.deadline(limits.progress));
+        let handshake = (!self.session.authenticated).then(|| self.began + limits.handshake);
+        let idle = limits.idle.map(|idle| Instant::now() + idle);
+        [midway, handshake, idle].into_iter().flatten().min()
+    }
+}
+
+/// How far a batch came.
+enum Batch {
+    /// All that has arrived whole was run.
+    Drained,
+    /// There may be more to run.
+    More,
+    Over(End),
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Closes a connection so that the last words arrive.
+async fn linger(mut stream: TcpStream) {
+    if stream.shutdown().await.is_err() {
+        return;
+    }
+    let mut left = LINGER_BYTES;
+    let drain = async {
+        while left > 0 && stream.readable().await.is_ok() {
+            match stream.try_read(&mut [0; 4096]) {
+                Ok(0) => return,
+                Ok(bytes) => left = left.saturating_sub(bytes),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Err(_) => return,
+            }
+        }
+    };
+    // A client that does not close in time loses the right to its last words.
+    let _ = tokio::time::timeout(LINGER, drain).await;
+}

@@ -1,0 +1,35 @@
+//! A Redis-compatible server over Portcask: any Redis client, a crash-safe log underneath.
+//!
+//! ```text
+//!   server       listens, counts clients, starts and stops everything
+//!   connection   one client: bytes in, commands, replies, bytes out
+//!   protocol     RESP2 and RESP3 as bytes
+//!   commands     the table, one file for each group
+//!   store        who writes now, one batch for each command or transaction, group commit
+//! ```
+//!
+//! ```no_run
+//! # fn main() -> Result<(), portcask_server::StartError> {
+//! let server = portcask_server::Server::start(portcask_server::Config::new("data"))?;
+//! println!("listening on {}", server.addresses()[0]);
+//! server.wait();
+//! # Ok(())
+//! # }
+//! ```
+#![forbid(unsafe_code)]
+
+mod commands;
+mod config;
+mod connection;
+mod decimal;
+mod glob;
+mod password;
+mod protocol;
+mod server;
+mod session;
+mod store;
+mod upkeep;
+
+pub use config::{Config, Limits};
+pub use server::{Server, StartError, Stopper};
+pub use store::SyncPolicy;

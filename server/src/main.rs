@@ -1,0 +1,35 @@
+//! The portcask-server command.
+
+mod args;
+
+use args::Cli;
+use clap::Parser;
+use portcask_server::{Server, StartError};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let config = Cli::parse().config();
+    let dir = config.dir.clone();
+    let server = match Server::start(config) {
+        Ok(server) => server,
+        Err(error) => return fail(&error, args::exit_code(&error)),
+    };
+    for address in server.addresses() {
+        println!("portcask-server: serving {} on {address}", dir.display());
+    }
+    if let Err(error) = args::stop_on_signals(&server) {
+        return fail(&StartError::Threads(error), 5);
+    }
+    match server.wait() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let error = StartError::Store(dir, Box::new(error));
+            fail(&error, args::exit_code(&error))
+        }
+    }
+}
+
+fn fail(error: &StartError, code: u8) -> ExitCode {
+    eprintln!("portcask-server: {error}");
+    ExitCode::from(code)
+}

@@ -1,0 +1,358 @@
+//! The server as a whole: listening, counting clients, stopping.
+
+use crate::commands::table;
+use crate::config::{Config, Limits};
+use crate::connection;
+use crate::password::Password;
+use crate::session::Client;
+use crate::store::{Store, Syncing};
+use crate::upkeep::Upkeep;
+use portcask::Error;
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Builder;
+use tokio::sync::{mpsc, watch};
+
+/// The version of Redis whose commands, replies and errors this server has.
+pub(crate) const REDIS_VERSION: &str = "7.0.15";
+/// How long clients may take to receive their last replies when the server stops.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// How long accepting rests after the system refused a connection.
+const ACCEPT_REST: Duration = Duration::from_millis(50);
+
+/// What all connections share.
+pub(crate) struct Shared {
+    pub store: Arc<Store>,
+    pub syncing: Arc<Syncing>,
+    pub upkeep: Arc<Upkeep>,
+    pub clients: Clients,
+    pub counters: Counters,
+    pub limits: Limits,
+    pub password: Option<Password>,
+    pub config: Config,
+    pub started: Instant,
+    /// Input bytes of all clients that are held now.
+    pub input_bytes: AtomicUsize,
+    stop: watch::Sender<bool>,
+}
+
+impl Shared {
+    /// Has the server stop, as [`Stopper::stop`] does.
+    pub(crate) fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Tells when the server is to stop.
+    pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
+    }
+}
+
+/// What happened since the start.
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub connections: AtomicU64,
+    pub refused_connections: AtomicU64,
+    pub commands: AtomicU64,
+    pub input_bytes: AtomicU64,
+    pub output_bytes: AtomicU64,
+    pub protocol_errors: AtomicU64,
+    pub cut_for_memory: AtomicU64,
+    pub cut_for_time: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn all(&self) -> [&AtomicU64; 8] {
+        [
+            &self.connections,
+            &self.refused_connections,
+            &self.commands,
+            &self.input_bytes,
+            &self.output_bytes,
+            &self.protocol_errors,
+            &self.cut_for_memory,
+            &self.cut_for_time,
+        ]
+    }
+}
+
+/// The clients that are connected.
+#[derive(Default)]
+pub(crate) struct Clients {
+    by_id: Mutex<HashMap<u64, Arc<Client>>>,
+    last_id: AtomicU64,
+}
+
+impl Clients {
+    pub(crate) fn all(&self) -> Vec<Arc<Client>> {
+        self.by_id().values().cloned().collect()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_id().len()
+    }
+
+    fn next_id(&self) -> u64 {
+        self.last_id.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Adds a client, unless there are as many as may be.
+    fn add(&self, client: &Arc<Client>, clients_max: usize) -> bool {
+        let mut by_id = self.by_id();
+        let is_room = by_id.len() < clients_max;
+        if is_room {
+            by_id.insert(client.id, Arc::clone(client));
+        }
+        is_room
+    }
+
+    fn remove(&self, id: u64) {
+        self.by_id().remove(&id);
+    }
+
+    fn by_id(&self) -> MutexGuard<'_, HashMap<u64, Arc<Client>>> {
+        // Nothing that is done under this lock can panic half-way.
+        self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A running server. Dropping it stops it.
+pub struct Server {
+    addresses: Vec<SocketAddr>,
+    stopper: Stopper,
+    thread: Option<thread::JoinHandle<Result<(), Error>>>,
+}
+
+/// Stops a server from anywhere.
+#[derive(Clone)]
+pub struct Stopper(Arc<Shared>);
+
+impl Stopper {
+    /// Has the server stop: no new connections, every command that was received whole is answered, then
+    /// the store is closed. Returns at once; [`Server::wait`] tells when it is done.
+    pub fn stop(&self) {
+        self.0.stop();
+    }
+}
+
+impl Server {
+    /// Opens the store and the sockets. Once this returns, clients can connect.
+    pub fn start(mut config: Config) -> Result<Self, StartError> {
+        let store = Store::open(&config.dir, config.store.clone());
+        let store =
+            store.map_err(|error| StartError::Store(config.dir.clone(), Box::new(error)))?;
+        let mut builder = Builder::new_multi_thread();
+        if let Some(threads) = config.threads {
+            builder.worker_threads(threads.max(1));
+        }
+        let runtime = builder.enable_all().thread_name("portcask-server").build();
+        let runtime = runtime.map_err(StartError::Threads)?;
+        let mut listeners = Vec::new();
+        for address in &config.bind {
+            let listener = runtime.block_on(TcpListener::bind(address));
+            listeners.push(listener.map_err(|error| StartError::Bind(*address, error))?);
+        }
+        let addresses: io::Result<Vec<_>> = listeners.iter().map(TcpListener::local_addr).collect();
+        let addresses = addresses.map_err(StartError::Threads)?;
+        // Port 0 has become a port.
+        config.bind.clone_from(&addresses);
+        let shared = Arc::new(Shared {
+            store: Arc::new(store),
+            syncing: Arc::new(Syncing::new(config.sync)),
+            upkeep: Arc::new(Upkeep::new()),
+            clients: Clients::default(),
+            counters: Counters::default(),
+            limits: config.limits,
+            password: config.password.as_deref().map(Password::new),
+            started: Instant::now(),
+            input_bytes: AtomicUsize::new(0),
+            stop: watch::Sender::new(false),
+            config,
+        });
+        let stopper = Stopper(Arc::clone(&shared));
+        let run = move || {
+            let closed = runtime.block_on(serve(shared, listeners));
+            runtime.shutdown_background();
+            closed
+        };
+        let thread = thread::Builder::new().name("portcask-server".into());
+        let thread = thread.spawn(run).map_err(StartError::Threads)?;
+        Ok(Self {
+            addresses,
+            stopper,
+            thread: Some(thread),
+        })
+    }
+
+    /// Where it listens, in the order of [`Config::bind`].
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// A handle that stops it.
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// Returns once it has stopped, and says how closing the store went. Whatever was acknowledged is
+    /// durable then, or an error tells why not.
+    pub fn wait(mut self) -> Result<(), Error> {
+        self.join()
+    }
+
+    /// Stops it and waits.
+    pub fn stop(self) -> Result<(), Error> {
+        self.stopper.stop();
+        self.wait()
+    }
+
+    fn join(&mut self) -> Result<(), Error> {
+        match self.thread.take() {
+            // A panic is no orderly end: the store is as after a crash.
+            Some(thread) => thread.join().unwrap_or(Err(Error::Poisoned)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stopper.stop();
+        // Best effort: nobody is left to tell.
+        let _ = self.join();
+    }
+}
+
+/// Accepts until told to stop, then waits for the clients and closes the store.
+async fn serve(shared: Arc<Shared>, listeners: Vec<TcpListener>) -> Result<(), Error> {
+    let syncing = Arc::clone(&shared.syncing).run(Arc::clone(&shared.store));
+    let syncing = tokio::spawn(syncing);
+    // Every connection holds a sender: when all are gone, so are the connections.
+    let (present, mut gone) = mpsc::channel::<()>(1);
+    let accepting: Vec<_> = listeners
+        .into_iter()
+        .map(|listener| tokio::spawn(accept(Arc::clone(&shared), listener, present.clone())))
+        .collect();
+    drop(present);
+    let mut stopping = shared.stopping();
+    // It cannot be dropped: `shared` holds the other end.
+    let _ = stopping.wait_for(|stop| *stop).await;
+    for accepting in accepting {
+        accepting.abort();
+    }
+    let _ = tokio::time::timeout(FAREWELL, gone.recv()).await;
+    for client in shared.clients.all() {
+        client.kill();
+    }
+    syncing.abort();
+    let store = Arc::clone(&shared.store);
+    let closed = tokio::task::spawn_blocking(move || store.db().close()).await;
+    closed.unwrap_or(Err(Error::Poisoned))
+}
+
+async fn accept(shared: Arc<Shared>, listener: TcpListener, present: mpsc::Sender<()>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let shared = Arc::clone(&shared);
+                let present = present.clone();
+                tokio::spawn(async move {
+                    welcome(&shared, stream, peer).await;
+                    drop(present);
+                });
+            }
+            // Out of file descriptors, say: those who are connected go on.
+            Err(_) => tokio::time::sleep(ACCEPT_REST).await,
+        }
+    }
+}
+
+const PROTECTED: &[u8] = b"-DENIED Redis is running in protected mode because protected mode is \
+enabled and no password is set for the default user. In this mode connections are only accepted \
+from the loopback interface. If you want to connect from external computers to Redis you may adopt \
+one of the following solutions: 1) Set a password with --requirepass. 2) Disable protected mode \
+with --protected-mode no, if the server is not reachable from the internet.\r\n";
+const TOO_MANY: &[u8] = b"-ERR max number of clients reached\r\n";
+
+async fn welcome(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
+    shared.counters.connections.fetch_add(1, Ordering::Relaxed);
+    let Ok(local) = stream.local_addr() else {
+        return;
+    };
+    let Some(none_yet) = table().find(b"client") else {
+        return;
+    };
+    let id = shared.clients.next_id();
+    let client = Arc::new(Client::new(id, peer, local, none_yet));
+    let refusal = if shared.config.refuses(peer.ip()) {
+        Some(PROTECTED)
+    } else if !shared.clients.add(&client, shared.limits.clients_max) {
+        Some(TOO_MANY)
+    } else {
+        None
+    };
+    if let Some(words) = refusal {
+        shared
+            .counters
+            .refused_connections
+            .fetch_add(1, Ordering::Relaxed);
+        return connection::refuse(stream, words).await;
+    }
+    let _leaves = Leaves(shared, id);
+    // Small replies are not held back to be sent with others. Where it fails, they are only slower.
+    let _ = stream.set_nodelay(true);
+    connection::serve(shared, client, stream).await;
+}
+
+/// Takes the client out of the list, also after a panic.
+struct Leaves<'a>(&'a Shared, u64);
+
+impl Drop for Leaves<'_> {
+    fn drop(&mut self) {
+        self.0.clients.remove(self.1);
+    }
+}
+
+/// Why a server does not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The store in this directory does not open.
+    Store(PathBuf, Box<Error>),
+    /// Nobody can listen at this address.
+    Bind(SocketAddr, io::Error),
+    /// The system gives no threads.
+    Threads(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store(dir, error) => write!(f, "{}: {error}", dir.display()),
+            Self::Bind(address, error) if error.kind() == io::ErrorKind::AddrInUse => {
+                write!(
+                    f,
+                    "cannot listen on {address}: another program does already"
+                )
+            }
+            Self::Bind(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::Threads(error) => write!(f, "cannot start threads: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Store(_, error) => Some(&**error),
+            Self::Bind(_, error) | Self::Threads(error) => Some(error),
+        }
+    }
+}

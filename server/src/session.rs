@@ -1,0 +1,181 @@
+//! What the server knows of one client.
+
+use crate::commands::{Command, Queue, Refusal};
+use crate::protocol::Args;
+use crate::server::Shared;
+use crate::store::Watch;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+
+/// What other clients may see of a client, and do to it.
+pub(crate) struct Client {
+    pub id: u64,
+    pub peer: SocketAddr,
+    pub local: SocketAddr,
+    pub connected: Instant,
+    /// What it calls itself and its library.
+    pub names: Mutex<Names>,
+    /// Milliseconds after `connected` at which it last sent a command.
+    last_command_ms: AtomicU64,
+    last_command: Mutex<&'static Command>,
+    /// It speaks RESP3.
+    pub resp3: AtomicBool,
+    killed: AtomicBool,
+    kill: Notify,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Names {
+    pub name: Vec<u8>,
+    pub library: Vec<u8>,
+    pub library_version: Vec<u8>,
+}
+
+impl Client {
+    pub(crate) fn new(
+        id: u64,
+        peer: SocketAddr,
+        local: SocketAddr,
+        first: &'static Command,
+    ) -> Self {
+        Self {
+            id,
+            peer,
+            local,
+            connected: Instant::now(),
+            names: Mutex::default(),
+            last_command_ms: AtomicU64::new(0),
+            last_command: Mutex::new(first),
+            resp3: AtomicBool::new(false),
+            killed: AtomicBool::new(false),
+            kill: Notify::new(),
+        }
+    }
+
+    pub(crate) fn names(&self) -> MutexGuard<'_, Names> {
+        // Nothing that is done under this lock can panic half-way.
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that a command came.
+    pub(crate) fn used(&self, command: &'static Command) {
+        let ms = u64::try_from(self.connected.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last_command_ms.store(ms, Ordering::Relaxed);
+        let mut last = self
+            .last_command
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *last = command;
+    }
+
+    pub(crate) fn last_command(&self) -> &'static Command {
+        *self
+            .last_command
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For how long it has sent no command.
+    pub(crate) fn idle(&self) -> Duration {
+        let last = Duration::from_millis(self.last_command_ms.load(Ordering::Relaxed));
+        self.connected.elapsed().saturating_sub(last)
+    }
+
+    /// Has its connection closed.
+    pub(crate) fn kill(&self) {
+        self.killed.store(true, Ordering::Release);
+        self.kill.notify_one();
+    }
+
+    /// Returns once it is to be closed.
+    pub(crate) async fn killed(&self) {
+        while !self.is_killed() {
+            self.kill.notified().await;
+        }
+    }
+
+    pub(crate) fn is_killed(&self) -> bool {
+        self.killed.load(Ordering::Acquire)
+    }
+}
+
+/// Which replies a client wants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Replies {
+    #[default]
+    On,
+    Off,
+    /// Not the one to the command at hand.
+    SkipThis,
+    /// Not the one to the next command.
+    SkipNext,
+}
+
+/// A client's state, which its own connection alone changes.
+pub(crate) struct Session {
+    pub client: std::sync::Arc<Client>,
+    pub authenticated: bool,
+    /// The commands since `MULTI`.
+    pub queue: Option<Queue>,
+    pub watch: Watch,
+    pub replies: Replies,
+    /// What a value is read into on its way to the reply.
+    pub value: Vec<u8>,
+    /// The last command, until it is noted where others see it.
+    pub last: Option<&'static Command>,
+    closing: bool,
+}
+
+impl Session {
+    pub(crate) fn new(client: std::sync::Arc<Client>, authenticated: bool) -> Self {
+        Self {
+            client,
+            authenticated,
+            queue: None,
+            watch: Watch::default(),
+            replies: Replies::On,
+            value: Vec::new(),
+            last: None,
+            closing: false,
+        }
+    }
+
+    /// Shows others the last command. Done once for a batch, and before a client looks at itself.
+    pub(crate) fn note_use(&mut self) {
+        if let Some(command) = self.last.take() {
+            self.client.used(command);
+        }
+    }
+
+    /// Closes the connection once the replies so far are sent.
+    pub(crate) fn close(&mut self) {
+        self.closing = true;
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    /// Keeps a command for `EXEC`.
+    pub(crate) fn enqueue(
+        &mut self,
+        command: &'static Command,
+        args: Args<'_>,
+        server: &Shared,
+    ) -> Result<(), Refusal> {
+        let Some(queue) = &mut self.queue else {
+            return Ok(());
+        };
+        queue.push(command, args, server.limits.queue_bytes_max)
+    }
+
+    /// A command could not be queued, so what was queued will not be run.
+    pub(crate) fn spoil_queue(&mut self) {
+        if let Some(queue) = &mut self.queue {
+            queue.spoil();
+        }
+    }
+}

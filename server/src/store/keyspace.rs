@@ -1,0 +1,279 @@
+//! What a command sees of the store, and what it is about to change.
+//!
+//! Writes are kept here until the command, or the whole transaction, is done, and then committed as one
+//! batch: all of it or none, also across a crash. Reads see them at once.
+
+use super::Store;
+use portcask::{Batch, Error, Expiry, Result, WriteOptions};
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
+
+/// Keys looked at in one piece of a walk.
+const PAGE_KEYS: usize = 256;
+
+/// A key's value and the end of its life.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub value: Vec<u8>,
+    /// In milliseconds since 1970.
+    pub expiry_ms: Option<u64>,
+}
+
+/// The store as one command sees it.
+pub(crate) struct Keyspace<'a> {
+    store: &'a Store,
+    /// The last deed for each key; `None` is a delete.
+    own: BTreeMap<Vec<u8>, Option<Entry>>,
+    /// What was there before is gone.
+    cleared: bool,
+    /// Keys changed, each time.
+    changes: u64,
+}
+
+impl<'a> Keyspace<'a> {
+    pub(super) fn reading(store: &'a Store) -> Self {
+        Self {
+            store,
+            own: BTreeMap::new(),
+            cleared: false,
+            changes: 0,
+        }
+    }
+
+    /// The time that the store trusts, in milliseconds since 1970.
+    pub(crate) fn now_ms(&self) -> Result<u64> {
+        self.store.db.now_ms().ok_or(Error::NoClock)
+    }
+
+    /// The value of a key, into the caller's buffer. Returns whether the key exists.
+    pub(crate) fn get_into(&self, key: &[u8], into: &mut Vec<u8>) -> Result<bool> {
+        match self.own(key) {
+            None => self.store.db.get_into(key, into),
+            Some(own) => {
+                into.clear();
+                into.extend_from_slice(own.map_or(&[], |it| &it.value));
+                Ok(own.is_some())
+            }
+        }
+    }
+
+    /// The value of a key.
+    pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        match self.own(key) {
+            None => self.store.db.get(key),
+            Some(own) => Ok(own.map(|it| it.value.clone())),
+        }
+    }
+
+    /// The value of a key and when it ends.
+    pub(crate) fn entry(&self, key: &[u8]) -> Result<Option<Entry>> {
+        if let Some(own) = self.own(key) {
+            return Ok(own.cloned());
+        }
+        let found = self.store.db.get_entry(key)?;
+        Ok(found.map(|found| Entry {
+            value: found.value,
+            expiry_ms: found.expiry_ms,
+        }))
+    }
+
+    pub(crate) fn exists(&self, key: &[u8]) -> Result<bool> {
+        match self.own(key) {
+            None => self.store.db.contains_key(key),
+            Some(own) => Ok(own.is_some()),
+        }
+    }
+
+    /// Stores a value. One whose time is up already is not there.
+    pub(crate) fn put(&mut self, key: &[u8], value: Vec<u8>, expiry_ms: Option<u64>) -> Result<()> {
+        let is_over = match expiry_ms {
+            Some(at) => at <= self.now_ms()?,
+            None => false,
+        };
+        let entry = (!is_over).then_some(Entry { value, expiry_ms });
+        self.own.insert(key.to_vec(), entry);
+        self.changes += 1;
+        Ok(())
+    }
+
+    /// Deletes a key. Returns whether it existed.
+    pub(crate) fn delete(&mut self, key: &[u8]) -> Result<bool> {
+        let existed = self.exists(key)?;
+        if existed {
+            self.own.insert(key.to_vec(), None);
+            self.changes += 1;
+        }
+        Ok(existed)
+    }
+
+    /// Deletes every key.
+    pub(crate) fn clear(&mut self) {
+        self.own.clear();
+        self.cleared = true;
+        self.changes += 1;
+    }
+
+    /// How many keys there are.
+    pub(crate) fn len(&self) -> Result<u64> {
+        let mut keys = match self.cleared {
+            true => 0,
+            false => self.store.db.len()?,
+        };
+        for (key, own) in &self.own {
+            let before = !self.cleared && self.store.db.contains_key(key)?;
+            match (before, own.is_some()) {
+                (true, false) => keys = keys.saturating_sub(1),
+                (false, true) => keys += 1,
+                (true, true) | (false, false) => {}
+            }
+        }
+        Ok(keys)
+    }
+
+    /// Keys after a cursor, about `limit` of them, and the next cursor; 0 begins and ends.
+    pub(crate) fn scan(&self, cursor: u64, limit: usize) -> Result<(Vec<Vec<u8>>, u64)> {
+        let (mut keys, next) = match self.cleared {
+            true => (Vec::new(), 0),
+            false => {
+                let page = self.store.db.scan_keys(cursor, limit)?;
+                (page.keys, page.next)
+            }
+        };
+        if !self.own.is_empty() {
+            keys.retain(|key| !self.own.contains_key(key));
+            if next == 0 {
+                // They have no place in the store's order yet: the last page shows them.
+                let own = self.own.iter().filter(|(_, own)| own.is_some());
+                keys.extend(own.map(|(key, _)| key.clone()));
+            }
+        }
+        Ok((keys, next))
+    }
+
+    /// Some key: the next one after a random place in the store's order.
+    pub(crate) fn random_key(&self) -> Result<Option<Vec<u8>>> {
+        // Each hasher of the standard library begins with other random keys.
+        let from = RandomState::new().hash_one(0);
+        let mut cursor = from;
+        let mut is_second_turn = false;
+        loop {
+            let (keys, next) = self.scan(cursor, 1)?;
+            if let Some(key) = keys.into_iter().next() {
+                return Ok(Some(key));
+            }
+            if next != 0 {
+                cursor = next;
+            } else if is_second_turn || from == 0 {
+                return Ok(None);
+            } else {
+                (cursor, is_second_turn) = (0, true);
+            }
+        }
+    }
+
+    /// Shows every key to `sink` until it has had enough.
+    pub(crate) fn walk(&self, mut sink: impl FnMut(Vec<u8>) -> bool) -> Result<()> {
+        let mut cursor = 0;
+        loop {
+            let (keys, next) = self.scan(cursor, PAGE_KEYS)?;
+            for key in keys {
+                if !sink(key) {
+                    return Ok(());
+                }
+            }
+            if next == 0 {
+                return Ok(());
+            }
+            cursor = next;
+        }
+    }
+
+    /// What this command did to a key: deleted it, or left this; `None` if it did nothing to it.
+    fn own(&self, key: &[u8]) -> Option<Option<&Entry>> {
+        if self.own.is_empty() && !self.cleared {
+            return None;
+        }
+        match self.own.get(key) {
+            Some(own) => Some(own.as_ref()),
+            None => self.cleared.then_some(None),
+        }
+    }
+
+    /// Writes it all, or nothing.
+    pub(super) fn commit(mut self) -> Result<()> {
+        if self.cleared {
+            return self.commit_clear();
+        }
+        if self.own.len() > 1 {
+            let mut batch = Batch::new();
+            for (key, own) in &mut self.own {
+                match own.take() {
+                    Some(entry) => {
+                        let expiry = expiry(&entry);
+                        batch.put_with(key.as_slice(), entry.value, expiry)
+                    }
+                    None => batch.delete(key.as_slice()),
+                };
+            }
+            self.store.db.write(&batch)?;
+        } else if let Some((key, own)) = self.own.first_key_value() {
+            match own {
+                Some(entry) => {
+                    let how = WriteOptions {
+                        expiry: expiry(entry),
+                        ..WriteOptions::default()
+                    };
+                    self.store.db.put_with(key, &entry.value, &how)?;
+                }
+                None => {
+                    self.store.db.delete(key)?;
+                }
+            }
+        }
+        for key in self.own.keys() {
+            self.store.touched(key);
+        }
+        Ok(())
+    }
+
+    /// A clear is one step of its own, durable at once. With writes after it, what was there is
+    /// deleted key by key in their batch, so that it still is all or nothing.
+    fn commit_clear(mut self) -> Result<()> {
+        let db = &self.store.db;
+        let mut gone = Vec::new();
+        for key in self.store.watches.keys() {
+            if db.contains_key(&key)? {
+                gone.push(key);
+            }
+        }
+        if self.own.is_empty() {
+            db.clear()?;
+        } else {
+            let mut batch = Batch::new();
+            for key in db.keys() {
+                let key = key?;
+                if !self.own.contains_key(&key) {
+                    batch.delete(key);
+                }
+            }
+            for (key, own) in &mut self.own {
+                match own.take() {
+                    Some(entry) => {
+                        let expiry = expiry(&entry);
+                        batch.put_with(key.as_slice(), entry.value, expiry)
+                    }
+                    None => batch.delete(key.as_slice()),
+                };
+            }
+            db.write(&batch)?;
+        }
+        for key in gone.iter().chain(self.own.keys()) {
+            self.store.touched(key);
+        }
+        Ok(())
+    }
+}
+
+fn expiry(entry: &Entry) -> Expiry {
+    entry.expiry_ms.map_or(Expiry::Never, Expiry::AtMs)
+}

@@ -1,0 +1,161 @@
+//! What was acknowledged is there after a kill.
+
+use crate::common::Client;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The command itself, in a process of its own.
+struct Process {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Process {
+    fn start(dir: &Path, arguments: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_portcask-server"))
+            .args(["--port", "0", "--dir"])
+            .arg(dir)
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let address = line.trim_end().rsplit(' ').next().unwrap().parse().unwrap();
+        Self { child, address }
+    }
+
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+const CLIENTS: u64 = 20;
+
+/// Clients write until the server is killed under them. Afterwards every acknowledged write must be there.
+fn check(arguments: &[&str]) {
+    let dir = tempfile::tempdir().unwrap();
+    for round in 0..3_u64 {
+        let server = Process::start(dir.path(), arguments);
+        let address = server.address;
+        let acknowledged: Vec<AtomicU64> = (0..CLIENTS).map(|_| AtomicU64::new(0)).collect();
+        std::thread::scope(|scope| {
+            for (who, acknowledged) in acknowledged.iter().enumerate() {
+                scope.spawn(move || write_until_killed(address, round, who, acknowledged));
+            }
+            let enough = || {
+                acknowledged
+                    .iter()
+                    .map(|it| it.load(Ordering::Relaxed))
+                    .sum::<u64>()
+                    > 2_000
+            };
+            while !enough() {
+                std::thread::yield_now();
+            }
+            server.kill();
+        });
+        let server = Process::start(dir.path(), arguments);
+        let mut client = Client::connect(server.address);
+        for (who, acknowledged) in acknowledged.iter().enumerate() {
+            for n in 0..acknowledged.load(Ordering::Relaxed) {
+                let value = n.to_string();
+                let expected = format!("*2 ${0} {value} ${0} {value}", value.len());
+                let reply = client.ask(&format!("MGET a:{round}:{who}:{n} b:{round}:{who}:{n}"));
+                assert_eq!(reply, expected, "client {who}, write {n}");
+            }
+        }
+        server.kill();
+    }
+}
+
+fn write_until_killed(address: SocketAddr, round: u64, who: usize, acknowledged: &AtomicU64) {
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.set_nodelay(true).unwrap();
+    for n in 0.. {
+        let command = format!("MSET a:{round}:{who}:{n} {n} b:{round}:{who}:{n} {n}\r\n");
+        let mut reply = [0; 5];
+        let done = stream.write_all(command.as_bytes());
+        if done.and_then(|()| stream.read_exact(&mut reply)).is_err() {
+            return;
+        }
+        assert_eq!(&reply, b"+OK\r\n");
+        acknowledged.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn writes_acknowledged_under_sync_always_are_there_after_kill_9() {
+    check(&["--sync", "always"]);
+}
+
+#[test]
+fn a_killed_process_loses_no_acknowledged_write_without_syncs_either() {
+    check(&["--sync", "no"]);
+}
+
+#[test]
+fn many_clients_share_a_sync() {
+    let fixture =
+        crate::common::start_with(|config| config.sync = portcask_server::SyncPolicy::Always);
+    std::thread::scope(|scope| {
+        for who in 0..CLIENTS {
+            let fixture = &fixture;
+            scope.spawn(move || {
+                let mut client = fixture.connect();
+                for n in 0..20 {
+                    assert_eq!(client.ask(&format!("SET k:{who} {n}")), "+OK");
+                    // What only reads is not held up by a sync, and what changes nothing still tells.
+                    assert_eq!(client.ask(&format!("SETNX k:{who} {n}")), ":0");
+                }
+            });
+        }
+    });
+    assert_eq!(fixture.connect().ask("DBSIZE"), format!(":{CLIENTS}"));
+}
+
+#[cfg(unix)]
+#[test]
+fn sigterm_stops_in_order_and_a_directory_in_use_is_refused_with_its_own_exit_code() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Process::start(dir.path(), &[]);
+    assert_eq!(Client::connect(server.address).ask("SET k v"), "+OK");
+    let second = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_portcask-server"));
+        let output = command.args(arguments).output().unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    let same = dir.path().to_str().unwrap();
+    let (code, words) = second(&["--dir", same, "--port", "0"]);
+    assert_eq!(code, Some(4), "{words}");
+    assert!(
+        words.contains("another process has this store open"),
+        "{words}"
+    );
+    let other = tempfile::tempdir().unwrap();
+    let port = server.address.port().to_string();
+    let (code, words) = second(&["--dir", other.path().to_str().unwrap(), "--port", &port]);
+    assert_eq!(code, Some(5), "{words}");
+    assert!(words.contains("another program does already"), "{words}");
+    let (code, words) = second(&["--dir", same, "--sync", "sometimes"]);
+    assert_eq!(code, Some(2), "{words}");
+    let mut child = server.child;
+    let terminated = Command::new("kill")
+        .arg(child.id().to_string())
+        .status()
+        .unwrap();
+    assert!(terminated.success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let server = Process::start(dir.path(), &[]);
+    assert_eq!(Client::connect(server.address).ask("GET k"), "$1 v");
+    server.kill();
+}

@@ -1,0 +1,12 @@
+//! The server, driven through sockets as clients do.
+
+mod basics;
+mod common;
+mod crate_client;
+mod differential;
+mod durability;
+mod hostile;
+mod operations;
+mod real_redis;
+mod transactions;
+mod values;
