@@ -12,7 +12,7 @@ mod output;
 
 use crate::commands::{Sending, dispatch};
 use crate::protocol::{Gate, Parser, ProtocolError, Step};
-use crate::server::Shared;
+use crate::server::{Listed, Shared};
 use crate::session::{Client, Replies, Session};
 use input::{Cut, Input};
 use output::Output;
@@ -42,7 +42,15 @@ pub(crate) async fn refuse(mut stream: TcpStream, words: &[u8]) {
 }
 
 /// Serves a client until one side has had enough.
-pub(crate) async fn serve(shared: &Arc<Shared>, client: Arc<Client>, stream: TcpStream) {
+///
+/// `listed` keeps it in the list of clients. It leaves the list before its connection is closed, so that whoever
+/// sees the one sees the other.
+pub(crate) async fn serve(
+    shared: &Arc<Shared>,
+    client: Arc<Client>,
+    stream: TcpStream,
+    listed: Listed<'_>,
+) {
     let mut connection = Connection {
         session: Session::new(Arc::clone(&client), shared.password.is_none()),
         parser: Parser::default(),
@@ -55,6 +63,7 @@ pub(crate) async fn serve(shared: &Arc<Shared>, client: Arc<Client>, stream: Tcp
     };
     let ended = connection.run().await;
     shared.store.unwatch(&mut connection.session.watch);
+    drop(listed);
     let counters = &shared.counters;
     match ended {
         End::Plain | End::Killed => {}

@@ -306,16 +306,16 @@ async fn welcome(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
             .fetch_add(1, Ordering::Relaxed);
         return connection::refuse(stream, words).await;
     }
-    let _leaves = Leaves(shared, id);
+    let listed = Listed(shared, id);
     // Small replies are not held back to be sent with others. Where it fails, they are only slower.
     let _ = stream.set_nodelay(true);
-    connection::serve(shared, client, stream).await;
+    connection::serve(shared, client, stream, listed).await;
 }
 
 /// Takes the client out of the list, also after a panic.
-struct Leaves<'a>(&'a Shared, u64);
+pub(crate) struct Listed<'a>(&'a Shared, u64);
 
-impl Drop for Leaves<'_> {
+impl Drop for Listed<'_> {
     fn drop(&mut self) {
         self.0.clients.remove(self.1);
     }

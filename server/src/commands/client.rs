@@ -314,7 +314,7 @@ fn kill(call: &mut Call<'_, '_>) -> Outcome {
     let me = call.session.client.id;
     let mut killed = 0;
     for client in call.server.clients.all() {
-        if chosen.holds(&client, me) {
+        if chosen.holds(&client, me) && !client.is_killed() {
             killed += 1;
             match client.id == me {
                 true => call.session.close(),

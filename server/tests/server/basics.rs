@@ -154,6 +154,7 @@ fn a_client_can_be_killed_by_another_and_is_gone_from_the_list() {
     assert!(other.ask("CLIENT LIST").contains(&format!("id={id} ")));
     assert_eq!(other.ask(&format!("CLIENT KILL ID {id}")), ":1");
     assert_eq!(one.stream.read(&mut [0; 8]).unwrap(), 0);
+    assert!(!other.ask("CLIENT LIST").contains(&format!("id={id} ")));
     assert_eq!(other.ask(&format!("CLIENT KILL ID {id} SKIPME no")), ":0");
     assert_eq!(other.ask("CLIENT KILL 1.2.3.4:5"), "-ERR No such client");
 }
