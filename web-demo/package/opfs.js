@@ -2,6 +2,7 @@
 //
 // Usable without the rest: whatever wants synchronous positional files in a worker can import this.
 
+import { Blocks, SMALL } from './blocks.js';
 import { Failed, LockedByOtherTab, NeedsWorker, NoStore, PrivateMode, QuotaExceeded, Unsupported } from './errors.js';
 
 /** How long a handle that somebody else still holds is asked for. A closed tab's are free within milliseconds. */
@@ -56,6 +57,8 @@ function explained(error) {
 
 /** Open handles of one directory. */
 export class OpfsFiles {
+  #blocks = new Blocks();
+
   /** @param {FileSystemDirectoryHandle} directory */
   constructor(directory) {
     this.directory = directory;
@@ -125,17 +128,23 @@ export class OpfsFiles {
     };
     const closed = () => -9;
     const { open } = this;
+    const blocks = this.#blocks;
     return {
       pread(number, address, length, offset) {
         const seat = open[number];
         if (!seat) return closed();
-        at.at = offset;
-        try { return seat.access.read(bytes().subarray(address, address + length), at); } catch (error) { return refuse(error); }
+        const into = bytes().subarray(address, address + length);
+        try {
+          if (length <= SMALL) return blocks.read(number, seat, into, offset);
+          at.at = offset;
+          return seat.access.read(into, at);
+        } catch (error) { return refuse(error); }
       },
       pwrite(number, address, length, offset) {
         const seat = open[number];
         if (!seat) return closed();
         at.at = offset;
+        blocks.forget(number, seat, offset, length);
         try { return seat.access.write(bytes().subarray(address, address + length), at); } catch (error) { return refuse(error); }
       },
       flush(number) {
@@ -148,6 +157,7 @@ export class OpfsFiles {
       },
       truncate(number, length) {
         if (!open[number]) return closed();
+        blocks.forget(number, open[number], length, Infinity);
         try { open[number].access.truncate(length); return 0; } catch (error) { return refuse(error); }
       },
       now: Date.now,
