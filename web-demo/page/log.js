@@ -115,7 +115,7 @@ export class LogView {
     const about = el('div', { class: 'about' });
     const canvas = el('canvas');
     const here = el('span', { class: 'here' });
-    const bar = el('div', { class: 'bar', tabindex: 0, role: 'img' }, canvas, here);
+    const bar = el('div', { class: 'bar', tabindex: 0, role: 'slider', 'aria-valuemin': 0 }, canvas, here);
     const share = el('span', { class: 'share', title: 'live bytes' });
     const row = el('div', { class: 'strip arrives' }, about, bar, share);
     bar.addEventListener('click', (event) => {
@@ -187,6 +187,9 @@ export class LogView {
         pen.fillRect(at, y, 1, part + 0.5);
       }
     }
+    const bar = canvas.parentElement;
+    bar.setAttribute('aria-valuemax', segment.records.length);
+    bar.setAttribute('aria-valuenow', this.#segment === segment ? this.#from : 0);
     const few = segment.records.length < width / (6 * scale);
     if (few) {
       pen.fillStyle = resolved(style, '--card');
