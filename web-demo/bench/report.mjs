@@ -80,6 +80,8 @@ What to know before believing it:
 
 * A flush into memory costs almost nothing. On a drive the number of flushes rules "each flushed": one for a commit here and in
   the naive log, three or more in SQLite's default mode. idb-keyval commits without waiting for one (relaxed durability).
+* Portcask and SQLite both keep 2 MiB of the file in memory, into which 10,000 of these keys fit; the naive log asks the
+  browser for each value. Portcask checks the checksum of every record that it answers, kept or not.
 * The naive log is a file and a Map: no checksums, no merge, no batches that survive a crash whole. It is the floor of what a
   log in JavaScript costs, not a store.
 * "Tuned" is SQLite with exclusive locking and a write-ahead log, which its pool of files allows to one connection.
