@@ -27,7 +27,7 @@ try {
   await page.waitForSelector('html[data-ready]');
   await shot('empty');
   await page.click('#try-some');
-  await page.waitForSelector('text=moooo');
+  await page.waitForFunction(() => [...document.querySelectorAll('#rows input')].some(({ value }) => value === 'moooo'));
   await shot('light');
   await page.click('#load-names');
   await page.waitForSelector('#query:not([disabled])');

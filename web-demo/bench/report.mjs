@@ -87,7 +87,9 @@ What to know before believing it:
 * "Tuned" is SQLite with exclusive locking and a write-ahead log, which its pool of files allows to one connection.
 * From the main thread the message to a worker is the cost. SQLite and the naive log are asked by the plainest worker one writes by hand: one
   message each way for each call. Portcask's own worker also shares the store with other tabs.
-* Opening is until the first key can be read, the module's compilation included. The engine's own part for ${result.amounts.opens[0].toLocaleString('en')} keys:
+* Opening is until the first key can be read, in a worker whose code is loaded. From the main thread Portcask starts a new
+  worker for it, which loads and compiles its code; the workers of the others are running already. The engine's own
+  part for ${result.amounts.opens[0].toLocaleString('en')} keys:
   ${rounded(result.medians.worker[OWN][`open${result.amounts.opens[0]}engine`])} ms.
 
 ${tables.join('\n\n')}
