@@ -62,6 +62,7 @@ mod recovery;
 mod report;
 mod salvage;
 mod segment;
+mod sort;
 mod stats;
 pub mod storage;
 #[cfg(any(test, feature = "testing"))]

@@ -15,6 +15,7 @@ use crate::keydir::Slot;
 use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::segment::read::{Checked, Spot};
+use crate::sort;
 use crate::storage::{ErrorKind, Storage};
 use core::ops::{Bound, RangeBounds};
 
@@ -117,7 +118,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 fallible::push(&mut keys, key)?;
             }
         }
-        keys.sort_unstable();
+        sort::by(&mut keys, Ord::cmp);
         Ok(Box::new(
             keys.into_iter()
                 .filter_map(move |key| self.get_entry(&key).transpose()),

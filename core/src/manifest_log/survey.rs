@@ -16,6 +16,7 @@ use crate::format::manifest::{
 };
 use crate::prelude::*;
 use crate::report::DamageReport;
+use crate::sort;
 use crate::storage::{Access, ErrorKind, File, FileName, Storage};
 
 /// Manifests larger than this were not written by us.
@@ -64,7 +65,7 @@ pub(crate) fn survey<S: Storage>(storage: &S, names: &[FileName], below: u64) ->
         _ => None,
     });
     let mut epochs = fallible::collect(found)?;
-    epochs.sort_unstable();
+    sort::by(&mut epochs, Ord::cmp);
     let mut survey = Survey {
         newest: None,
         places: Places::default(),

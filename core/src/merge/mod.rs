@@ -28,6 +28,7 @@ use crate::fallible;
 use crate::format::manifest::SegmentState;
 use crate::index::IndexCell;
 use crate::prelude::*;
+use crate::sort;
 use crate::storage::Storage;
 use core::ops::Range;
 use plan::Facts;
@@ -201,7 +202,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         self.settle_merge()?;
         let mut facts = self.facts()?;
         facts.retain(|file| !file.active && !file.damaged && file.dead + file.tombstones > 0);
-        facts.sort_unstable_by_key(|file| (file.live + file.tombstones, file.id));
+        let room = |file: &Facts| (file.live + file.tombstones, file.id);
+        sort::by(&mut facts, |a, b| room(a).cmp(&room(b)));
         for i in 0..facts.len() {
             // What refused may have come after the commit.
             self.settle_merge()?;

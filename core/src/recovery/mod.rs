@@ -31,6 +31,7 @@ use crate::manifest_log::Places;
 use crate::options::{OpenAccess, OpenMode, Options};
 use crate::prelude::*;
 use crate::segment::walk::{State as Found, Step, Walker};
+use crate::sort;
 use crate::storage::{Access, File, FileName, Storage};
 use replay::Replay;
 
@@ -152,7 +153,7 @@ fn find_orphans<S: Storage>(
             fallible::push(&mut replay.report.orphans, *name)?;
         }
     }
-    replay.report.orphans.sort_unstable();
+    sort::by(&mut replay.report.orphans, Ord::cmp);
     Ok(lost_state)
 }
 

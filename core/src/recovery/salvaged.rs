@@ -21,6 +21,7 @@ use crate::options::Options;
 use crate::prelude::*;
 use crate::report::DamageReport;
 use crate::segment::walk::{Step, Walker};
+use crate::sort;
 use crate::storage::{Access, File, FileName, Storage};
 
 /// Loads everything readable, for reading only.
@@ -59,7 +60,9 @@ pub(crate) fn load<S: Storage>(storage: &S, options: &Options) -> Result<ReaderP
     if listed.is_empty() && damages.is_empty() {
         return Err(Error::NoStore);
     }
-    listed.sort_unstable_by_key(|entry| (entry.base_seq, entry.id));
+    sort::by(&mut listed, |a, b| {
+        (a.base_seq, a.id).cmp(&(b.base_seq, b.id))
+    });
     let store = store.unwrap_or(StoreId([0; 16]));
     let (hash_key, clock_ms, epoch) = newest.map_or(([0; 16], 0, 0), |loaded| {
         (loaded.state.hash_key, loaded.state.clock_ms, loaded.epoch)

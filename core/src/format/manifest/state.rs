@@ -6,6 +6,7 @@ use crate::format::FILE_BYTES_MAX;
 use crate::format::counter::COUNTER_MAX;
 use crate::format::file::FILE_HEADER_BYTES;
 use crate::prelude::*;
+use crate::sort;
 use core::fmt;
 
 /// The most segments of one store. A key's place in memory can name a few thousand more, so that a
@@ -204,7 +205,7 @@ impl State {
         for ids in [&self.pending, &self.condemned] {
             fallible::extend(&mut used, ids)?;
         }
-        used.sort_unstable();
+        sort::by(&mut used, Ord::cmp);
         if let Some(pair) = used.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(EditDamage::Duplicate { id: pair[0] });
         }
@@ -264,7 +265,7 @@ impl State {
             return Err(EditDamage::NotNeighbours);
         }
         let mut outputs = ids_of(with)?;
-        outputs.sort_unstable();
+        sort::by(&mut outputs, Ord::cmp);
         if let Some(pair) = outputs.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(EditDamage::Duplicate { id: pair[0] });
         }
@@ -387,7 +388,7 @@ impl From<OutOfMemory> for EditDamage {
 /// Merges `more` into an ascending list of distinct ids.
 fn insert_ids(ids: &mut Vec<u64>, more: &[u64]) -> Result<(), EditDamage> {
     fallible::extend(ids, more)?;
-    ids.sort_unstable();
+    sort::by(ids, Ord::cmp);
     ids.dedup();
     Ok(())
 }
