@@ -3,6 +3,7 @@
 use crate::engine::Engine;
 use crate::error::{Context, Op, Result};
 use crate::fallible;
+use crate::format::counter;
 use crate::format::file::names;
 use crate::index::IndexCell;
 use crate::manifest_log;
@@ -20,7 +21,7 @@ pub fn files_ahead<S: Storage>(storage: &S, segments: usize) -> Result<Vec<FileN
     let manifest = manifest_log::next_name(storage, &listed)?;
     let found = manifest_log::survey(storage, &listed, u64::MAX)?.newest;
     let known = found.map_or(1, |loaded| loaded.state.next_id);
-    let next = known.max(highest_segment_id(&listed).saturating_add(1));
+    let next = known.max(counter::after(highest_segment_id(&listed), 1)?);
     let mut ahead = Vec::new();
     fallible::push(&mut ahead, manifest)?;
     fallible::push(&mut ahead, names::reserve())?;

@@ -69,7 +69,7 @@ pub(crate) fn claim<S: Storage>(
 pub(crate) fn next_name<S: Storage>(storage: &S, listed: &[FileName]) -> Result<FileName> {
     let older = older_epochs(storage, listed)?;
     let newest = older.into_iter().max().unwrap_or(0);
-    Ok(names::manifest(newest.saturating_add(1)))
+    Ok(names::manifest(counter::after(newest, 1)?))
 }
 
 /// The epochs of all manifests that are there.

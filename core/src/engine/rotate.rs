@@ -149,7 +149,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         // The hint is a cache: failing to write it costs a scan at the next opening, nothing else.
         let sealed = &mut self.writer_mut()?.active;
         let _ = sealed.hint.finish();
-        if sealed.hint.is_torn() {
+        if !sealed.hint.cut_again() {
             let segment = sealed.id;
             self.give_up_hint(segment);
         }

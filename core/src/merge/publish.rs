@@ -46,7 +46,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             }
             if let Some(hint) = output.hint.finish() {
                 hint.sync().during(Op::Sync, names::hint(output.id))?;
-            } else if output.hint.is_torn() {
+            } else if !output.hint.cut_again() {
                 self.give_up_hint(output.id);
             }
             let entry = SegmentEntry {

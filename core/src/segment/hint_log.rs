@@ -106,12 +106,14 @@ impl<F: File> HintLog<F> {
         self.file()
     }
 
-    /// Whether the file ends in bytes of no meaning that still cannot be cut off.
-    pub(crate) fn is_torn(&self) -> bool {
-        match &self.state {
-            State::Torn(file) => file.truncate(self.end).is_err(),
-            State::Growing(_) | State::Ended => false,
+    /// Tries once more to cut off what a failed append left. Answers whether nothing of it is there.
+    pub(crate) fn cut_again(&mut self) -> bool {
+        if let State::Torn(file) = &self.state
+            && file.truncate(self.end).is_ok()
+        {
+            self.state = State::Ended;
         }
+        !matches!(self.state, State::Torn(_))
     }
 
     /// The file, while it is written.
