@@ -435,3 +435,38 @@ fn in_window(window: Option<(u8, u8)>, hour: Option<u8>) -> bool {
         hour >= start || hour <= end
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    fn sealed(id: u64, size: u64, dead: u64, tombstones: u64) -> Facts {
+        Facts {
+            id,
+            size,
+            live: size - dead - tombstones,
+            dead,
+            tombstones,
+            active: false,
+            damaged: false,
+        }
+    }
+
+    /// Copied as they are, they would be merged again and again.
+    #[test]
+    fn tombstones_are_no_gain_for_a_part_that_does_not_begin_at_the_oldest_segment() {
+        let policy = MergePolicy::default();
+        let dead = sealed(1, 20 * MIB, 12 * MIB, 0);
+        let deletes = sealed(2, 30 * MIB, 0, 20 * MIB);
+        let (_, run) = plan(&[dead, deletes], &policy, None, false).unwrap();
+        assert_eq!(run, Some(0..1), "both are too much for one merge");
+
+        let merged = sealed(3, 8 * MIB, 0, 0);
+        let (told, run) = plan(&[merged, deletes], &policy, None, false).unwrap();
+        assert_eq!(run, None, "{told:?}");
+        let (_, run) = plan(&[deletes], &policy, None, false).unwrap();
+        assert_eq!(run, Some(0..1), "the oldest may let them go");
+    }
+}
