@@ -10,6 +10,8 @@
 //! as `!` and its name. `K` and `V` may be `""` or `x*1000`.
 #![allow(dead_code)]
 
+pub mod forging;
+
 use portcask_core::format::file::{FileHeader, FileKind, names};
 use portcask_core::storage::ErrorKind;
 use portcask_core::testing::sim::{AllKept, Call, Dice, Fault, Laws, NothingKept, SimDisk};
