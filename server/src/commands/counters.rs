@@ -2,7 +2,6 @@
 
 use super::Call;
 use super::options::int;
-use super::ranges::entry_or_empty;
 use super::refusal::{NOT_AN_INTEGER, Outcome, Refusal};
 use super::table::{Command, Flags};
 use crate::decimal::Decimal;
@@ -73,17 +72,17 @@ fn add(call: &mut Call<'_, '_>, by: i64) -> Outcome {
 fn incrbyfloat(call: &mut Call<'_, '_>) -> Outcome {
     const NOT_A_FLOAT: Refusal = Refusal::Words("ERR value is not a valid float");
     let key = call.args.at(1);
-    let mut entry = entry_or_empty(call, key)?;
-    if entry.value.is_empty() && !call.keys.exists(key)? {
-        entry.value = b"0".to_vec();
-    }
-    let number = Decimal::parse(&entry.value).ok_or(NOT_A_FLOAT)?;
+    let (value, expiry_ms) = match call.keys.entry(key)? {
+        None => (b"0".to_vec(), None),
+        Some(entry) => (entry.value, entry.expiry_ms),
+    };
+    let number = Decimal::parse(&value).ok_or(NOT_A_FLOAT)?;
     let by = Decimal::parse(call.args.at(2)).ok_or(NOT_A_FLOAT)?;
     let sum = number
         .plus(by)
         .ok_or("increment would produce NaN or Infinity")?;
     let sum = sum.to_string();
     call.reply.bulk(sum.as_bytes());
-    call.keys.put(key, sum.into_bytes(), entry.expiry_ms)?;
+    call.keys.put(key, sum.into_bytes(), expiry_ms)?;
     Ok(())
 }

@@ -6,6 +6,7 @@ use super::refusal::{NO_SUCH_KEY, Outcome, SYNTAX};
 use super::table::{Command, Flags};
 use super::{Call, help};
 use crate::protocol::integer;
+use crate::store::Entry;
 
 pub(super) const COMMANDS: &[Command] = &[
     Command::write("del", -2, delete)
@@ -148,8 +149,7 @@ fn rename(call: &mut Call<'_, '_>) -> Outcome {
     let (from, to) = (call.args.at(1), call.args.at(2));
     let entry = call.keys.entry(from)?.ok_or(NO_SUCH_KEY)?;
     if from != to {
-        call.keys.delete(from)?;
-        call.keys.put(to, entry.value, entry.expiry_ms)?;
+        move_to(call, to, entry)?;
     }
     call.reply.ok();
     Ok(())
@@ -160,10 +160,16 @@ fn renamenx(call: &mut Call<'_, '_>) -> Outcome {
     let entry = call.keys.entry(from)?.ok_or(NO_SUCH_KEY)?;
     let is_free = from != to && !call.keys.exists(to)?;
     if is_free {
-        call.keys.delete(from)?;
-        call.keys.put(to, entry.value, entry.expiry_ms)?;
+        move_to(call, to, entry)?;
     }
     call.reply.integer(is_free.into());
+    Ok(())
+}
+
+/// Takes the first argument's entry away from it and gives it to another key.
+fn move_to(call: &mut Call<'_, '_>, to: &[u8], entry: Entry) -> Outcome {
+    call.keys.delete(call.args.at(1))?;
+    call.keys.put(to, entry.value, entry.expiry_ms)?;
     Ok(())
 }
 

@@ -94,9 +94,15 @@ struct SetOptions {
 }
 
 impl SetOptions {
-    /// Whether the end of a life was chosen already.
-    fn has_time(&self) -> bool {
-        self.keep_ttl || self.persist || self.expiry.is_some()
+    /// Takes `EX` and its like with the time behind it, unless the end of a life was chosen already.
+    fn take_time(&mut self, args: Args<'_>, at: &mut usize) -> Result<(), Refusal> {
+        let is_chosen = self.keep_ttl || self.persist || self.expiry.is_some();
+        let how = expiry_option(args.at(*at)).filter(|_| !is_chosen);
+        let how = how.ok_or(SYNTAX)?;
+        value_of(args, *at)?;
+        *at += 1;
+        self.expiry = Some((*at, how));
+        Ok(())
     }
 
     fn expiry_ms(&self, call: &Call<'_, '_>, command: &str) -> Result<Option<u64>, Refusal> {
@@ -121,14 +127,8 @@ fn set_options(args: Args<'_>) -> Result<SetOptions, Refusal> {
             options.get = true;
         } else if is(word, "KEEPTTL") && options.expiry.is_none() {
             options.keep_ttl = true;
-        } else if let Some(how) = expiry_option(word)
-            && !options.has_time()
-        {
-            value_of(args, at)?;
-            at += 1;
-            options.expiry = Some((at, how));
         } else {
-            return Err(SYNTAX);
+            options.take_time(args, &mut at)?;
         }
         at += 1;
     }
@@ -219,14 +219,8 @@ fn getex(call: &mut Call<'_, '_>) -> Outcome {
         let word = args.at(at);
         if is(word, "PERSIST") && options.expiry.is_none() {
             options.persist = true;
-        } else if let Some(how) = expiry_option(word)
-            && !options.has_time()
-        {
-            value_of(args, at)?;
-            at += 1;
-            options.expiry = Some((at, how));
         } else {
-            return Err(SYNTAX);
+            options.take_time(args, &mut at)?;
         }
         at += 1;
     }

@@ -206,15 +206,7 @@ impl<'a> Keyspace<'a> {
         }
         if self.own.len() > 1 {
             let mut batch = Batch::new();
-            for (key, own) in &mut self.own {
-                match own.take() {
-                    Some(entry) => {
-                        let expiry = expiry(&entry);
-                        batch.put_with(key.as_slice(), entry.value, expiry)
-                    }
-                    None => batch.delete(key.as_slice()),
-                };
-            }
+            self.add_own(&mut batch);
             self.store.db.write(&batch)?;
         } else if let Some((key, own)) = self.own.first_key_value() {
             match own {
@@ -234,6 +226,19 @@ impl<'a> Keyspace<'a> {
             self.store.touched(key);
         }
         Ok(())
+    }
+
+    /// Puts what this command did into a batch. The keys stay, for those who watch them.
+    fn add_own(&mut self, batch: &mut Batch) {
+        for (key, own) in &mut self.own {
+            match own.take() {
+                Some(entry) => {
+                    let expiry = expiry(&entry);
+                    batch.put_with(key.as_slice(), entry.value, expiry)
+                }
+                None => batch.delete(key.as_slice()),
+            };
+        }
     }
 
     /// A clear is one step of its own, durable at once. With writes after it, what was there is
@@ -256,15 +261,7 @@ impl<'a> Keyspace<'a> {
                     batch.delete(key);
                 }
             }
-            for (key, own) in &mut self.own {
-                match own.take() {
-                    Some(entry) => {
-                        let expiry = expiry(&entry);
-                        batch.put_with(key.as_slice(), entry.value, expiry)
-                    }
-                    None => batch.delete(key.as_slice()),
-                };
-            }
+            self.add_own(&mut batch);
             db.write(&batch)?;
         }
         for key in gone.iter().chain(self.own.keys()) {
