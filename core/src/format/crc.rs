@@ -1,7 +1,7 @@
 //! CRC-32 with four tables of 1 KiB, made at the first use: where the size of the program counts more than its speed.
 //!
 //! Four bytes at a time, each looked up in the table of its distance from the end ("slicing by four", Kounavis and
-//! Berry 2005): in a browser 2.5 times as fast as one table, and a table that is made is none that is loaded.
+//! Berry 2005); and a table that is made is none that is loaded.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
