@@ -7,9 +7,11 @@
 
 use super::calls::{Errno, Fd};
 use super::{Directory, refused, say};
+use alloc::format;
+use alloc::rc::{Rc, Weak};
+use alloc::vec::Vec;
+use core::cell::{Cell, Ref, RefCell};
 use portcask_core::storage::{Access, ErrorKind, File, FileName, StorageError};
-use std::cell::{Cell, Ref, RefCell};
-use std::rc::{Rc, Weak};
 
 /// Most descriptors one opener uses for files.
 pub const DESCRIPTORS_MAX: usize = 100;

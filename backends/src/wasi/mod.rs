@@ -26,15 +26,26 @@ mod listing;
 pub use file::{DESCRIPTORS_MAX, WasiFile};
 
 use ::wasi::{self as p1};
+use alloc::borrow::Cow;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
 use calls::{Errno, Fd};
 use file::Roll;
 use guest_path::Misfit;
 use portcask_core::storage::{
     Access, Capabilities, ErrorKind, FileName, Host, Storage, StorageError,
 };
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::rc::Rc;
+
+/// What names a directory: a path, or text where there is no standard library.
+#[cfg(feature = "std")]
+pub type Path = std::path::Path;
+/// What names a directory: a path, or text where there is no standard library.
+#[cfg(not(feature = "std"))]
+pub type Path = str;
 
 /// First size of the buffer for a listing. Some hosts read the whole directory for each call.
 const LISTING_BYTES: usize = 64 * 1024;
@@ -83,7 +94,7 @@ impl WasiDir {
     }
 
     fn build(path: &Path, writable: bool) -> Result<Self, StorageError> {
-        let path = path.to_string_lossy();
+        let path = text_of(path);
         let mut preopens = calls::preopens().map_err(|errno| refused(&path, errno))?;
         let names: Vec<&str> = preopens.iter().map(|(_, name)| name.as_str()).collect();
         let (index, rest) =
@@ -248,6 +259,14 @@ impl Directory {
     fn path_of(&self, name: &FileName) -> String {
         format!("{}/{name}", self.path)
     }
+}
+
+/// The host takes text only.
+fn text_of(path: &Path) -> Cow<'_, str> {
+    #[cfg(feature = "std")]
+    return path.to_string_lossy();
+    #[cfg(not(feature = "std"))]
+    Cow::Borrowed(path)
 }
 
 /// Opens a directory below a preopened one. A writer makes its last component if absent, and

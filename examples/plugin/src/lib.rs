@@ -15,8 +15,17 @@
 //! Writes are acknowledged when the host's kernel has them: they survive the plugin's death by any trap. There is
 //! nothing to undo after one: load the plugin again and open the store.
 
+#![cfg(target_family = "wasm")]
+#![no_std]
+
+extern crate alloc;
+
+mod bare;
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use bare::Only;
 use portcask::{Engine, Error, MergeProgress, Op, Options, PlatformStorage};
-use std::cell::RefCell;
 
 /// The answer of [`store_get`] for a key that is not there.
 pub const ABSENT: i32 = i32::MIN;
@@ -30,15 +39,16 @@ struct Plugin {
     buffer: Vec<u8>,
 }
 
-thread_local! {
-    static PLUGIN: RefCell<Plugin> = const { RefCell::new(Plugin { store: None, buffer: Vec::new() }) };
-}
+static PLUGIN: Only<Plugin> = Only::new(Plugin {
+    store: None,
+    buffer: Vec::new(),
+});
 
 /// Makes room for `bytes` bytes and answers where. What was there stays, so `store_room(0)` finds an answer.
 // SAFETY: no other function of the program has this name; likewise for each below.
 #[unsafe(no_mangle)]
 pub extern "C" fn store_room(bytes: usize) -> *mut u8 {
-    PLUGIN.with_borrow_mut(|plugin| {
+    PLUGIN.with(|plugin| {
         if plugin.buffer.len() < bytes {
             plugin.buffer.resize(bytes, 0);
         }
@@ -50,7 +60,7 @@ pub extern "C" fn store_room(bytes: usize) -> *mut u8 {
 /// Answers how many keys it holds.
 #[unsafe(no_mangle)]
 pub extern "C" fn store_open(path_bytes: usize) -> i32 {
-    PLUGIN.with_borrow_mut(|plugin| {
+    PLUGIN.with(|plugin| {
         let opened = plugin.open(path_bytes);
         plugin.answer(opened)
     })
@@ -59,7 +69,7 @@ pub extern "C" fn store_open(path_bytes: usize) -> i32 {
 /// Puts a value under a key: `key_bytes` bytes, and `value_bytes` right behind them. Answers 0.
 #[unsafe(no_mangle)]
 pub extern "C" fn store_put(key_bytes: usize, value_bytes: usize) -> i32 {
-    PLUGIN.with_borrow_mut(|plugin| {
+    PLUGIN.with(|plugin| {
         let put = plugin.put(key_bytes, value_bytes);
         plugin.answer(put)
     })
@@ -68,7 +78,7 @@ pub extern "C" fn store_put(key_bytes: usize, value_bytes: usize) -> i32 {
 /// Reads the value of the key that is the first `key_bytes` bytes, and puts it there. Answers its length or [`ABSENT`].
 #[unsafe(no_mangle)]
 pub extern "C" fn store_get(key_bytes: usize) -> i32 {
-    PLUGIN.with_borrow_mut(|plugin| {
+    PLUGIN.with(|plugin| {
         let got = plugin.get(key_bytes);
         plugin.answer(got)
     })
@@ -78,7 +88,7 @@ pub extern "C" fn store_get(key_bytes: usize) -> i32 {
 /// nothing is due, 1 while there is more to do, 2 when a merge is complete.
 #[unsafe(no_mangle)]
 pub extern "C" fn store_merge_step(budget_bytes: u32) -> i32 {
-    PLUGIN.with_borrow_mut(|plugin| {
+    PLUGIN.with(|plugin| {
         let stepped = plugin.merge_step(budget_bytes);
         plugin.answer(stepped)
     })
@@ -88,7 +98,7 @@ pub extern "C" fn store_merge_step(budget_bytes: u32) -> i32 {
 /// that was acknowledged. Answers 0.
 #[unsafe(no_mangle)]
 pub extern "C" fn store_close() -> i32 {
-    PLUGIN.with_borrow_mut(|plugin| {
+    PLUGIN.with(|plugin| {
         let closed = plugin
             .store
             .take()
