@@ -75,6 +75,14 @@ pub fn copy<T: Copy>(items: &[T]) -> Result<Vec<T>, OutOfMemory> {
     Ok(vec)
 }
 
+/// One item, out of line.
+pub(crate) fn boxed<T>(item: T) -> Result<Box<[T; 1]>, OutOfMemory> {
+    let mut one = Vec::new();
+    reserve(&mut one, 1)?;
+    one.push(item);
+    one.into_boxed_slice().try_into().map_err(|_| OutOfMemory)
+}
+
 /// All `items` in a list.
 pub fn collect<T>(items: impl IntoIterator<Item = T>) -> Result<Vec<T>, OutOfMemory> {
     let mut vec = Vec::new();

@@ -259,10 +259,7 @@ impl<F: File + Clone> Index<F> {
                 (segment.rank, u64::from(slot.place.offset)) > (veil.rank, veil.offset)
             })
         });
-        (!newer).then(|| Error::MaybeStale {
-            file: names::segment(veil.segment),
-            offset: veil.offset,
-        })
+        (!newer).then(|| Error::maybe_stale(names::segment(veil.segment), veil.offset))
     }
 
     /// The records of a segment end here now.

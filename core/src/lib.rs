@@ -82,7 +82,10 @@ pub use engine::{
     Batch, Committed, Engine, Entries, Entry, KeyPage, Keys, Reader, ScanPage, SyncTicket, Tick,
     Ttl,
 };
-pub use error::{Damage, Error, Op, Result};
+pub use error::{
+    Damage, Details, Error, Excess, Finding, Lacking, Location, Missed, Newer, Op, Refusal, Result,
+    Unmet,
+};
 pub use format::file::StoreId;
 pub use format::record::KEY_BYTES_MAX;
 pub use index::{Index, IndexCell, Local};

@@ -224,9 +224,11 @@ fn a_gap_is_told_once_merge_dropped_what_the_feed_needs() {
     let mut world = Script::new();
     world.run("put a 1; put a 2; put b 3; rotate; put c 4; rotate; merge; put d 5");
     let store = world.store().unwrap();
-    let Err(Error::Gap { from: 1, oldest }) = store.changes(0, 9) else {
+    let Err(Error::Gap { missed }) = store.changes(0, 9) else {
         panic!("no gap");
     };
+    assert_eq!(missed.from, 1);
+    let oldest = missed.oldest;
     assert_eq!(oldest, store.stats().unwrap().oldest_change_seq);
     assert_eq!(feed(store, oldest).unwrap(), "a=2 b=3 c=4 d=5");
     world.run("kill");

@@ -110,7 +110,9 @@ impl Failure {
             Error::KeyTooLong { .. } => "; nothing was written (--max-key)".to_owned(),
             Error::ValueTooLarge { .. } => "; nothing was written (--max-value)".to_owned(),
             Error::BatchTooLarge { .. } => "; raise --segment-size".to_owned(),
-            Error::Gap { oldest, .. } => format!("; start over from a scan, or --from {oldest}"),
+            Error::Gap { missed } => {
+                format!("; start over from a scan, or --from {}", missed.oldest)
+            }
             Error::NotEmpty => "; take an empty or a new directory".to_owned(),
             Error::Changed => "; the writer merges faster than this reads, try again".to_owned(),
             _ if error.storage_kind() == Some(ErrorKind::Denied) => {

@@ -85,10 +85,10 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let active = &self.writer()?.active;
         let total = shape(staged, active);
         if staged.len() > 1 && active.end + total > RECORD_OFFSET_MAX {
-            return Err(Error::BatchTooLarge {
-                bytes: total,
-                limit: RECORD_OFFSET_MAX - active.end,
-            });
+            return Err(Error::batch_too_large(
+                total,
+                RECORD_OFFSET_MAX - active.end,
+            ));
         }
         Ok(())
     }

@@ -32,14 +32,13 @@ pub use write::Committed;
 
 pub(crate) use writer::WriterState;
 
-use crate::error::Error;
 use crate::format::file::StoreId;
 use crate::format::manifest::State;
 use crate::index::{IndexCell, Local};
 use crate::options::Options;
 use crate::prelude::*;
 use crate::report::RecoveryReport;
-use crate::storage::Storage;
+use crate::storage::{FileName, Storage};
 
 /// An open store.
 ///
@@ -67,8 +66,8 @@ pub(crate) enum Role<S: Storage> {
 pub(crate) struct ReaderState {
     pub state: State,
     pub epoch: u64,
-    /// What a write answers.
-    pub refusal: Error,
+    /// Damage that makes the store read-only, and where it starts.
+    pub degraded: Option<(FileName, u64)>,
     /// The index is a writer's: only that writer changes it.
     pub shares_index: bool,
 }

@@ -282,10 +282,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         if self.hash(checked.head.kind.space(), &buffer[checked.key()]) == hash {
             return Ok(Some(checked));
         }
-        Err(Error::KeyCollision {
-            file: spot.name(),
-            offset: spot.offset,
-        })
+        Err(Error::key_collision(spot.name(), spot.offset))
     }
 }
 

@@ -50,7 +50,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             };
             if !holds {
                 self.settle_answer(ack)?;
-                return Err(Error::ConditionFailed { index, found });
+                return Err(Error::condition_failed(index, found));
             }
         }
         Ok(())
@@ -94,11 +94,11 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let limit = self.options.key_bytes_max;
         if key.len() > limit {
             let bytes = key.len();
-            return Err(Error::KeyTooLong { bytes, limit });
+            return Err(Error::key_too_long(bytes as u64, limit as u64));
         }
         let (bytes, limit) = (value.len() as u64, self.options.value_bytes_max);
         if bytes > limit {
-            return Err(Error::ValueTooLarge { bytes, limit });
+            return Err(Error::value_too_large(bytes, limit));
         }
         let expiry_ms = self.resolve_expiry(expiry)?;
         let old_expiry_ms = match old {

@@ -159,11 +159,7 @@ impl<F: File> Walker<F> {
     pub(crate) fn bytes(&mut self, offset: u64, bytes: usize) -> Result<&[u8]> {
         self.window.at(offset, bytes, self.name)?;
         if self.window.unreadable_in(offset, offset + bytes as u64) {
-            return Err(Error::Corrupt {
-                file: self.name,
-                offset,
-                damage: Damage::Unreadable,
-            });
+            return Err(Error::corrupt(self.name, offset, Damage::Unreadable));
         }
         self.window.at(offset, bytes, self.name)
     }

@@ -110,11 +110,8 @@ pub extern "C" fn store_close() -> i32 {
 impl Plugin {
     fn open(&mut self, path_bytes: usize) -> Result<i32, Error> {
         let path = String::from_utf8_lossy(part(&self.buffer, 0, path_bytes)?);
-        let files = PlatformStorage::open(&*path).map_err(|source| Error::Storage {
-            op: Op::Open,
-            file: None,
-            source,
-        })?;
+        let files = PlatformStorage::open(&*path)
+            .map_err(|source| Error::storage(Op::Open, None, source))?;
         let options = Options {
             segment_bytes: SEGMENT_BYTES,
             ..Options::default()

@@ -118,9 +118,7 @@ pub fn dump(context: &mut Context, args: &DumpArgs) -> Outcome {
     let done = portcask::dump(&storage, &name, |line: &str| {
         out.line(line).map_err(|failure| {
             trouble = Some(failure);
-            Error::Sink {
-                detail: String::new(),
-            }
+            Error::sink("")
         })
     });
     match (done, trouble) {

@@ -205,7 +205,7 @@ fn answer<T>(
 ) -> Result<Result<T, Option<u64>>, Failure> {
     context.store.write(|engine| match write(engine) {
         Ok(done) => Ok(Ok(done)),
-        Err(Error::ConditionFailed { found, .. }) => Ok(Err(found)),
+        Err(Error::ConditionFailed { unmet }) => Ok(Err(unmet.found)),
         Err(error) => Err(error),
     })
 }
@@ -228,9 +228,7 @@ fn value(context: &Context, args: &PutArgs) -> Result<Vec<u8>, Failure> {
             let file = File::open(path).map_err(|error| Failure::file("open", path, &error))?;
             let bytes = file.metadata().map_or(0, |found| found.len());
             if bytes > limit {
-                return Err(context
-                    .store
-                    .failure(&Error::ValueTooLarge { bytes, limit }));
+                return Err(context.store.failure(&Error::value_too_large(bytes, limit)));
             }
             limited(context, file, limit, path)
         }
@@ -259,9 +257,7 @@ fn limited(
         .map_err(|error| Failure::file("read", path, &error))?;
     let bytes = value.len() as u64;
     if bytes > limit {
-        return Err(context
-            .store
-            .failure(&Error::ValueTooLarge { bytes, limit }));
+        return Err(context.store.failure(&Error::value_too_large(bytes, limit)));
     }
     Ok(value)
 }

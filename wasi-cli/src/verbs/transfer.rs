@@ -117,15 +117,11 @@ impl<'a> Import<'a> {
         }
         let (key, limit) = (record.key.len(), self.options.key_bytes_max);
         if key > limit {
-            return Err(Error::KeyTooLong { bytes: key, limit }.to_string());
+            return Err(Error::key_too_long(key as u64, limit as u64).to_string());
         }
         let (value, limit) = (record.value.len() as u64, self.options.value_bytes_max);
         if value > limit {
-            return Err(Error::ValueTooLarge {
-                bytes: value,
-                limit,
-            }
-            .to_string());
+            return Err(Error::value_too_large(value, limit).to_string());
         }
         Ok(record)
     }
