@@ -8,9 +8,10 @@
 //! one batch of replies, whatever it sends. What it sends is held only as far as it has arrived.
 
 mod input;
+mod mail;
 mod output;
 
-use crate::commands::{Sending, dispatch};
+use crate::commands::{Flags, Sending, dispatch};
 use crate::protocol::{Gate, Parser, ProtocolError, Step};
 use crate::server::{Listed, Shared};
 use crate::session::{Client, Replies, Session};
@@ -63,6 +64,7 @@ pub(crate) async fn serve(
     };
     let ended = connection.run().await;
     shared.store.unwatch(&mut connection.session.watch);
+    connection.close_mailbox();
     drop(listed);
     let counters = &shared.counters;
     match ended {
@@ -165,8 +167,13 @@ impl Connection<'_> {
         if args.len() == 0 {
             return false;
         }
+        // What came before a command goes before its reply.
+        self.output
+            .reply
+            .bytes
+            .extend_from_slice(&self.shared.take_mail(&self.session.client));
         let Output { reply, unsynced } = &mut self.output;
-        let start = reply.bytes.len();
+        let mut start = reply.bytes.len();
         let sending = dispatch(self.shared, &mut self.session, args, reply);
         let replies = &mut self.session.replies;
         let is_wanted = *replies == Replies::On;
@@ -175,8 +182,20 @@ impl Connection<'_> {
             Replies::SkipThis => Replies::On,
             other => other,
         };
-        if !is_wanted {
+        let steers = self
+            .session
+            .last
+            .filter(|it| it.flags.has(Flags::CONFIRMS.and(Flags::EXEC)));
+        if !is_wanted && !steers.is_some_and(|it| it.flags.has(Flags::CONFIRMS)) {
             reply.bytes.truncate(start);
+        }
+        let mail = self.shared.take_mail(&self.session.client);
+        if steers.is_some() {
+            reply.bytes.extend_from_slice(&mail);
+        } else if !mail.is_empty() {
+            // A message that a command sent to its own client goes before the reply, as in Redis.
+            reply.bytes.splice(start..start, mail.iter().copied());
+            start += mail.len();
         }
         if sending == Sending::OnceDurable {
             unsynced.push(start..reply.bytes.len());
@@ -200,6 +219,8 @@ impl Connection<'_> {
             let synced = self.shared.syncing.durable().await;
             self.output.settle(synced);
         }
+        self.collect_mail();
+        self.hold_output();
         let progress = self.shared.limits.progress;
         let mut bytes = self.output.reply.bytes.as_slice();
         let counters = &self.shared.counters;
@@ -224,6 +245,7 @@ impl Connection<'_> {
             }
         }
         self.output.sent();
+        self.sent();
         Ok(())
     }
 
@@ -248,6 +270,7 @@ impl Connection<'_> {
             tokio::select! {
                 ready = self.stream.readable() => ready.map_err(|_| End::Plain)?,
                 _ = self.stopping.changed() => {}
+                () = self.session.client.mailbox.arrived() => return Ok(()),
                 () = self.session.client.killed() => return Err(End::Killed),
                 () = until(deadline) => return Err(End::Cut(Cut::Time)),
             }

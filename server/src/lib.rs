@@ -5,6 +5,7 @@
 //!   connection   one client: bytes in, commands, replies, bytes out
 //!   protocol     RESP2 and RESP3 as bytes
 //!   commands     the table, one file for each group
+//!   pubsub       who listens to what, mailboxes, keyspace events
 //!   store        who writes now, one batch for each command or transaction, group commit
 //! ```
 //!
@@ -23,13 +24,15 @@ mod config;
 mod connection;
 mod decimal;
 mod glob;
+mod outgoing;
 mod password;
 mod protocol;
+mod pubsub;
 mod server;
 mod session;
 mod store;
 mod upkeep;
 
-pub use config::{Config, Limits};
+pub use config::{Config, Limits, MailLimits};
 pub use server::{Server, StartError, Stopper};
 pub use store::SyncPolicy;

@@ -3,7 +3,9 @@
 use crate::commands::table;
 use crate::config::{Config, Limits};
 use crate::connection;
+use crate::outgoing::Outgoing;
 use crate::password::Password;
+use crate::pubsub::{Events, Hub};
 use crate::session::Client;
 use crate::store::{Store, Syncing};
 use crate::upkeep::Upkeep;
@@ -33,7 +35,9 @@ pub(crate) struct Shared {
     pub store: Arc<Store>,
     pub syncing: Arc<Syncing>,
     pub upkeep: Arc<Upkeep>,
-    pub clients: Clients,
+    pub clients: Arc<Clients>,
+    pub hub: Arc<Hub>,
+    pub outgoing: Arc<Outgoing>,
     pub counters: Counters,
     pub limits: Limits,
     pub password: Option<Password>,
@@ -48,6 +52,16 @@ impl Shared {
     /// Has the server stop, as [`Stopper::stop`] does.
     pub(crate) fn stop(&self) {
         self.stop.send_replace(true);
+    }
+
+    /// Takes the messages that wait for a client, to be sent next.
+    pub(crate) fn take_mail(&self, client: &Client) -> Vec<u8> {
+        if !client.mailbox.has_mail() {
+            return Vec::new();
+        }
+        let mail = client.mailbox.take();
+        self.outgoing.remove_mail(client, mail.capacity());
+        mail
     }
 
     /// Tells when the server is to stop.
@@ -146,7 +160,12 @@ impl Stopper {
 impl Server {
     /// Opens the store and the sockets. Once this returns, clients can connect.
     pub fn start(mut config: Config) -> Result<Self, StartError> {
-        let store = Store::open(&config.dir, config.store.clone());
+        let clients = Arc::new(Clients::default());
+        let outgoing = Outgoing::new(config.limits.output_bytes_max, Arc::clone(&clients));
+        let outgoing = Arc::new(outgoing);
+        let hub = Arc::new(Hub::new(config.limits.mail, Arc::clone(&outgoing)));
+        let events = Events::new(Arc::clone(&hub));
+        let store = Store::open(&config.dir, config.store.clone(), events);
         let store =
             store.map_err(|error| StartError::Store(config.dir.clone(), Box::new(error)))?;
         let mut builder = Builder::new_multi_thread();
@@ -168,7 +187,9 @@ impl Server {
             store: Arc::new(store),
             syncing: Arc::new(Syncing::new(config.sync)),
             upkeep: Arc::new(Upkeep::new()),
-            clients: Clients::default(),
+            clients,
+            hub,
+            outgoing,
             counters: Counters::default(),
             limits: config.limits,
             password: config.password.as_deref().map(Password::new),
@@ -235,6 +256,7 @@ impl Drop for Server {
 async fn serve(shared: Arc<Shared>, listeners: Vec<TcpListener>) -> Result<(), Error> {
     let syncing = Arc::clone(&shared.syncing).run(Arc::clone(&shared.store));
     let syncing = tokio::spawn(syncing);
+    let telling = tokio::spawn(Events::run(Arc::clone(&shared.store)));
     // Every connection holds a sender: when all are gone, so are the connections.
     let (present, mut gone) = mpsc::channel::<()>(1);
     let accepting: Vec<_> = listeners
@@ -253,6 +275,7 @@ async fn serve(shared: Arc<Shared>, listeners: Vec<TcpListener>) -> Result<(), E
         client.kill();
     }
     syncing.abort();
+    telling.abort();
     let store = Arc::clone(&shared.store);
     let closed = tokio::task::spawn_blocking(move || store.db().close()).await;
     closed.unwrap_or(Err(Error::Poisoned))

@@ -1,7 +1,9 @@
 //! What the server knows of one client.
 
 use crate::commands::{Command, Queue, Refusal};
+use crate::outgoing::Account;
 use crate::protocol::Args;
+use crate::pubsub::{Mailbox, Subscriptions};
 use crate::server::Shared;
 use crate::store::Watch;
 use std::net::SocketAddr;
@@ -23,6 +25,10 @@ pub(crate) struct Client {
     last_command: Mutex<&'static Command>,
     /// It speaks RESP3.
     pub resp3: AtomicBool,
+    /// Messages for it.
+    pub mailbox: Mailbox,
+    /// What it makes the server hold for sending.
+    pub account: Account,
     killed: AtomicBool,
     kill: Notify,
 }
@@ -50,6 +56,8 @@ impl Client {
             last_command_ms: AtomicU64::new(0),
             last_command: Mutex::new(first),
             resp3: AtomicBool::new(false),
+            mailbox: Mailbox::default(),
+            account: Account::default(),
             killed: AtomicBool::new(false),
             kill: Notify::new(),
         }
@@ -121,6 +129,9 @@ pub(crate) struct Session {
     /// The commands since `MULTI`.
     pub queue: Option<Queue>,
     pub watch: Watch,
+    pub subscriptions: Subscriptions,
+    /// `EXEC` runs what was queued.
+    pub transacting: bool,
     pub replies: Replies,
     /// What a value is read into on its way to the reply.
     pub value: Vec<u8>,
@@ -136,6 +147,8 @@ impl Session {
             authenticated,
             queue: None,
             watch: Watch::default(),
+            subscriptions: Subscriptions::default(),
+            transacting: false,
             replies: Replies::On,
             value: Vec::new(),
             last: None,

@@ -180,10 +180,11 @@ fn info(call: &mut Call<'_, '_>) -> Outcome {
 fn describe(client: &Client) -> String {
     let names = client.names().clone();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let [channels, patterns, shards] = client.mailbox.subscriptions();
     let mut line = String::new();
     let done = write!(
         line,
-        "id={} addr={} laddr={} name={} age={} idle={} flags=N db=0 cmd={} user=default \
+        "id={} addr={} laddr={} name={} age={} idle={} flags={} db=0 sub={} psub={} ssub={} omem={} cmd={} user=default \
          lib-name={} lib-ver={} resp={}",
         client.id,
         client.peer,
@@ -191,6 +192,15 @@ fn describe(client: &Client) -> String {
         text(&names.name),
         client.connected.elapsed().as_secs(),
         client.idle().as_secs(),
+        if client.mailbox.is_subscribed() {
+            'P'
+        } else {
+            'N'
+        },
+        channels,
+        patterns,
+        shards,
+        client.account.bytes(),
         client.last_command().full_name(),
         text(&names.library),
         text(&names.library_version),
@@ -207,12 +217,12 @@ fn describe(client: &Client) -> String {
 fn list(call: &mut Call<'_, '_>) -> Outcome {
     let args = call.args;
     let mut ids: Option<Vec<u64>> = None;
-    let mut of_type = true;
+    let mut of_type = Type::Any;
     if args.len() > 3 && is(args.at(2), "ID") {
         let asked = args.from(3).map(client_id);
         ids = Some(asked.collect::<Result<_, _>>()?);
     } else if args.len() == 4 && is(args.at(2), "TYPE") {
-        of_type = is_normal(args.at(3))?;
+        of_type = Type::parse(args.at(3))?;
     } else if args.len() != 2 {
         return Err(SYNTAX);
     }
@@ -221,7 +231,7 @@ fn list(call: &mut Call<'_, '_>) -> Outcome {
     clients.sort_by_key(|client| client.id);
     let mut text = String::new();
     for client in clients {
-        if of_type && ids.as_ref().is_none_or(|ids| ids.contains(&client.id)) {
+        if of_type.is(&client) && ids.as_ref().is_none_or(|ids| ids.contains(&client.id)) {
             text.push_str(&describe(&client));
             text.push('\n');
         }
@@ -235,16 +245,38 @@ fn client_id(text: &[u8]) -> Result<u64, Refusal> {
     id.filter(|id| *id > 0).ok_or("Invalid client ID".into())
 }
 
-/// Whether a type of clients is the one that exists here.
-fn is_normal(word: &[u8]) -> Result<bool, Refusal> {
-    let others = ["master", "replica", "slave", "pubsub"];
-    if is(word, "normal") {
-        Ok(true)
-    } else if others.iter().any(|other| is(word, other)) {
-        Ok(false)
-    } else {
-        let words = [b"ERR Unknown client type '", word, b"'"];
-        Err(Refusal::Bytes(words.concat()))
+/// A type of clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Type {
+    Any,
+    Normal,
+    Subscriber,
+    /// One that there is not here.
+    None,
+}
+
+impl Type {
+    fn parse(word: &[u8]) -> Result<Self, Refusal> {
+        let others = ["master", "replica", "slave"];
+        if is(word, "normal") {
+            Ok(Self::Normal)
+        } else if is(word, "pubsub") {
+            Ok(Self::Subscriber)
+        } else if others.iter().any(|other| is(word, other)) {
+            Ok(Self::None)
+        } else {
+            let words = [b"ERR Unknown client type '", word, b"'"];
+            Err(Refusal::Bytes(words.concat()))
+        }
+    }
+
+    fn is(self, client: &Client) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Normal => !client.mailbox.is_subscribed(),
+            Self::Subscriber => client.mailbox.is_subscribed(),
+            Self::None => false,
+        }
     }
 }
 
@@ -253,8 +285,7 @@ struct Chosen<'a> {
     id: Option<u64>,
     peer: Option<&'a [u8]>,
     local: Option<&'a [u8]>,
-    /// Of a type or user that there is.
-    exists: bool,
+    of_type: Type,
     skip_me: bool,
 }
 
@@ -263,7 +294,7 @@ impl Chosen<'_> {
         let is_at = |asked: Option<&[u8]>, address: std::net::SocketAddr| {
             asked.is_none_or(|asked| asked == address.to_string().as_bytes())
         };
-        self.exists
+        self.of_type.is(client)
             && self.id.is_none_or(|id| id == client.id)
             && is_at(self.peer, client.peer)
             && is_at(self.local, client.local)
@@ -277,7 +308,7 @@ fn kill(call: &mut Call<'_, '_>) -> Outcome {
         id: None,
         peer: None,
         local: None,
-        exists: true,
+        of_type: Type::Any,
         skip_me: true,
     };
     let is_old_form = args.len() == 3;
@@ -296,7 +327,7 @@ fn kill(call: &mut Call<'_, '_>) -> Outcome {
             } else if is(option, "LADDR") {
                 chosen.local = Some(value);
             } else if is(option, "TYPE") {
-                chosen.exists &= is_normal(value)?;
+                chosen.of_type = Type::parse(value)?;
             } else if is(option, "USER") {
                 if value != b"default" {
                     let words = [b"ERR No such user '", value, b"'"];

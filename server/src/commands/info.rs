@@ -2,6 +2,7 @@
 
 use super::Call;
 use super::refusal::Outcome;
+use crate::pubsub::Kind;
 use crate::server::{REDIS_VERSION, Shared};
 use crate::store::SyncPolicy;
 use std::fmt::{Display, Write};
@@ -93,6 +94,7 @@ fn about_memory(server: &Shared, fields: &mut Fields) -> Outcome {
         "client_input_bytes",
         server.input_bytes.load(Ordering::Relaxed),
     );
+    fields.add("client_output_bytes", server.outgoing.total_bytes());
     Ok(())
 }
 
@@ -143,6 +145,14 @@ fn about_work(server: &Shared, fields: &mut Fields) -> Outcome {
     fields.add_counter("clients_cut_for_memory", &counters.cut_for_memory);
     fields.add_counter("clients_cut_for_time", &counters.cut_for_time);
     fields.add("keys_changed", server.store.changes());
+    fields.add("pubsub_channels", server.hub.names(Kind::Channel));
+    fields.add("pubsub_patterns", server.hub.names(Kind::Pattern));
+    fields.add("pubsubshard_channels", server.hub.names(Kind::Shard));
+    fields.add(
+        "client_output_buffer_limit_disconnections",
+        server.hub.cut(),
+    );
+    fields.add("evicted_clients", server.outgoing.evicted());
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! `CONFIG`: what the server was told, and what may be changed while it runs.
 
 use super::info::redis_word;
+use super::messaging::{self, Change};
 use super::refusal::{Outcome, Refusal};
 use super::table::{Command, Flags};
 use super::{Call, help};
@@ -45,7 +46,8 @@ const HELP: &[&str] = &[
     "GET <pattern>",
     "    Return parameters matching the glob-like <pattern> and their values.",
     "SET <directive> <value>",
-    "    Set the configuration <directive> to <value>; appendfsync can be set.",
+    "    Set the configuration <directive> to <value>; appendfsync,",
+    "    client-output-buffer-limit, notify-keyspace-events and portcask-output-max can be set.",
     "RESETSTAT",
     "    Reset statistics reported by the INFO command.",
 ];
@@ -56,7 +58,7 @@ fn parameters(server: &Shared) -> Vec<(&'static str, String)> {
     let config = &server.config;
     let addresses = config.bind.iter().map(|address| address.ip().to_string());
     let yes_or_no = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
-    vec![
+    let mut all = vec![
         (
             "appendfsync",
             redis_word(server.syncing.policy()).to_owned(),
@@ -83,7 +85,9 @@ fn parameters(server: &Shared) -> Vec<(&'static str, String)> {
             "timeout",
             limits.idle.unwrap_or_default().as_secs().to_string(),
         ),
-    ]
+    ];
+    all.extend(messaging::parameters(server));
+    all
 }
 
 fn get(call: &mut Call<'_, '_>) -> Outcome {
@@ -108,10 +112,15 @@ fn set(call: &mut Call<'_, '_>) -> Outcome {
         return Err("wrong number of arguments for 'config|set' command".into());
     }
     let mut chosen = None;
+    let mut changes = Vec::new();
     for at in (2..args.len()).step_by(2) {
         let (name, value) = (args.at(at).to_ascii_lowercase(), args.at(at + 1));
         if name == b"appendfsync" {
             chosen = Some(policy(value)?);
+            continue;
+        }
+        if let Some(change) = Change::parse(call.server, &name, value) {
+            changes.push(change?);
             continue;
         }
         let is_known = parameters(call.server)
@@ -134,6 +143,7 @@ fn set(call: &mut Call<'_, '_>) -> Outcome {
     if let Some(policy) = chosen {
         call.server.syncing.set_policy(policy);
     }
+    changes.into_iter().for_each(|it| it.make(call.server));
     call.reply.ok();
     Ok(())
 }

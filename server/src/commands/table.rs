@@ -1,14 +1,14 @@
 //! The table of commands: what dispatches them, and what `COMMAND` tells of them.
 
 use super::{
-    Run, bits, connection, counters, describe, expire, keys, log, ranges, scan, server, strings,
-    transactions,
+    Run, bits, connection, counters, describe, expire, keys, log, pubsub, ranges, scan, server,
+    strings, transactions,
 };
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 /// Every part of the table.
-const GROUPS: [&[Command]; 12] = [
+const GROUPS: [&[Command]; 13] = [
     bits::COMMANDS,
     connection::COMMANDS,
     counters::COMMANDS,
@@ -16,6 +16,7 @@ const GROUPS: [&[Command]; 12] = [
     expire::COMMANDS,
     keys::COMMANDS,
     log::COMMANDS,
+    pubsub::COMMANDS,
     ranges::COMMANDS,
     scan::COMMANDS,
     server::COMMANDS,
@@ -84,6 +85,10 @@ impl Flags {
     pub(crate) const EXEC: Self = Self(1 << 8);
     /// May lose data or stall others when used without thought.
     pub(crate) const DANGEROUS: Self = Self(1 << 9);
+    /// Also for subscribers that speak RESP2, to whom nothing else can be answered.
+    pub(crate) const SUBSCRIBED: Self = Self(1 << 10);
+    /// Confirms changes of subscriptions: told whether or not replies are wanted.
+    pub(crate) const CONFIRMS: Self = Self(1 << 11);
 
     pub(crate) const fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0

@@ -146,7 +146,9 @@ pub(super) fn exec(
                 reply.null_array();
                 return (Ok(()), false);
             }
+            session.transacting = true;
             let outcome = run_all(&queue, server, session, keys, reply);
+            session.transacting = false;
             let wanted = outcome.is_ok();
             (outcome, wanted)
         })
@@ -189,6 +191,7 @@ fn run_all(
         };
         let outcome = (command.run)(&mut call);
         call.refuse_excess()?;
+        keys.name_deeds(command.name, args.args(), outcome.is_ok());
         match outcome {
             Ok(()) => {}
             Err(Refusal::Store(error)) => return Err(Refusal::Store(error)),

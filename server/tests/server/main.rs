@@ -7,6 +7,7 @@ mod differential;
 mod durability;
 mod hostile;
 mod operations;
+mod pubsub;
 mod real_redis;
 mod transactions;
 mod values;
