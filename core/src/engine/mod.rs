@@ -11,6 +11,7 @@
 
 mod batch;
 mod commit;
+mod explain;
 mod log;
 mod maintain;
 mod open;
@@ -23,6 +24,7 @@ mod write;
 mod writer;
 
 pub use batch::Batch;
+pub use explain::Explanation;
 pub use log::SyncTicket;
 pub use maintain::Tick;
 pub use read::{Entry, Reader};
