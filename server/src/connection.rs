@@ -10,11 +10,12 @@
 mod input;
 mod mail;
 mod output;
+mod waiting;
 
 use crate::commands::{Flags, Sending, dispatch};
 use crate::protocol::{Gate, Parser, ProtocolError, Step};
 use crate::server::{Listed, Shared};
-use crate::session::{Client, Replies, Session};
+use crate::session::{Client, Replies, Session, Wait};
 use input::{Cut, Input};
 use output::Output;
 use std::sync::Arc;
@@ -110,6 +111,11 @@ impl Connection<'_> {
             }
             match batch {
                 Batch::Over(end) => return end,
+                Batch::Waits(wait) => {
+                    if let Err(end) = self.wait(wait).await {
+                        return end;
+                    }
+                }
                 Batch::More => tokio::task::yield_now().await,
                 Batch::Drained => {
                     if let Err(end) = self.receive().await {
@@ -151,6 +157,9 @@ impl Connection<'_> {
                 }
                 Err(error) => return self.misunderstood(error),
             }
+            if let Some(wait) = self.session.wait.take() {
+                return Batch::Waits(wait);
+            }
             if self.session.is_closing() {
                 return Batch::Over(End::Told);
             }
@@ -167,14 +176,18 @@ impl Connection<'_> {
         if args.len() == 0 {
             return false;
         }
-        // What came before a command goes before its reply.
-        self.output
-            .reply
-            .bytes
-            .extend_from_slice(&self.shared.take_mail(&self.session.client));
+        let mail = self.shared.take_mail(&self.session.client);
         let Output { reply, unsynced } = &mut self.output;
-        let mut start = reply.bytes.len();
+        // What came before a command goes before its reply.
+        reply.bytes.extend_from_slice(&mail);
+        let start = reply.bytes.len();
+        let before = self.session.last.take();
         let sending = dispatch(self.shared, &mut self.session, args, reply);
+        let flags = self
+            .session
+            .last
+            .map_or(Flags::NONE, |command| command.flags);
+        self.session.last = self.session.last.or(before);
         let replies = &mut self.session.replies;
         let is_wanted = *replies == Replies::On;
         *replies = match *replies {
@@ -182,23 +195,24 @@ impl Connection<'_> {
             Replies::SkipThis => Replies::On,
             other => other,
         };
-        let steers = self
-            .session
-            .last
-            .filter(|it| it.flags.has(Flags::CONFIRMS.and(Flags::EXEC)));
-        if !is_wanted && !steers.is_some_and(|it| it.flags.has(Flags::CONFIRMS)) {
+        if !is_wanted && !flags.has(Flags::CONFIRMS) {
             reply.bytes.truncate(start);
         }
+        self.session.wait_is_told = is_wanted;
+        if flags.has(Flags::WRITE.and(Flags::EXEC)) {
+            self.session.written = self.shared.store.changes();
+        }
+        let mut told = start..reply.bytes.len();
         let mail = self.shared.take_mail(&self.session.client);
-        if steers.is_some() {
+        if flags.has(Flags::CONFIRMS.and(Flags::EXEC)) {
             reply.bytes.extend_from_slice(&mail);
         } else if !mail.is_empty() {
             // A message that a command sent to its own client goes before the reply, as in Redis.
             reply.bytes.splice(start..start, mail.iter().copied());
-            start += mail.len();
+            told = start + mail.len()..reply.bytes.len();
         }
         if sending == Sending::OnceDurable {
-            unsynced.push(start..reply.bytes.len());
+            unsynced.push(told);
         }
         true
     }
@@ -296,6 +310,8 @@ enum Batch {
     Drained,
     /// There may be more to run.
     More,
+    /// The client asked to wait before what else it sent is run.
+    Waits(Wait),
     Over(End),
 }
 

@@ -29,6 +29,9 @@ pub(crate) struct Client {
     pub mailbox: Mailbox,
     /// What it makes the server hold for sending.
     pub account: Account,
+    /// It waits, and how somebody ended that.
+    blocked: Mutex<Option<Option<Unblocked>>>,
+    unblock: Notify,
     killed: AtomicBool,
     kill: Notify,
 }
@@ -58,6 +61,8 @@ impl Client {
             resp3: AtomicBool::new(false),
             mailbox: Mailbox::default(),
             account: Account::default(),
+            blocked: Mutex::default(),
+            unblock: Notify::new(),
             killed: AtomicBool::new(false),
             kill: Notify::new(),
         }
@@ -92,6 +97,41 @@ impl Client {
         self.connected.elapsed().saturating_sub(last)
     }
 
+    /// It begins or ceases to wait.
+    pub(crate) fn block(&self, waits: bool) {
+        *self.blocked() = waits.then_some(None);
+    }
+
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.blocked().is_some()
+    }
+
+    /// Ends its wait. Returns whether it waits.
+    pub(crate) fn unblock(&self, how: Unblocked) -> bool {
+        let mut blocked = self.blocked();
+        let waits = blocked.is_some();
+        if waits {
+            *blocked = Some(Some(how));
+            self.unblock.notify_one();
+        }
+        waits
+    }
+
+    /// Returns once somebody ended its wait.
+    pub(crate) async fn unblocked(&self) -> Unblocked {
+        loop {
+            if let Some(Some(how)) = *self.blocked() {
+                return how;
+            }
+            self.unblock.notified().await;
+        }
+    }
+
+    fn blocked(&self) -> MutexGuard<'_, Option<Option<Unblocked>>> {
+        // Nothing that is done under this lock can panic half-way.
+        self.blocked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Has its connection closed.
     pub(crate) fn kill(&self) {
         self.killed.store(true, Ordering::Release);
@@ -108,6 +148,24 @@ impl Client {
     pub(crate) fn is_killed(&self) -> bool {
         self.killed.load(Ordering::Acquire)
     }
+}
+
+/// What a client waits for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wait {
+    /// Whether enough is on this disk already; `None` if it does not matter.
+    pub local: Option<bool>,
+    /// The wait is over once it is. Otherwise replicas are waited for as well, and there are none.
+    pub is_local_enough: bool,
+    /// `None` is for ever.
+    pub timeout: Option<Duration>,
+}
+
+/// How `CLIENT UNBLOCK` ends a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unblocked {
+    Timeout,
+    Error,
 }
 
 /// Which replies a client wants.
@@ -130,6 +188,12 @@ pub(crate) struct Session {
     pub queue: Option<Queue>,
     pub watch: Watch,
     pub subscriptions: Subscriptions,
+    /// What the client waits for, once the command at hand is done.
+    pub wait: Option<Wait>,
+    /// Whether the client wants to hear how its wait ended.
+    pub wait_is_told: bool,
+    /// Changes of all clients up to this client's last write: see [`Syncing::covers`](crate::store::Syncing::covers).
+    pub written: u64,
     /// `EXEC` runs what was queued.
     pub transacting: bool,
     pub replies: Replies,
@@ -149,6 +213,9 @@ impl Session {
             watch: Watch::default(),
             subscriptions: Subscriptions::default(),
             transacting: false,
+            wait: None,
+            wait_is_told: true,
+            written: 0,
             replies: Replies::On,
             value: Vec::new(),
             last: None,

@@ -4,7 +4,7 @@ use super::options::{int, is, value_of};
 use super::refusal::{Outcome, Refusal, SYNTAX};
 use super::table::{Command, Flags};
 use super::{Call, help};
-use crate::session::{Client, Replies};
+use crate::session::{Client, Replies, Unblocked};
 use std::fmt::Write;
 use std::sync::atomic::Ordering;
 
@@ -48,6 +48,14 @@ pub(super) const SUBCOMMANDS: &[Command] = &[
         .flag(Flags::ADMIN)
         .costs("O(N) where N is the number of client connections")
         .told("connection", "2.4.0", "Terminates open connections."),
+    Command::new("unblock", -3, unblock)
+        .of("client")
+        .flag(Flags::ADMIN)
+        .told(
+            "connection",
+            "5.0.0",
+            "Unblocks a client that waits in WAIT or WAITAOF.",
+        ),
     Command::new("reply", 3, reply)
         .of("client")
         .flag(Flags::FAST)
@@ -97,6 +105,8 @@ const HELP: &[&str] = &[
     "    Control the replies sent to the current connection.",
     "SETINFO (LIB-NAME|LIB-VER) <value>",
     "    Tell what library the current connection uses.",
+    "UNBLOCK <clientid> [TIMEOUT|ERROR]",
+    "    Unblock the specified blocked client.",
     "SETNAME <name>",
     "    Assign the name <name> to the current connection.",
 ];
@@ -358,6 +368,24 @@ fn kill(call: &mut Call<'_, '_>) -> Outcome {
         (true, _) => call.reply.ok(),
         (false, killed) => call.reply.integer(killed),
     }
+    Ok(())
+}
+
+fn unblock(call: &mut Call<'_, '_>) -> Outcome {
+    let args = call.args;
+    let how = match args.len() {
+        3 => Unblocked::Timeout,
+        4 if is(args.at(3), "TIMEOUT") => Unblocked::Timeout,
+        4 if is(args.at(3), "ERROR") => Unblocked::Error,
+        _ => return Err("CLIENT UNBLOCK reason should be TIMEOUT or ERROR".into()),
+    };
+    let id = int(args.at(2))?;
+    let clients = call.server.clients.all();
+    let mut chosen = clients
+        .iter()
+        .filter(|client| i64::try_from(client.id) == Ok(id));
+    let was_blocked = chosen.any(|client| client.unblock(how));
+    call.reply.integer(was_blocked.into());
     Ok(())
 }
 

@@ -15,13 +15,14 @@ type Section = (
     fn(&Shared, &mut Fields) -> Outcome,
 );
 
-const SECTIONS: [Section; 7] = [
+const SECTIONS: [Section; 8] = [
     ("server", "Server", about_server),
     ("clients", "Clients", about_clients),
     ("memory", "Memory", about_memory),
     ("persistence", "Persistence", about_persistence),
     ("stats", "Stats", about_work),
     ("replication", "Replication", about_replication),
+    ("cluster", "Cluster", about_cluster),
     ("keyspace", "Keyspace", about_keys),
 ];
 
@@ -83,7 +84,9 @@ fn about_server(server: &Shared, fields: &mut Fields) -> Outcome {
 fn about_clients(server: &Shared, fields: &mut Fields) -> Outcome {
     fields.add("connected_clients", server.clients.len());
     fields.add("maxclients", server.limits.clients_max);
-    fields.add("blocked_clients", 0);
+    let clients = server.clients.all();
+    let blocked = clients.iter().filter(|client| client.is_blocked());
+    fields.add("blocked_clients", blocked.count());
     Ok(())
 }
 
@@ -159,6 +162,11 @@ fn about_work(server: &Shared, fields: &mut Fields) -> Outcome {
 fn about_replication(_: &Shared, fields: &mut Fields) -> Outcome {
     fields.add("role", "master");
     fields.add("connected_slaves", 0);
+    Ok(())
+}
+
+fn about_cluster(_: &Shared, fields: &mut Fields) -> Outcome {
+    fields.add("cluster_enabled", 0);
     Ok(())
 }
 

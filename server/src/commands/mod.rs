@@ -8,7 +8,9 @@ mod client;
 mod connection;
 mod counters;
 mod describe;
+mod durability;
 mod expire;
+mod explain;
 mod info;
 mod keys;
 mod log;
@@ -24,6 +26,7 @@ mod strings;
 mod table;
 mod transactions;
 
+pub(crate) use durability::tell as tell_synced;
 pub(crate) use refusal::{Outcome, Refusal};
 pub(crate) use table::{Command, Flags, table};
 pub(crate) use transactions::Queue;

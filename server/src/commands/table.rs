@@ -1,19 +1,21 @@
 //! The table of commands: what dispatches them, and what `COMMAND` tells of them.
 
 use super::{
-    Run, bits, connection, counters, describe, expire, keys, log, pubsub, ranges, scan, server,
-    strings, transactions,
+    Run, bits, connection, counters, describe, durability, expire, explain, keys, log, pubsub,
+    ranges, scan, server, strings, transactions,
 };
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 /// Every part of the table.
-const GROUPS: [&[Command]; 13] = [
+const GROUPS: [&[Command]; 15] = [
     bits::COMMANDS,
     connection::COMMANDS,
     counters::COMMANDS,
     describe::COMMANDS,
+    durability::COMMANDS,
     expire::COMMANDS,
+    explain::COMMANDS,
     keys::COMMANDS,
     log::COMMANDS,
     pubsub::COMMANDS,
@@ -65,6 +67,7 @@ impl Keys {
 pub(crate) struct Flags(u16);
 
 impl Flags {
+    pub(crate) const NONE: Self = Self(0);
     /// Changes keys: runs alone, and its writes are one batch.
     pub(crate) const WRITE: Self = Self(1);
     /// Looks at keys.
@@ -89,6 +92,8 @@ impl Flags {
     pub(crate) const SUBSCRIBED: Self = Self(1 << 10);
     /// Confirms changes of subscriptions: told whether or not replies are wanted.
     pub(crate) const CONFIRMS: Self = Self(1 << 11);
+    /// May have its client wait.
+    pub(crate) const BLOCKS: Self = Self(1 << 12);
 
     pub(crate) const fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0

@@ -4,6 +4,8 @@
 //!   bytes --- parse / inline --- Args (slices of those bytes) ... Reply --- bytes
 //! ```
 
+#[cfg(test)]
+mod chunks;
 mod inline;
 mod parse;
 pub(crate) mod reply;

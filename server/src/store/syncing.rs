@@ -70,6 +70,8 @@ pub(crate) struct Syncing {
     /// Syncs wanted so far.
     wanted: AtomicU64,
     work: Notify,
+    /// Changes of the store that a sync has covered.
+    covered: AtomicU64,
     /// The last sync: which wants it covered, and how it went.
     done: watch::Sender<(u64, Result<(), Error>)>,
 }
@@ -80,6 +82,7 @@ impl Syncing {
             policy: AtomicU64::new(policy.encode()),
             wanted: AtomicU64::new(0),
             work: Notify::new(),
+            covered: AtomicU64::new(0),
             done: watch::Sender::new((0, Ok(()))),
         }
     }
@@ -91,6 +94,11 @@ impl Syncing {
     pub(crate) fn set_policy(&self, policy: SyncPolicy) {
         self.policy.store(policy.encode(), Ordering::Relaxed);
         self.work.notify_one();
+    }
+
+    /// Whether so many [changes](Store::changes) are durable.
+    pub(crate) fn covers(&self, changes: u64) -> bool {
+        self.covered.load(Ordering::Acquire) >= changes
     }
 
     /// Returns once everything written before the call is durable, sharing the sync with others.
@@ -124,6 +132,9 @@ impl Syncing {
             let synced = tokio::task::spawn_blocking(move || db.sync()).await;
             let synced = synced.unwrap_or(Err(Error::Poisoned));
             synced_changes = changes;
+            if synced.is_ok() {
+                self.covered.store(changes, Ordering::Release);
+            }
             drop(self.done.send_replace((upto, synced)));
         }
     }

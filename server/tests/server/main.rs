@@ -11,3 +11,4 @@ mod pubsub;
 mod real_redis;
 mod transactions;
 mod values;
+mod waiting;
