@@ -79,8 +79,8 @@ pub use backup::{BackupPlan, BackupReport, is_store, restore};
 pub use changes::{Change, ChangeKind, ChangePage, LogView, Version};
 pub use clock::JUMP_MS;
 pub use engine::{
-    Batch, Committed, Engine, Entries, Entry, Explanation, KeyPage, Keys, Reader, ScanPage,
-    SyncTicket, Tick, Ttl,
+    Batch, BatchDeed, Committed, Engine, Entries, Entry, Explanation, KeyPage, Keys, Reader,
+    ScanPage, SyncTicket, Tick, Ttl,
 };
 pub use error::{
     Damage, Details, Error, Excess, Finding, Lacking, Location, Missed, Newer, Op, Refusal, Result,

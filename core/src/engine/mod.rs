@@ -23,7 +23,7 @@ mod ttl;
 mod write;
 mod writer;
 
-pub use batch::Batch;
+pub use batch::{Batch, BatchDeed};
 pub use explain::Explanation;
 pub use log::SyncTicket;
 pub use maintain::Tick;
