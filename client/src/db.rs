@@ -4,7 +4,7 @@ use crate::line::{Kind, Lines, Request};
 use crate::reply::{
     accepted, count, end_of_life, fixed, integer, list, maybe_bytes, only, unexpected,
 };
-use crate::{ClientOptions, Error, Result, Ttl};
+use crate::{ClientOptions, Result, Ttl};
 use redis::Value;
 use std::fmt;
 use std::sync::Arc;
@@ -38,7 +38,8 @@ impl Db {
     /// Connects to `redis://[user:password@]host[:port]`, `rediss://...` (TLS, with the feature `tls`) or
     /// `redis+unix:///path`, and says `PING`.
     ///
-    /// Errors with [`Error::Unreachable`] if nobody answers there and with [`Error::Denied`] if the password is wrong
+    /// Errors with [`Error::Unreachable`](crate::Error::Unreachable) if nobody answers there and with
+    /// [`Error::Denied`](crate::Error::Denied) if the password is wrong
     /// or missing. A connection that breaks later is made anew by the next verb.
     pub fn open_with(url: &str, options: ClientOptions) -> Result<Self> {
         let lines = Arc::new(Lines::new(url, options)?);
@@ -47,7 +48,8 @@ impl Db {
         Ok(db)
     }
 
-    /// Closes the connections. Later verbs of all clones answer [`Error::Closed`]; the server goes on.
+    /// Closes the connections. Later verbs of all clones answer
+    /// [`Error::Closed`](crate::Error::Closed); the server goes on.
     pub fn close(&self) -> Result<()> {
         self.lines.close()
     }

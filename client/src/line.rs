@@ -7,18 +7,16 @@
 //! ```
 //!
 //! A line that lay idle may have been closed by the server meanwhile. A read finds that out by asking, and asks again
-//! on a new line. A write must not, so a line that rested for [`RESTED`] says `PING` first: that costs one round trip
-//! after a pause, and a restarted server costs no write.
+//! on a new line. A write must not, so a line that rested for [`ClientOptions::rested`] says `PING` first: that costs one
+//! round trip after a pause, and a restarted server costs no write.
 
 use crate::options::Target;
 use crate::{ClientOptions, Error, Result};
 use redis::{RedisError, Value};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// After this time without use a line is tried before a write goes over it.
-const RESTED: Duration = Duration::from_secs(1);
 /// What is sent before its answers are read: as much as sockets hold, so that neither side can wait for the other to
 /// read. A longer command goes alone.
 const BURST_BYTES: usize = 32 << 10;
@@ -153,7 +151,7 @@ impl Lines {
             let Some(mut line) = self.idle().pop() else {
                 return self.connect();
             };
-            let is_rested = line.used.elapsed() >= RESTED;
+            let is_rested = line.used.elapsed() >= self.options.rested;
             let ping = Request::one(&[b"PING"]);
             if !(for_write && is_rested) || self.exchange(&mut line, Kind::Read, &ping).is_ok() {
                 return Ok(line);

@@ -13,6 +13,9 @@ pub struct ClientOptions {
     pub answer: Option<Duration>,
     /// The same for what reads or rewrites the whole log: merge, verify, history, changes.
     pub long_answer: Option<Duration>,
+    /// A connection that lay unused for this long is tried with `PING` before a write goes over it, so that a server that
+    /// was restarted costs no write.
+    pub rested: Duration,
     /// Connections that are kept for later verbs; more are made while more threads ask at once.
     pub idle_max: usize,
     /// What the server's certificate must be signed by, in PEM, instead of what this machine trusts. For `rediss://`.
@@ -25,6 +28,7 @@ impl Default for ClientOptions {
             connect: Duration::from_secs(5),
             answer: Some(Duration::from_secs(30)),
             long_answer: None,
+            rested: Duration::from_secs(1),
             idle_max: 16,
             root_certificate: None,
         }

@@ -1,0 +1,8 @@
+//! The client, against a server of its own, against Redis, and against servers that fail on purpose.
+
+mod failures;
+mod foreign;
+mod log;
+mod servers;
+mod together;
+mod verbs;
