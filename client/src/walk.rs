@@ -23,12 +23,12 @@ impl Db {
     /// On a Portcask server a key that is there all the time appears exactly once, and the cursor survives merges and
     /// restarts; Redis may show a key twice.
     pub fn scan_keys(&self, cursor: u64, limit: usize) -> Result<KeyPage> {
-        self.matching(cursor, limit, b"")
+        self.scan_keys_of(cursor, limit, b"")
     }
 
     /// As [`Db::scan_keys`], with values and expiries. Keys that are deleted meanwhile are left out.
     pub fn scan(&self, cursor: u64, limit: usize) -> Result<ScanPage> {
-        self.entries(cursor, limit, b"")
+        self.scan_of(cursor, limit, b"")
     }
 
     /// Every key.
@@ -40,7 +40,7 @@ impl Db {
     pub fn keys_of(&self, prefix: &[u8]) -> Walk<impl Iterator<Item = Result<Vec<u8>>>> {
         let (db, prefix) = (self.clone(), prefix.to_vec());
         paged(move |cursor| {
-            let page = db.matching(cursor, KEYS_AT_ONCE, &prefix)?;
+            let page = db.scan_keys_of(cursor, KEYS_AT_ONCE, &prefix)?;
             Ok((page.keys, page.next))
         })
     }
@@ -55,7 +55,7 @@ impl Db {
     pub fn scan_prefix(&self, prefix: &[u8]) -> Walk<impl Iterator<Item = Result<Entry>>> {
         let (db, prefix) = (self.clone(), prefix.to_vec());
         paged(move |cursor| {
-            let page = db.entries(cursor, KEYS_AT_ONCE, &prefix)?;
+            let page = db.scan_of(cursor, KEYS_AT_ONCE, &prefix)?;
             Ok((page.entries, page.next))
         })
     }
@@ -87,8 +87,9 @@ impl Db {
         }))
     }
 
-    fn entries(&self, cursor: u64, limit: usize, prefix: &[u8]) -> Result<ScanPage> {
-        let page = self.matching(cursor, limit, prefix)?;
+    /// As [`Db::scan`], for keys that start with `prefix`; pages are as long as those of the whole, so they may be empty.
+    pub fn scan_of(&self, cursor: u64, limit: usize, prefix: &[u8]) -> Result<ScanPage> {
+        let page = self.scan_keys_of(cursor, limit, prefix)?;
         Ok(ScanPage {
             entries: self.entries_of(&page.keys)?,
             next: page.next,
@@ -116,7 +117,8 @@ impl Db {
         Ok(entries)
     }
 
-    pub(crate) fn matching(&self, cursor: u64, limit: usize, prefix: &[u8]) -> Result<KeyPage> {
+    /// As [`Db::scan_keys`], for keys that start with `prefix`; pages may be empty.
+    pub fn scan_keys_of(&self, cursor: u64, limit: usize, prefix: &[u8]) -> Result<KeyPage> {
         let (from, count) = (cursor.to_string(), limit.max(1).to_string());
         let pattern = pattern(prefix);
         let mut words = vec![b"SCAN", from.as_bytes(), b"COUNT", count.as_bytes()];

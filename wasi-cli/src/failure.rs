@@ -102,6 +102,10 @@ impl Failure {
             Error::Damaged { .. } | Error::NoManifest { .. } | Error::Degraded { .. } => {
                 format!("; to save what is readable: portcask --dir {dir} salvage --to NEW_DIR")
             }
+            Error::Locked { holder } if holder.contains("(portcask-server)") => {
+                "; a server has it: use --url redis://HOST:PORT (127.0.0.1:6379 if it was not told otherwise)"
+                    .to_owned()
+            }
             Error::Locked { .. } => "; reading verbs work meanwhile".to_owned(),
             Error::NoStore => {
                 format!("; to make one: portcask --dir {dir} init (the first put does it as well)")
