@@ -114,10 +114,7 @@ mod tests {
 
     #[test]
     fn a_gap_is_told_in_the_stores_words() {
-        let error = portcask_core::Error::Gap {
-            from: 7,
-            oldest: 41,
-        };
+        let error = portcask_core::Error::gap(7, 41);
         assert_eq!(
             gap(&error.to_string()),
             Some(Error::Gap {

@@ -196,9 +196,9 @@ impl Store {
 fn judged<T>(done: Result<T, Error>) -> Result<Result<T, Refused>, Error> {
     match done {
         Ok(done) => Ok(Ok(done)),
-        Err(Error::ConditionFailed { found, .. }) => Ok(Err(Refused {
-            exists: found.is_some(),
-            seq: found,
+        Err(Error::ConditionFailed { unmet }) => Ok(Err(Refused {
+            exists: unmet.found.is_some(),
+            seq: unmet.found,
         })),
         Err(error) => Err(error),
     }

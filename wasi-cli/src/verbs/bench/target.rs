@@ -79,8 +79,12 @@ impl Target {
     /// Merges everything.
     pub fn merge(&self) -> Result<(), Trouble> {
         match self {
-            Self::Here(db) => drop(db.merge_all(|_, _| {})?),
-            Self::There(db) => drop(db.merge_all()?),
+            Self::Here(db) => {
+                db.merge_all(|_, _| {})?;
+            }
+            Self::There(db) => {
+                db.merge_all()?;
+            }
         }
         Ok(())
     }
