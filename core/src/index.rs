@@ -44,6 +44,12 @@ pub trait IndexCell<F>: Sized {
     fn read<R>(&self, look: impl FnOnce(&Index<F>) -> R) -> R;
     /// Lends the index for changing.
     fn write<R>(&self, change: impl FnOnce(&mut Index<F>) -> R) -> R;
+
+    /// Has `what` loaded from memory without waiting for it, where a processor can be told so.
+    #[inline]
+    fn fetch<T>(what: &T) {
+        let _ = what;
+    }
 }
 
 /// The cell of a single-threaded host.
@@ -321,6 +327,12 @@ impl<F: File + Clone> Index<F> {
         if let Some(ordered) = &mut self.ordered {
             ordered.remove(key);
         }
+    }
+
+    /// Whether any live key has an expiry.
+    #[inline]
+    pub(crate) fn has_expiries(&self) -> bool {
+        !self.ttl.is_empty()
     }
 
     /// Whether an absence of this key may be for no other reason than a time that is not on record.

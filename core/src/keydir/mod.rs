@@ -116,6 +116,14 @@ impl Keydir {
         core::hint::black_box(seen);
     }
 
+    /// Where [`Keydir::get`] and [`Keydir::insert`] of a hash will look, for loading it in advance. Reads
+    /// none of it.
+    #[inline]
+    pub(crate) fn nearby(&self, hash: KeyHash) -> impl Iterator<Item = &impl Sized> {
+        let shard = self.shards.get(self.shard_of(hash.hi));
+        shard.into_iter().flat_map(move |shard| shard.nearby(hash))
+    }
+
     /// Sets the slot of a hash and answers the one it replaces.
     ///
     /// Errors only for a hash that is not there yet, and then nothing was changed. Moves half a

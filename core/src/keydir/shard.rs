@@ -88,13 +88,18 @@ impl Shard {
         found.slot().filter(|_| found.holds(hash))
     }
 
-    /// Some bits of the entry where the walk to a hash begins, and of one where it often ends: the next
-    /// cache line.
+    /// Some bits of the entries where a walk to a hash begins and often ends.
     #[inline]
     pub(super) fn peek(&self, hash: KeyHash) -> u64 {
+        self.nearby(hash).fold(0, |seen, entry| seen ^ entry.hi())
+    }
+
+    /// The entry where the walk to a hash begins, and one where it often ends: the next cache line.
+    #[inline]
+    pub(super) fn nearby(&self, hash: KeyHash) -> impl Iterator<Item = &Entry> {
         let home = self.home(hash.hi);
-        let hi = |at: usize| self.entries.get(at).map_or(0, |entry| entry.hi());
-        hi(home) ^ hi(home + 64 / ENTRY_BYTES)
+        let ends = [home, home + 64 / ENTRY_BYTES];
+        ends.into_iter().filter_map(|at| self.entries.get(at))
     }
 
     /// Sets the slot of a hash and answers the one it replaces. Errors only for a new hash.
