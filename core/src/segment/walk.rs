@@ -309,6 +309,12 @@ impl<F: File> Walker<F> {
             if bytes.is_empty() {
                 break;
             }
+            // Zeros are never a record. A file that grew ahead of its records ends in a megabyte of them.
+            let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+            if zeros > HEAD_BYTES_MAX {
+                at += (zeros - HEAD_BYTES_MAX) as u64;
+                continue;
+            }
             let last_window = ahead as u64 == self.end - at;
             let starts = if last_window {
                 bytes.len()
