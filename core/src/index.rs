@@ -18,7 +18,7 @@ use crate::format::file::names;
 use crate::format::manifest::SEGMENTS_MAX;
 use crate::format::record::Site;
 use crate::format::{KeyHash, Space};
-use crate::keydir::{HashKey, Keydir, Place, SizeClass, Slot};
+use crate::keydir::{HashKey, Keydir, Load, Place, SizeClass, Slot};
 use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::segment::read::{Located, Spot};
@@ -179,6 +179,16 @@ pub(crate) struct Publication {
     pub old_expiry_ms: Option<u64>,
 }
 
+impl Publication {
+    fn slot(&self, expiry_ms: Option<u64>) -> Slot {
+        Slot {
+            place: self.place,
+            size: SizeClass::of(self.record_bytes),
+            has_ttl: expiry_ms.is_some(),
+        }
+    }
+}
+
 /// What a record does to its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
@@ -279,11 +289,7 @@ impl<F: File + Clone> Index<F> {
     pub(crate) fn publish(&mut self, it: &Publication) -> Result<(), OutOfMemory> {
         let old = match it.change {
             Change::Put { expiry_ms } => {
-                let slot = Slot {
-                    place: it.place,
-                    size: SizeClass::of(it.record_bytes),
-                    has_ttl: expiry_ms.is_some(),
-                };
+                let slot = it.slot(expiry_ms);
                 if let Some(expiry) = expiry_ms {
                     fallible::insert_sorted(&mut self.ttl, (expiry, it.hash.hi))?;
                 }
@@ -292,23 +298,53 @@ impl<F: File + Clone> Index<F> {
                 old
             }
             Change::Delete => {
-                if let Some(segment) = self.segment_mut(it.place.segment) {
-                    segment.tombstone_bytes += it.record_bytes;
-                }
+                self.count_tombstone(it);
                 self.keydir.remove(it.hash)
             }
         };
         if let Some(old) = old {
             self.count_out(it.space, old);
         }
-        if let Some(expiry) = it.old_expiry_ms
-            && it.change
-                != (Change::Put {
-                    expiry_ms: Some(expiry),
-                })
-        {
-            self.ttl.remove(&(expiry, it.hash.hi));
+        self.drop_expiry(it);
+        Ok(())
+    }
+
+    /// As [`Index::publish`] while a store is opened: what lives is known, and counted, only when all
+    /// records were [adopted](Index::adopt).
+    #[inline]
+    pub(crate) fn publish_to(
+        &mut self,
+        load: &mut Load,
+        it: &Publication,
+    ) -> Result<(), OutOfMemory> {
+        match it.change {
+            Change::Put { expiry_ms } => {
+                if let Some(expiry) = expiry_ms {
+                    fallible::insert_sorted(&mut self.ttl, (expiry, it.hash.hi))?;
+                }
+                load.insert(it.hash, it.slot(expiry_ms))?;
+            }
+            Change::Delete => {
+                self.count_tombstone(it);
+                load.remove(it.hash)?;
+            }
         }
+        self.drop_expiry(it);
+        Ok(())
+    }
+
+    /// Takes in all records that were published to `load`. `meta` of its keys are the system's.
+    pub(crate) fn adopt(&mut self, load: Load, meta: u64) -> Result<(), OutOfMemory> {
+        let segments = &mut self.segments;
+        self.keydir = load.finish(|slot| {
+            let segment = segments.get_mut(usize::from(slot.place.segment));
+            if let Some(segment) = segment.and_then(Option::as_mut) {
+                segment.live_bytes += slot.size.bytes();
+                segment.live_keys += 1;
+            }
+        })?;
+        self.live_meta = meta;
+        self.live_keys = (self.keydir.len() as u64).saturating_sub(meta);
         Ok(())
     }
 
@@ -479,6 +515,24 @@ impl<F: File + Clone> Index<F> {
         if let Some(segment) = self.segment_mut(slot.place.segment) {
             segment.live_bytes = segment.live_bytes.saturating_sub(slot.size.bytes());
             segment.live_keys = segment.live_keys.saturating_sub(1);
+        }
+    }
+
+    fn count_tombstone(&mut self, it: &Publication) {
+        if let Some(segment) = self.segment_mut(it.place.segment) {
+            segment.tombstone_bytes += it.record_bytes;
+        }
+    }
+
+    /// Forgets the expiry of the version that was replaced.
+    fn drop_expiry(&mut self, it: &Publication) {
+        if let Some(expiry) = it.old_expiry_ms
+            && it.change
+                != (Change::Put {
+                    expiry_ms: Some(expiry),
+                })
+        {
+            self.ttl.remove(&(expiry, it.hash.hi));
         }
     }
 

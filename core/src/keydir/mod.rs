@@ -20,12 +20,18 @@
 //! the records ([`HashKey`] says how rare it is).
 
 mod hash;
+#[cfg(not(all(feature = "small", target_family = "wasm")))]
+mod load;
+#[cfg(all(feature = "small", target_family = "wasm"))]
+#[path = "load_small.rs"]
+mod load;
 mod shard;
 mod slot;
 #[cfg(test)]
 mod tests;
 
 pub use hash::HashKey;
+pub(crate) use load::Load;
 pub use slot::{Place, SizeClass, Slot};
 
 use crate::fallible::{self, OutOfMemory};
@@ -211,7 +217,8 @@ impl Keydir {
         let mut shards = Vec::new();
         fallible::reserve(&mut shards, SHARDS)?;
         for top in 0..=u8::MAX {
-            fallible::push(&mut shards, Shard::of(whole.of_top(top), SHARD_BITS, top)?)?;
+            let shard = Shard::of(whole.of_top(top), SHARD_BITS, top, Vec::new())?;
+            fallible::push(&mut shards, shard)?;
         }
         self.shards = shards;
         Ok(())

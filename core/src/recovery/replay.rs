@@ -4,14 +4,14 @@
 use super::opened::Opened;
 use crate::error::{Error, Result};
 use crate::fallible;
-use crate::format::KeyHash;
 use crate::format::file::StoreId;
 use crate::format::file::names;
 use crate::format::hint;
 use crate::format::manifest::State as Manifest;
 use crate::format::record::{HEAD_BYTES_MIN, Kind};
+use crate::format::{KeyHash, Space};
 use crate::index::{Change, Index, Mixed, Publication, Veil};
-use crate::keydir::Place;
+use crate::keydir::{Load, Place};
 use crate::prelude::*;
 use crate::report::{DamageReport, RecoveryReport};
 use crate::segment::hint_log::HintLog;
@@ -29,6 +29,10 @@ pub(crate) struct Replay<'a, S: Storage> {
     pub max_seq: u64,
     /// Whether hints may be completed on disk.
     pub writes_hints: bool,
+    /// The index's keydir to be.
+    load: Load,
+    /// The keys of the system's space that live now.
+    meta: hashbrown::HashMap<KeyHash, (), Mixed>,
     /// The expiry of each key that has one now, by `hash.hi`.
     expiries: hashbrown::HashMap<u64, u64, Mixed>,
     /// The newest sequence number of each key; only where files have no known order.
@@ -59,6 +63,8 @@ impl<'a, S: Storage> Replay<'a, S> {
             report: RecoveryReport::default(),
             max_seq: 0,
             writes_hints,
+            load: Load::default(),
+            meta: hashbrown::HashMap::default(),
             expiries: hashbrown::HashMap::default(),
             newest: None,
             named: Vec::new(),
@@ -145,12 +151,12 @@ impl<'a, S: Storage> Replay<'a, S> {
     /// Sizes the keydir for the first segment at once, which halves the time a key takes. What the
     /// manifest says of records is believed as far as the file could hold them.
     fn make_room(&mut self, opened: &Opened<S::File>) {
-        if self.index.keydir.is_empty() {
+        if self.load.is_empty() {
             let records = opened
                 .records
                 .min(opened.file_bytes / HEAD_BYTES_MIN as u64);
             // Refused, the keydir grows as it goes.
-            let _ = usize::try_from(records).map(|keys| self.index.keydir.reserve(keys));
+            let _ = usize::try_from(records).map(|keys| self.load.reserve(keys));
         }
     }
 
@@ -221,6 +227,7 @@ impl<'a, S: Storage> Replay<'a, S> {
     }
 
     /// Puts one record's effect into the index.
+    #[inline]
     pub(super) fn publish(
         &mut self,
         opened: &Opened<S::File>,
@@ -256,14 +263,21 @@ impl<'a, S: Storage> Replay<'a, S> {
         {
             fallible::insert(&mut self.expiries, hash.hi, expiry)?;
         }
-        self.index.publish(&Publication {
+        let space = entry.kind.space();
+        if space == Space::Meta && change != Change::Delete {
+            fallible::insert(&mut self.meta, hash, ())?;
+        } else if !self.meta.is_empty() {
+            self.meta.remove(&hash);
+        }
+        let publication = Publication {
             hash,
-            space: entry.kind.space(),
+            space,
             place: place_of(opened.slot, offset)?,
             record_bytes,
             change,
             old_expiry_ms,
-        })?;
+        };
+        self.index.publish_to(&mut self.load, &publication)?;
         Ok(())
     }
 
@@ -340,6 +354,8 @@ impl<'a, S: Storage> Replay<'a, S> {
 
     /// The finished index and the report, whose damages now know whether a key depends on them.
     pub(crate) fn finish(mut self, state: &Manifest) -> Result<(Index<S::File>, RecoveryReport)> {
+        let load = core::mem::take(&mut self.load);
+        self.index.adopt(load, self.meta.len() as u64)?;
         self.fill_ordered()?;
         for (damage, hash, place) in &self.named {
             let live = self
@@ -351,7 +367,6 @@ impl<'a, S: Storage> Replay<'a, S> {
                 report.live = live;
             }
         }
-        self.index.keydir.shrink();
         self.index
             .rank(state.segments.iter().map(|segment| segment.id));
         self.report.keys = self.index.len();
