@@ -8,7 +8,7 @@
 )]
 
 use crate::prelude::*;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use core::fmt;
 use core::hash::{BuildHasher, Hash};
 use hashbrown::HashMap;
@@ -160,12 +160,6 @@ where
 {
     reserve_map(map, 1)?;
     Ok(map.entry(key).or_default())
-}
-
-/// Adds an item to a tree. See [`node`] for what this promises.
-pub(crate) fn insert_sorted<T: Ord>(set: &mut BTreeSet<T>, item: T) -> Result<bool, OutOfMemory> {
-    node::<T>()?;
-    Ok(set.insert(item))
 }
 
 /// Sets the value of a key in a tree and answers the one it replaces. See [`node`].

@@ -22,10 +22,9 @@ use crate::keydir::{HashKey, Keydir, Load, Place, SizeClass, Slot};
 use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::segment::read::{Located, Spot};
+use crate::sorted::Sorted;
 use crate::storage::File;
-use alloc::collections::BTreeSet;
 use core::cell::RefCell;
-use core::ops::Bound;
 
 /// Slots for segments: a place keeps its segment in 16 bits, and the last number stands for none.
 const SEGMENT_SLOTS_MAX: usize = (1 << 16) - 1;
@@ -84,11 +83,11 @@ pub struct Index<F> {
     /// A sync failed: places that were not durable then answer `Poisoned`.
     pub(crate) poisoned: bool,
     /// Every live user key in order, if the option is on.
-    pub(crate) ordered: Option<BTreeSet<Vec<u8>>>,
+    pub(crate) ordered: Option<Sorted<Vec<u8>>>,
     /// Live places whose records could not be read when the ordered index was filled.
     pub(crate) unread: Vec<(KeyHash, Slot)>,
     /// (expiry in ms, hash.hi) of each live key with an expiry.
-    ttl: BTreeSet<(u64, u64)>,
+    ttl: Sorted<(u64, u64)>,
     segments: Vec<Option<Segment<F>>>,
     /// The slot of each open segment, by its id.
     slots: hashbrown::HashMap<u64, u16, Mixed>,
@@ -207,9 +206,9 @@ impl<F: File + Clone> Index<F> {
             tail: Tail::default(),
             veil: None,
             poisoned: false,
-            ordered: ordered.then(BTreeSet::new),
+            ordered: ordered.then(Sorted::new),
             unread: Vec::new(),
-            ttl: BTreeSet::new(),
+            ttl: Sorted::new(),
             segments: Vec::new(),
             slots: hashbrown::HashMap::default(),
             live_keys: 0,
@@ -291,7 +290,7 @@ impl<F: File + Clone> Index<F> {
             Change::Put { expiry_ms } => {
                 let slot = it.slot(expiry_ms);
                 if let Some(expiry) = expiry_ms {
-                    fallible::insert_sorted(&mut self.ttl, (expiry, it.hash.hi))?;
+                    self.ttl.insert((expiry, it.hash.hi))?;
                 }
                 let old = self.keydir.insert(it.hash, slot)?;
                 self.count_in(it.space, slot);
@@ -383,8 +382,8 @@ impl<F: File + Clone> Index<F> {
 
     /// The keys whose time was up at `now_ms`, at most `limit`: (expiry, hash.hi).
     pub(crate) fn due(&self, now_ms: u64, limit: usize) -> Result<Vec<(u64, u64)>, OutOfMemory> {
-        let until = (Bound::Unbounded, Bound::Included((now_ms, u64::MAX)));
-        fallible::collect(self.ttl.range(until).take(limit).copied())
+        let due = self.ttl.from(|_| false).take_while(|(at, _)| *at <= now_ms);
+        fallible::collect(due.take(limit).copied())
     }
 
     /// Takes back a note of an expiry that turned out to be another version's.

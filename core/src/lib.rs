@@ -63,6 +63,7 @@ mod report;
 mod salvage;
 mod segment;
 mod sort;
+pub mod sorted;
 mod stats;
 pub mod storage;
 #[cfg(any(test, feature = "testing"))]

@@ -211,7 +211,7 @@ fn publish<F: File + Clone>(
         if let (Some(ordered), Space::User) = (&mut index.ordered, it.space) {
             match it.change {
                 Change::Put { .. } => {
-                    fallible::insert_sorted(ordered, fallible::copy(op.key)?)?;
+                    ordered.insert(fallible::copy(op.key)?)?;
                 }
                 Change::Delete => {
                     ordered.remove(op.key);

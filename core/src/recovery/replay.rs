@@ -340,7 +340,7 @@ impl<'a, S: Storage> Replay<'a, S> {
                 Ok(Some((_, checked))) if own(&checked) => {
                     if checked.head.kind == Kind::Put {
                         let key = fallible::copy(&buffer[checked.key()])?;
-                        fallible::insert_sorted(&mut ordered, key)?;
+                        ordered.insert(key)?;
                     }
                 }
                 // It cannot tell its key, and must not be missing without a word.
