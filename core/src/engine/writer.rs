@@ -49,6 +49,7 @@ pub(crate) struct WriterState<S: Storage> {
 
 impl ReaderState {
     /// What a write answers.
+    #[cold]
     fn refusal(&self) -> Error {
         match self.degraded {
             Some((file, offset)) => Error::degraded(file, offset),
