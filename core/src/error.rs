@@ -211,6 +211,52 @@ impl Error {
         }
     }
 
+    /// A number for each variant, for hosts that want no words. Numbers are never given again.
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::Storage { .. } => 1,
+            Self::Full { .. } => 2,
+            Self::Locked { .. } => 3,
+            Self::Fenced { .. } => 4,
+            Self::Poisoned { .. } => 5,
+            Self::Corrupt { .. } => 6,
+            Self::MaybeStale { .. } => 7,
+            Self::KeyCollision { .. } => 8,
+            Self::ReadOnly { .. } => 9,
+            Self::Closed { .. } => 10,
+            Self::InTransaction { .. } => 11,
+            Self::Degraded { .. } => 12,
+            Self::Damaged { .. } => 13,
+            Self::NoStore { .. } => 14,
+            Self::NoManifest { .. } => 15,
+            Self::NewerFormat { .. } => 16,
+            Self::UnknownFeature { .. } => 17,
+            Self::KeyTooLong { .. } => 18,
+            Self::ValueTooLarge { .. } => 19,
+            Self::BatchTooLarge { .. } => 20,
+            Self::ConditionFailed { .. } => 21,
+            Self::Gap { .. } => 22,
+            Self::NotEmpty { .. } => 23,
+            Self::Changed { .. } => 24,
+            Self::TooLarge { .. } => 25,
+            Self::TooManySegments { .. } => 26,
+            Self::NoClock { .. } => 27,
+            Self::OutOfMemory { .. } => 28,
+            Self::SeqExhausted { .. } => 29,
+            Self::BadOption { .. } => 30,
+            Self::Sink { .. } => 31,
+        }
+    }
+
+    /// What the platform said in its own words, if this error came from it and it said anything.
+    pub fn platform_words(&self) -> &str {
+        match self {
+            Self::Storage { refusal } => &refusal.source.detail,
+            Self::Locked { holder } => holder,
+            _ => "",
+        }
+    }
+
     /// The error for a file whose header did not decode.
     pub(crate) fn header(file: FileName, damage: HeaderDamage) -> Self {
         match damage {

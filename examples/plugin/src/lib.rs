@@ -6,11 +6,13 @@
 //!   store_room(n) -------------------------> address of n bytes for the host to fill
 //!   writes key and value there
 //!   store_put(key bytes, value bytes) -----> reads them there
-//!   reads answer or words at store_room(0)
+//!   reads the answer at store_room(0)
 //! ```
 //!
-//! Keys, values and words go through that one buffer. Every call may move it, so the host asks for its address
-//! after the call. A negative answer tells how many bytes of words about a failure lie there, but for [`ABSENT`].
+//! Keys and values go through that one buffer. Every call may move it, so the host asks for its address after the
+//! call. A negative answer, but for [`ABSENT`], is a failure: `-(code + 256 * n)`, where the code is
+//! [`Error::code`](portcask::Error::code) and n the bytes in the buffer of what the platform says about it. The words for
+//! a person are the host's: here they would weigh as much as a merge does.
 //!
 //! Writes are acknowledged when the host's kernel has them: they survive the plugin's death by any trap. There is
 //! nothing to undo after one: load the plugin again and open the store.
@@ -22,7 +24,6 @@ extern crate alloc;
 
 mod bare;
 
-use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use bare::Only;
 use portcask::{Engine, Error, MergeProgress, Op, Options, PlatformStorage};
@@ -109,8 +110,8 @@ pub extern "C" fn store_close() -> i32 {
 
 impl Plugin {
     fn open(&mut self, path_bytes: usize) -> Result<i32, Error> {
-        let path = String::from_utf8_lossy(part(&self.buffer, 0, path_bytes)?);
-        let files = PlatformStorage::open(&*path)
+        let path = core::str::from_utf8(part(&self.buffer, 0, path_bytes)?);
+        let files = PlatformStorage::open(path.unwrap_or_default())
             .map_err(|source| Error::storage(Op::Open, None, source))?;
         let options = Options {
             segment_bytes: SEGMENT_BYTES,
@@ -147,11 +148,13 @@ impl Plugin {
         })
     }
 
-    /// What the host is told: the number, or the failure's words and how many bytes they are.
+    /// What the host is told: the number, or the failure's code and how many bytes of words there are.
     fn answer(&mut self, result: Result<i32, Error>) -> i32 {
         result.unwrap_or_else(|error| {
-            self.buffer = error.to_string().into_bytes();
-            -(self.buffer.len() as i32)
+            let words = error.platform_words();
+            self.buffer.clear();
+            self.buffer.extend_from_slice(words.as_bytes());
+            -(i32::from(error.code()) + 256 * words.len() as i32)
         })
     }
 }
