@@ -37,10 +37,11 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Makes room for `keys` further keys, which need not come. Only room that is used is written to.
+    /// Makes room for `keys` further keys, which need not come, and lets `soon` of them come before what
+    /// is superseded is taken out. Only room that is used is written to.
     ///
     /// Where memory ends midway, what was reserved so far stays and nothing else changes.
-    pub(crate) fn reserve(&mut self, keys: usize) -> Result<(), OutOfMemory> {
+    pub(crate) fn reserve(&mut self, keys: usize, soon: usize) -> Result<(), OutOfMemory> {
         self.first_pile()?;
         let all = self.len.saturating_add(keys);
         if all >= SPLIT_KEYS {
@@ -51,7 +52,7 @@ impl Load {
             let size = Shard::new(0, phase).size_for(pile.len().saturating_add(each));
             fallible::reserve(pile, size - pile.len())?;
         }
-        self.due = self.due.max(all);
+        self.due = self.due.max(self.len.saturating_add(soon));
         Ok(())
     }
 
@@ -77,7 +78,7 @@ impl Load {
         let shared_bits = self.shared_bits();
         let mut keydir = Keydir::new();
         fallible::reserve(&mut keydir.shards, self.piles.len())?;
-        let mut sorter = Sorter::default();
+        let mut sorter = Sorter::for_all(&self.piles)?;
         for (pile, phase) in self.piles.into_iter().zip(0..=u8::MAX) {
             let entries = sorter.sort(&pile, shared_bits)?;
             keydir.len += entries.len();
@@ -110,7 +111,7 @@ impl Load {
         self.first_pile()?;
         let before = self.len;
         let shared_bits = self.shared_bits();
-        let mut sorter = Sorter::default();
+        let mut sorter = Sorter::for_all(&self.piles)?;
         for pile in &mut self.piles {
             let entries = sorter.sort(pile, shared_bits)?;
             self.len -= pile.len() - entries.len();
@@ -168,6 +169,15 @@ struct Sorter {
 }
 
 impl Sorter {
+    /// With room for the longest pile: room that grew with the piles would leave holes in the heap.
+    fn for_all(piles: &[Vec<Entry>]) -> Result<Self, OutOfMemory> {
+        let mut sorter = Self::default();
+        let longest = piles.iter().map(Vec::len).max().unwrap_or(0);
+        fallible::reserve(&mut sorter.entries, longest)?;
+        fallible::reserve(&mut sorter.buckets, longest / BUCKET + 1)?;
+        Ok(sorter)
+    }
+
     /// The last entry of each hash that was not removed, in order. The hashes share some bits.
     fn sort(&mut self, pile: &[Entry], shared_bits: u8) -> Result<&[Entry], OutOfMemory> {
         self.spread(pile, shared_bits)?;

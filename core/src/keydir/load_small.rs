@@ -9,9 +9,9 @@ use crate::format::KeyHash;
 pub(crate) struct Load(Keydir);
 
 impl Load {
-    /// Makes room for `keys` further keys.
-    pub(crate) fn reserve(&mut self, keys: usize) -> Result<(), OutOfMemory> {
-        self.0.reserve(keys)
+    /// Makes room for `soon` further keys.
+    pub(crate) fn reserve(&mut self, _: usize, soon: usize) -> Result<(), OutOfMemory> {
+        self.0.reserve(soon)
     }
 
     /// Whether nothing was put in.

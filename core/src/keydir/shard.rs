@@ -32,6 +32,8 @@ const FULL: (usize, usize) = (10, 11);
 const GROWTH: usize = 8;
 /// The least a table grows by, in entries; also its least size.
 const GROWTH_MIN: usize = 12;
+/// Room for a table is taken as it is if at most this part of it is too much.
+const ROOM_EXCESS: usize = 32;
 /// The longest pad that a table is planned with. Longer runs past the last home are rare.
 const PAD_MAX: usize = 64;
 
@@ -80,7 +82,7 @@ impl Shard {
         }
         let mut size = shard.size_for(shard.len);
         let not_full = shard.len * FULL.1 <= room.capacity() * FULL.0;
-        if not_full && (GROWTH_MIN..=size + size / GROWTH).contains(&room.capacity()) {
+        if not_full && (GROWTH_MIN..=size + size / ROOM_EXCESS).contains(&room.capacity()) {
             size = room.capacity();
         } else {
             room = Vec::new();

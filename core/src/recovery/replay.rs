@@ -29,6 +29,8 @@ pub(crate) struct Replay<'a, S: Storage> {
     pub max_seq: u64,
     /// Whether hints may be completed on disk.
     pub writes_hints: bool,
+    /// Records that the manifest knows of.
+    records: u64,
     /// The index's keydir to be.
     load: Load,
     /// The keys of the system's space that live now.
@@ -63,6 +65,7 @@ impl<'a, S: Storage> Replay<'a, S> {
             report: RecoveryReport::default(),
             max_seq: 0,
             writes_hints,
+            records: 0,
             load: Load::default(),
             meta: hashbrown::HashMap::default(),
             expiries: hashbrown::HashMap::default(),
@@ -78,6 +81,8 @@ impl<'a, S: Storage> Replay<'a, S> {
 
     /// Every sealed segment of a state, in order.
     pub(crate) fn sealed(&mut self, state: &Manifest) -> Result<()> {
+        let records = state.segments.iter().map(|entry| entry.records);
+        self.records = records.fold(0, u64::saturating_add);
         for (rank, entry) in (0..).zip(&state.segments) {
             // Whatever was or will be written there has its base at least.
             let seen = entry.last_seq.max(entry.base_seq.saturating_sub(1));
@@ -148,15 +153,24 @@ impl<'a, S: Storage> Replay<'a, S> {
         Ok(counted)
     }
 
-    /// Sizes the keydir for the first segment at once, which halves the time a key takes. What the
-    /// manifest says of records is believed as far as the file could hold them.
+    /// Makes room for the keys of all segments before the first one: room that grows leaves holes in
+    /// the heap. What the manifest says of records is believed as far as the first file could hold
+    /// them, and for a few times as many.
     fn make_room(&mut self, opened: &Opened<S::File>) {
+        /// Where memory that nobody writes to is not missed, which is not so in a sandbox.
+        const AS_MANY: u64 = if cfg!(target_pointer_width = "64") {
+            4
+        } else {
+            1
+        };
         if self.load.is_empty() {
             let records = opened
                 .records
                 .min(opened.file_bytes / HEAD_BYTES_MIN as u64);
-            // Refused, the keydir grows as it goes.
-            let _ = usize::try_from(records).map(|keys| self.load.reserve(keys));
+            let keys = self.records.min(records.saturating_mul(AS_MANY));
+            let [keys, soon] = [keys, records].map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+            // Refused, it grows as it goes.
+            let _ = self.load.reserve(keys.max(soon), soon);
         }
     }
 

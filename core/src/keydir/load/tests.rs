@@ -115,7 +115,7 @@ fn what_is_superseded_does_not_pile_up() {
 fn tables_lie_in_the_room_that_was_reserved_for_them() {
     for keys in [1_000, 100_000] {
         let mut load = Load::default();
-        load.reserve(keys).unwrap();
+        load.reserve(keys, keys).unwrap();
         for n in 0..keys as u64 {
             load.insert(FAMILIES[0](n), slot(n)).unwrap();
         }
@@ -125,7 +125,7 @@ fn tables_lie_in_the_room_that_was_reserved_for_them() {
     }
     // Room that nobody came for is given back.
     let mut load = Load::default();
-    load.reserve(1_000_000).unwrap();
+    load.reserve(1_000_000, 1).unwrap();
     load.insert(FAMILIES[0](1), slot(1)).unwrap();
     let keydir = load.finish(|_| ()).unwrap();
     assert!(keydir.memory_bytes() <= SHARDS * size_of::<Shard>() + 300);
@@ -134,7 +134,7 @@ fn tables_lie_in_the_room_that_was_reserved_for_them() {
 #[test]
 fn a_refused_allocation_is_an_error_and_loses_nothing_before_it() {
     let mut load = Load::default();
-    assert_eq!(load.reserve(usize::MAX), Err(OutOfMemory));
+    assert_eq!(load.reserve(usize::MAX, 1), Err(OutOfMemory));
     let mut keydir = Keydir::new();
     for n in 0..2_000 {
         let (hash, new) = (FAMILIES[0](n), slot(n));
