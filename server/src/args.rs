@@ -68,6 +68,15 @@ pub struct Cli {
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = time)]
     timeout: Duration,
 
+    /// Memory for what all clients together have sent and the server not yet dealt with, such as 256mb
+    #[arg(long, value_name = "BYTES", default_value = "2gb", value_parser = bytes)]
+    input_memory: usize,
+
+    /// Memory for replies and messages that wait to be sent to all clients together. When it is too much, the
+    /// client that holds most is closed first
+    #[arg(long, value_name = "BYTES", default_value = "1gb", value_parser = bytes)]
+    output_memory: usize,
+
     /// Threads that serve connections; as many as there are processors if it is not given
     #[arg(long, value_name = "COUNT")]
     threads: Option<usize>,
@@ -95,6 +104,8 @@ impl Cli {
         config.protected_mode = self.protected_mode == Choice::Yes;
         config.limits.clients_max = self.maxclients;
         config.limits.idle = (!self.timeout.is_zero()).then_some(self.timeout);
+        config.limits.input_bytes_max = self.input_memory;
+        config.limits.output_bytes_max = self.output_memory;
         config.threads = self.threads;
         config.store.engine.trust_clock = self.trust_clock;
         config
@@ -112,6 +123,18 @@ fn sync_policy(text: &str) -> Result<SyncPolicy, String> {
             Err(_) => Err("always, everysec, no, or a time such as 100ms or 15s".into()),
         },
     }
+}
+
+/// `65536`, `64kb`, `256mb`, `2gb`.
+fn bytes(text: &str) -> Result<usize, String> {
+    let wrong = || "a whole number, with a unit if one likes: 64kb, 256mb, 2gb".to_owned();
+    let units = [("kb", 10), ("mb", 20), ("gb", 30)];
+    let found = units
+        .iter()
+        .find_map(|(unit, bits)| Some((text.strip_suffix(unit)?, *bits)));
+    let (number, bits) = found.unwrap_or((text, 0));
+    let number = number.parse::<usize>().map_err(|_| wrong())?;
+    number.checked_mul(1 << bits).ok_or_else(wrong)
 }
 
 /// `500ms`, `15s`, `5m`, `2h`; 0 needs no unit.

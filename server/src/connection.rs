@@ -270,12 +270,15 @@ impl Connection<'_> {
                 Ok(0) => return Err(End::Plain),
                 Ok(_) => {
                     let held = self.parser.memory_bytes();
-                    return self.input.charge(held).map_err(End::Cut);
+                    let charged = self.input.charge(held).map_err(End::Cut);
+                    self.note_input();
+                    return charged;
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
                 Err(_) => return Err(End::Plain),
             }
             self.input.rest();
+            self.note_input();
             // It has been answered all that arrived whole.
             if *self.stopping.borrow() {
                 return Err(End::Told);

@@ -23,6 +23,9 @@ mod commands;
 mod config;
 mod connection;
 mod decimal;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod glob;
 mod outgoing;
 mod password;

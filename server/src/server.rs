@@ -223,6 +223,12 @@ impl Server {
         self.stopper.clone()
     }
 
+    /// What its connections share.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.stopper.0)
+    }
+
     /// Returns once it has stopped, and says how closing the store went. Whatever was acknowledged is
     /// durable then, or an error tells why not.
     pub fn wait(mut self) -> Result<(), Error> {

@@ -7,7 +7,7 @@ use crate::pubsub::{Mailbox, Subscriptions};
 use crate::server::Shared;
 use crate::store::Watch;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -29,6 +29,10 @@ pub(crate) struct Client {
     pub mailbox: Mailbox,
     /// What it makes the server hold for sending.
     pub account: Account,
+    /// Memory for what it has sent and the server not yet dealt with.
+    pub input_bytes: AtomicUsize,
+    /// Commands queued since `MULTI`; -1 outside of a transaction.
+    pub queued: AtomicI64,
     /// It waits, and how somebody ended that.
     blocked: Mutex<Option<Option<Unblocked>>>,
     unblock: Notify,
@@ -61,6 +65,8 @@ impl Client {
             resp3: AtomicBool::new(false),
             mailbox: Mailbox::default(),
             account: Account::default(),
+            input_bytes: AtomicUsize::new(0),
+            queued: AtomicI64::new(-1),
             blocked: Mutex::default(),
             unblock: Notify::new(),
             killed: AtomicBool::new(false),
@@ -227,6 +233,9 @@ impl Session {
     pub(crate) fn note_use(&mut self) {
         if let Some(command) = self.last.take() {
             self.client.used(command);
+            let queued = self.queue.as_ref().map(Queue::len);
+            let queued = queued.map_or(-1, |count| i64::try_from(count).unwrap_or(i64::MAX));
+            self.client.queued.store(queued, Ordering::Relaxed);
         }
     }
 

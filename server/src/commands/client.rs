@@ -190,11 +190,14 @@ fn info(call: &mut Call<'_, '_>) -> Outcome {
 fn describe(client: &Client) -> String {
     let names = client.names().clone();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let input = client.input_bytes.load(Ordering::Relaxed);
+    let output = client.account.bytes();
     let [channels, patterns, shards] = client.mailbox.subscriptions();
     let mut line = String::new();
     let done = write!(
         line,
-        "id={} addr={} laddr={} name={} age={} idle={} flags={} db=0 sub={} psub={} ssub={} omem={} cmd={} user=default \
+        "id={} addr={} laddr={} name={} age={} idle={} flags={} db=0 sub={} psub={} ssub={} multi={} qbuf={input} \
+         qbuf-free=0 argv-mem=0 multi-mem=0 obl=0 oll=0 omem={output} tot-mem={} cmd={} user=default \
          lib-name={} lib-ver={} resp={}",
         client.id,
         client.peer,
@@ -210,7 +213,8 @@ fn describe(client: &Client) -> String {
         channels,
         patterns,
         shards,
-        client.account.bytes(),
+        client.queued.load(Ordering::Relaxed),
+        input + output,
         client.last_command().full_name(),
         text(&names.library),
         text(&names.library_version),

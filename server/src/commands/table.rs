@@ -294,6 +294,17 @@ mod tests {
             commands.sort();
             page.push_str(&format!("| {group} | {} |\n", commands.join(", ")));
         }
+        page.push_str(
+            "\n## Other projects' tests\n\nredis-py 5.2.1 (its commands, pub/sub, pipelines, connections, encodings, locks) and the `redis` crate \
+             1.8.1\n(`test_basic`) run against this server in `cargo xtask test server`. Every case passes that needs no \
+             command outside\nthe table above, but these:\n\n| suite | case | why |\n| --- | --- | --- |\n",
+        );
+        for line in include_str!("../../outside/differences.txt").lines() {
+            if let [suite, case, reason] = line.split(" | ").collect::<Vec<_>>()[..] {
+                let case = case.rsplit("::").next().unwrap_or(case);
+                page.push_str(&format!("| {suite} | `{case}` | {reason} |\n"));
+            }
+        }
         page
     }
 }

@@ -67,6 +67,10 @@ impl Queue {
         Ok(())
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.commands.len()
+    }
+
     pub(crate) fn spoil(&mut self) {
         self.spoilt = true;
         self.commands = Vec::new();

@@ -31,6 +31,13 @@ impl Connection<'_> {
         client.mailbox.sent();
     }
 
+    /// Shows others what is held of what the client sent.
+    pub(super) fn note_input(&self) {
+        let held = self.input.held_bytes();
+        let shown = &self.session.client.input_bytes;
+        shown.store(held, std::sync::atomic::Ordering::Relaxed);
+    }
+
     /// The client is gone: nothing is sent to it any more, and nothing of it is held.
     pub(super) fn close_mailbox(&mut self) {
         let session = &mut self.session;

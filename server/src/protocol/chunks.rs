@@ -1,6 +1,6 @@
 //! What a parser understands does not depend on the pieces in which it arrives.
 
-use super::{Gate, Parser, ProtocolError, Step};
+use super::{Gate, understand};
 use proptest::prelude::*;
 
 const GATE: Gate = Gate {
@@ -8,34 +8,6 @@ const GATE: Gate = Gate {
     bulk_bytes_max: 1 << 20,
     authenticated: true,
 };
-
-/// Every command of the bytes, and what ended them.
-type Understood = (Vec<Vec<Vec<u8>>>, Option<ProtocolError>);
-
-/// Gives the bytes to a parser as a connection does: each piece behind what is not understood yet.
-fn understand(bytes: &[u8], cuts: &[usize], gate: Gate) -> Understood {
-    let mut parser = Parser::default();
-    let mut commands = Vec::new();
-    let mut held: Vec<u8> = Vec::new();
-    let mut from = 0;
-    for to in cuts.iter().copied().chain([bytes.len()]) {
-        held.extend_from_slice(&bytes[from..to]);
-        from = to;
-        loop {
-            match parser.advance(&held, gate) {
-                Ok(Step::More) => break,
-                Ok(Step::Whole(used)) => {
-                    let args = parser.args(&held);
-                    commands.push(args.from(0).map(<[u8]>::to_vec).collect());
-                    parser.reset();
-                    held.drain(..used);
-                }
-                Err(error) => return (commands, Some(error)),
-            }
-        }
-    }
-    (commands, None)
-}
 
 /// Commands as clients send them, and what is nearly that.
 fn stream() -> impl Strategy<Value = Vec<u8>> {

@@ -9,6 +9,10 @@ mod chunks;
 mod inline;
 mod parse;
 pub(crate) mod reply;
+#[cfg(any(test, feature = "fuzzing"))]
+mod understand;
 
 pub(crate) use parse::{Args, Gate, KeptArgs, Parser, ProtocolError, Step, integer};
 pub(crate) use reply::Reply;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use understand::understand;

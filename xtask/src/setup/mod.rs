@@ -129,6 +129,23 @@ pub fn redis(consent: Consent) -> Result<String> {
     shell::version("redis-server").ok_or_else(|| Failure::new("redis-server cannot be started"))
 }
 
+/// Makes sure of a Python that makes environments; answers its command.
+pub fn python(consent: Consent) -> Result<String> {
+    let makes_environments = || {
+        let mut python = std::process::Command::new("python3");
+        let tried = shell::capture(python.args(["-c", "import venv, ensurepip"]));
+        tried.is_ok_and(|output| output.success)
+    };
+    if !makes_environments() {
+        packages::install(&["python3", "python3-venv"], consent)
+            .map_err(|reason| Failure::new(format!("Python has no venv, and {reason}")))?;
+    }
+    match makes_environments() {
+        true => Ok("python3".to_owned()),
+        false => Err(Failure::new("python3 makes no environments")),
+    }
+}
+
 /// Looks for the tools of XFS, which only `powercut` wants; answers how they came.
 fn xfs_tools(consent: Consent) -> Result<String> {
     // Not on everybody's PATH, but only root needs it.

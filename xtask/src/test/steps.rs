@@ -6,7 +6,7 @@ use std::process::Command;
 
 use super::{Done, Step, World};
 use crate::shell::{self, Context, Failure, Result};
-use crate::{bench, canary, demo, proof, readme, setup, size, wasm, web};
+use crate::{bench, canary, demo, outside, proof, readme, setup, size, wasm, web};
 
 pub(super) const STEPS: &[Step] = &[
     Step {
@@ -44,6 +44,18 @@ pub(super) const STEPS: &[Step] = &[
         part: "server",
         needs: &[],
         run: server,
+    },
+    Step {
+        name: "redis-py's tests",
+        part: "server",
+        needs: &["server"],
+        run: redis_py,
+    },
+    Step {
+        name: "redis crate's tests",
+        part: "server",
+        needs: &["server"],
+        run: redis_rs,
     },
     Step {
         name: "crash images",
@@ -273,6 +285,19 @@ fn server(world: &World<'_>) -> Result<Done> {
         Err(reason) if world.consent.is_given() => Err(reason),
         Err(reason) => Ok(Done::Noted(format!("NOT COMPARED with Redis: {reason}"))),
     }
+}
+
+/// Another project's tests, with a client in another language.
+fn redis_py(world: &World<'_>) -> Result<Done> {
+    match setup::python(world.consent) {
+        Ok(_) => outside::redis_py(world.repo, world.consent).map(Done::Noted),
+        Err(reason) if world.consent.is_given() => Err(reason),
+        Err(reason) => Ok(Done::Skipped(reason.to_string())),
+    }
+}
+
+fn redis_rs(world: &World<'_>) -> Result<Done> {
+    outside::redis_rs(world.repo).map(Done::Noted)
 }
 
 /// A small share of `cargo xtask prove`.
