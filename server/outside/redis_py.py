@@ -70,7 +70,7 @@ class Judge:
             self.bad.pop(case, None)
         passed = self.passed - set(self.bad) - set(self.missing)
         surprises = [
-            f"FAILED {case}: {words}"
+            f"SURPRISE {case}: {words}"
             for case, words in sorted(self.bad.items())
             if case not in self.listed
         ]

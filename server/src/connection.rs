@@ -23,7 +23,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{SemaphorePermit, watch};
 
 /// Commands run before others have their turn, and bytes of replies gathered before they are sent.
 const BATCH_COMMANDS: usize = 256;
@@ -60,6 +60,7 @@ pub(crate) async fn serve(
         output: Output::default(),
         stopping: shared.stopping(),
         began: Instant::now(),
+        is_heavy: true,
         shared,
         stream,
     };
@@ -99,14 +100,29 @@ struct Connection<'a> {
     output: Output,
     stopping: watch::Receiver<bool>,
     began: Instant,
+    /// Its last batch was much work; a newcomer's may be. Then it takes its turn with the others of its kind.
+    is_heavy: bool,
 }
 
 impl Connection<'_> {
     async fn run(&mut self) -> End {
+        let shared = self.shared;
         loop {
+            let turn = match self.is_heavy && !self.input.unread().is_empty() {
+                // It is never closed.
+                true => shared.heavy.acquire().await.ok(),
+                false => None,
+            };
+            if self.session.client.is_killed() {
+                return End::Killed;
+            }
             let batch = self.batch();
             self.session.note_use();
-            if let Err(end) = self.send().await {
+            let reply_bytes = self.output.reply.bytes.len();
+            if reply_bytes > 0 {
+                self.is_heavy = reply_bytes >= BATCH_REPLY_BYTES;
+            }
+            if let Err(end) = self.send(turn).await {
                 return end;
             }
             match batch {
@@ -228,8 +244,11 @@ impl Connection<'_> {
     }
 
     /// Sends the replies gathered, once the writes that they tell of are durable.
-    async fn send(&mut self) -> Result<(), End> {
+    ///
+    /// `turn` is given up before anything is waited for.
+    async fn send(&mut self, mut turn: Option<SemaphorePermit<'_>>) -> Result<(), End> {
         if !self.output.unsynced.is_empty() {
+            drop(turn.take());
             let synced = self.shared.syncing.durable().await;
             self.output.settle(synced);
         }
@@ -245,6 +264,7 @@ impl Connection<'_> {
             match self.stream.try_write(bytes) {
                 Ok(sent) => bytes = &bytes[sent..],
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    drop(turn.take());
                     let ready = tokio::select! {
                         ready = tokio::time::timeout(progress, self.stream.writable()) => ready,
                         () = self.session.client.killed() => return Err(End::Killed),

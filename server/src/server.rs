@@ -21,7 +21,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 /// The version of Redis whose commands, replies and errors this server has.
 pub(crate) const REDIS_VERSION: &str = "7.0.15";
@@ -43,6 +43,9 @@ pub(crate) struct Shared {
     pub password: Option<Password>,
     pub config: Config,
     pub started: Instant,
+    /// How many connections may do what may be much work at a time: one less than there are threads, so that one is
+    /// always there for those who ask for little.
+    pub heavy: Semaphore,
     /// Input bytes of all clients that are held now.
     pub input_bytes: AtomicUsize,
     stop: watch::Sender<bool>,
@@ -181,6 +184,8 @@ impl Server {
         }
         let addresses: io::Result<Vec<_>> = listeners.iter().map(TcpListener::local_addr).collect();
         let addresses = addresses.map_err(StartError::Threads)?;
+        let threads = runtime.metrics().num_workers();
+        let heavy = threads.saturating_sub(1).max(1);
         // Port 0 has become a port.
         config.bind.clone_from(&addresses);
         let shared = Arc::new(Shared {
@@ -194,6 +199,7 @@ impl Server {
             limits: config.limits,
             password: config.password.as_deref().map(Password::new),
             started: Instant::now(),
+            heavy: Semaphore::new(heavy),
             input_bytes: AtomicUsize::new(0),
             stop: watch::Sender::new(false),
             config,

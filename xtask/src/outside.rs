@@ -43,10 +43,8 @@ pub fn redis_py(repo: &Repo, consent: Consent) -> Result<String> {
     let output = shell::capture(&mut pytest)?;
     let is_verdict = |line: &&str| line.starts_with("redis-py: ");
     let verdict = output.stdout.lines().find(is_verdict);
-    let is_surprise = |line: &&str| {
-        line.starts_with("FAILED tests") && line.contains(": ")
-            || line.starts_with("LISTED BUT FINE")
-    };
+    let signs = ["SURPRISE", "LISTED BUT FINE"];
+    let is_surprise = |line: &&str| signs.iter().any(|sign| line.starts_with(sign));
     let surprises = output.stdout.lines().filter(is_surprise);
     surprises.for_each(|line| println!("    {line}"));
     match (verdict, output.success) {
