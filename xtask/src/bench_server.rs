@@ -15,6 +15,7 @@ use crate::setup::{self, Consent};
 use crate::shell::{self, Context, Failure, Result};
 
 const PORTS: [u16; 2] = [16_379, 16_380];
+const USAGE: &str = "usage: cargo xtask bench-server [--quick | --rounds N]";
 const KEYS: u64 = 1_000_000;
 
 /// What both servers are compared in.
@@ -104,7 +105,11 @@ pub fn command(repo: &Repo, words: &[&str]) -> Result<()> {
     let (rounds, share) = match words {
         [] => (5, 1),
         ["--quick"] => (1, 20),
-        _ => return Err(Failure::new("usage: cargo xtask bench-server [--quick]")),
+        ["--rounds", rounds] => {
+            let rounds = rounds.parse::<usize>();
+            (rounds.map_err(|_| Failure::new(USAGE))?.max(1), 1)
+        }
+        _ => return Err(Failure::new(USAGE)),
     };
     let redis = setup::redis(Consent::new(false))?;
     let build = ["build", "--release", "--package", "portcask-server"];

@@ -75,7 +75,7 @@ ledger only with --record:
   diff-redis [--seconds N]
                       random commands to the server and to Debian's redis-server
   kill [--seconds N]  kill -9 under fifty clients: is every acknowledged write there?
-  bench-server [--quick]
+  bench-server [--quick | --rounds N]
                       redis-benchmark against the server and redis-server in turns
 
   bench [--quick] [--engines A,B] [--workloads X,Y] [...]
