@@ -350,18 +350,20 @@ fn an_import_from_redis_takes_strings_with_their_time_and_counts_the_rest() {
     use std::io::{BufRead, BufReader, Write};
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, redis.1)).unwrap();
     let mut answers = BufReader::new(stream.try_clone().unwrap()).lines();
-    for number in 0..1000 {
-        writeln!(stream, "SET k{number} v{number}\r").unwrap();
-        answers.next().unwrap().unwrap();
-    }
-    for command in [
+    let mut commands: Vec<_> = (0..1000).map(|n| format!("SET k{n} v{n}")).collect();
+    let others = [
         "SET short v PX 3600000",
         "RPUSH list a",
         "SADD s1 a",
         "SADD s2 a",
-    ] {
-        writeln!(stream, "{command}\r").unwrap();
-        answers.next().unwrap().unwrap();
+    ];
+    commands.extend(others.map(str::to_owned));
+    stream
+        .write_all((commands.join("\r\n") + "\r\n").as_bytes())
+        .unwrap();
+    for command in &commands {
+        let answer = answers.next().unwrap().unwrap();
+        assert!(answer.starts_with(['+', ':']), "{command}: {answer}");
     }
     let told = place.run(["import", &url, "--json"]).succeeds().json();
     assert_eq!(told["imported"], 1001);

@@ -26,6 +26,9 @@ const JSON_BYTES_PER_BYTE: u64 = 6;
 
 /// `import`: reads records into the store.
 pub fn import(context: &mut Context, args: &ImportArgs) -> Outcome {
+    if !context.store.is_remote()? {
+        context.store.dir()?;
+    }
     if let Some(url) = server_named(args) {
         return crate::remote::import(context, args, url);
     }
