@@ -41,6 +41,11 @@ pub struct Cli {
     #[arg(long, short, default_value_t = 6379)]
     port: u16,
 
+    /// Also serve gRPC (proto/portcask.proto) at this port of the first address; 0 takes a free one
+    #[cfg(feature = "grpc")]
+    #[arg(long, value_name = "PORT")]
+    grpc_port: Option<u16>,
+
     /// When a write is acknowledged: always (on the disk), everysec (on the disk within a second), a time such
     /// as 100ms or 15s, or no (when the system likes). A killed process loses nothing at any of them
     #[arg(long, value_name = "WHEN", default_value = "everysec", value_parser = sync_policy)]
@@ -97,6 +102,11 @@ impl Cli {
     /// The server that was asked for.
     pub fn config(self) -> Config {
         let mut config = Config::new(self.dir);
+        #[cfg(feature = "grpc")]
+        {
+            let first = self.bind.first().copied();
+            config.grpc = first.zip(self.grpc_port).map(SocketAddr::from);
+        }
         let addresses = self.bind.into_iter();
         config.bind = addresses.map(|ip| SocketAddr::new(ip, self.port)).collect();
         config.sync = self.sync;

@@ -13,6 +13,9 @@ pub struct Config {
     pub dir: PathBuf,
     /// Where it listens; port 0 takes a free one, see [`Server::addresses`](crate::Server::addresses).
     pub bind: Vec<SocketAddr>,
+    /// Where it listens for gRPC, if it does.
+    #[cfg(feature = "grpc")]
+    pub grpc: Option<SocketAddr>,
     /// When a write is acknowledged.
     pub sync: SyncPolicy,
     /// What clients must say before anything else.
@@ -33,6 +36,8 @@ impl Config {
         Self {
             dir: dir.into(),
             bind: vec![SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 6379)],
+            #[cfg(feature = "grpc")]
+            grpc: None,
             sync: SyncPolicy::Every(Duration::from_secs(1)),
             password: None,
             protected_mode: true,

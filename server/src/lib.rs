@@ -6,6 +6,7 @@
 //!   protocol     RESP2 and RESP3 as bytes
 //!   commands     the table, one file for each group
 //!   pubsub       who listens to what, mailboxes, keyspace events
+//!   grpc         the same store by a description that other languages compile
 //!   store        who writes now, one batch for each command or transaction, group commit
 //! ```
 //!
@@ -27,6 +28,8 @@ mod decimal;
 #[doc(hidden)]
 pub mod fuzzing;
 mod glob;
+#[cfg(feature = "grpc")]
+pub mod grpc;
 mod outgoing;
 mod password;
 mod protocol;

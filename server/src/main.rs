@@ -17,6 +17,10 @@ fn main() -> ExitCode {
     for address in server.addresses() {
         println!("portcask-server: serving {} on {address}", dir.display());
     }
+    #[cfg(feature = "grpc")]
+    if let Some(address) = server.grpc_address() {
+        println!("portcask-server: serving gRPC on {address}");
+    }
     if let Err(error) = args::stop_on_signals(&server) {
         return fail(&StartError::Threads(error), 5);
     }

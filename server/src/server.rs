@@ -144,6 +144,8 @@ impl Clients {
 /// A running server. Dropping it stops it.
 pub struct Server {
     addresses: Vec<SocketAddr>,
+    #[cfg(feature = "grpc")]
+    grpc_address: Option<SocketAddr>,
     stopper: Stopper,
     thread: Option<thread::JoinHandle<Result<(), Error>>>,
 }
@@ -186,6 +188,10 @@ impl Server {
         let addresses = addresses.map_err(StartError::Threads)?;
         let threads = runtime.metrics().num_workers();
         let heavy = threads.saturating_sub(1).max(1);
+        #[cfg(feature = "grpc")]
+        let grpc = crate::grpc::listen(&runtime, config.grpc)?;
+        #[cfg(feature = "grpc")]
+        let grpc_address = grpc.as_ref().and_then(|it| it.local_addr().ok());
         // Port 0 has become a port.
         config.bind.clone_from(&addresses);
         let shared = Arc::new(Shared {
@@ -206,7 +212,11 @@ impl Server {
         });
         let stopper = Stopper(Arc::clone(&shared));
         let run = move || {
-            let closed = runtime.block_on(serve(shared, listeners));
+            #[cfg(feature = "grpc")]
+            let beside = grpc.map(|it| runtime.spawn(crate::grpc::serve(Arc::clone(&shared), it)));
+            #[cfg(not(feature = "grpc"))]
+            let beside = None;
+            let closed = runtime.block_on(serve(shared, listeners, beside));
             runtime.shutdown_background();
             closed
         };
@@ -214,6 +224,8 @@ impl Server {
         let thread = thread.spawn(run).map_err(StartError::Threads)?;
         Ok(Self {
             addresses,
+            #[cfg(feature = "grpc")]
+            grpc_address,
             stopper,
             thread: Some(thread),
         })
@@ -222,6 +234,12 @@ impl Server {
     /// Where it listens, in the order of [`Config::bind`].
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Where it listens for gRPC, if it does.
+    #[cfg(feature = "grpc")]
+    pub fn grpc_address(&self) -> Option<SocketAddr> {
+        self.grpc_address
     }
 
     /// A handle that stops it.
@@ -265,7 +283,11 @@ impl Drop for Server {
 }
 
 /// Accepts until told to stop, then waits for the clients and closes the store.
-async fn serve(shared: Arc<Shared>, listeners: Vec<TcpListener>) -> Result<(), Error> {
+async fn serve(
+    shared: Arc<Shared>,
+    listeners: Vec<TcpListener>,
+    beside: Option<tokio::task::JoinHandle<()>>,
+) -> Result<(), Error> {
     let syncing = Arc::clone(&shared.syncing).run(Arc::clone(&shared.store));
     let syncing = tokio::spawn(syncing);
     let telling = tokio::spawn(Events::run(Arc::clone(&shared.store)));
@@ -282,7 +304,14 @@ async fn serve(shared: Arc<Shared>, listeners: Vec<TcpListener>) -> Result<(), E
     for accepting in accepting {
         accepting.abort();
     }
-    let _ = tokio::time::timeout(FAREWELL, gone.recv()).await;
+    let _ = tokio::time::timeout(FAREWELL, async {
+        gone.recv().await;
+        if let Some(beside) = beside {
+            // It ends by the same signal; a panic of it is an end as well.
+            let _ = beside.await;
+        }
+    })
+    .await;
     for client in shared.clients.all() {
         client.kill();
     }

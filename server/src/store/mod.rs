@@ -15,6 +15,7 @@ use portcask::{Ack, Db, DbOptions, Error, Ttl};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
 use watches::Watches;
 
 /// Keys whose ends are noted at one go before writers have their turn.
@@ -30,6 +31,8 @@ pub(crate) struct Store {
     events: Events,
     /// Keys that commands changed since the start.
     changes: AtomicU64,
+    /// Wakes those who wait for a commit.
+    committed: Notify,
 }
 
 impl Store {
@@ -48,6 +51,7 @@ impl Store {
             watches: Watches::default(),
             events,
             changes: AtomicU64::new(0),
+            committed: Notify::new(),
         })
     }
 
@@ -90,7 +94,14 @@ impl Store {
         if wanted && done.is_ok() {
             keys.tell();
         }
+        self.committed.notify_waiters();
         (answer, done)
+    }
+
+    /// Is woken by the next commit, from when it is first polled or enabled.
+    #[cfg(feature = "grpc")]
+    pub(crate) fn committed(&self) -> tokio::sync::futures::Notified<'_> {
+        self.committed.notified()
     }
 
     /// Starts to watch a key, as it is now.
