@@ -3,6 +3,7 @@
 mod failures;
 mod foreign;
 mod log;
+mod page;
 mod servers;
 mod together;
 mod verbs;

@@ -61,7 +61,9 @@ impl Target {
     /// Stores a value.
     pub fn put(&self, key: &[u8], value: &[u8]) -> Result<(), Trouble> {
         match self {
-            Self::Here(db) => drop(db.put(key, value)?),
+            Self::Here(db) => {
+                db.put(key, value)?;
+            }
             Self::There(db) => db.put(key, value)?,
         }
         Ok(())
