@@ -119,9 +119,10 @@ fn a_python_client_generated_from_the_description_does_what_the_page_says() {
         .lines()
         .find(|line| line.starts_with("python "))
         .unwrap();
-    std::fs::create_dir(dir.path().join("proto")).unwrap();
-    let description = include_str!("../../proto/portcask.proto");
-    std::fs::write(dir.path().join("proto/portcask.proto"), description).unwrap();
+    let folder = dir.path().join("server/proto");
+    std::fs::create_dir_all(&folder).unwrap();
+    let description = include_str!("../proto/portcask.proto");
+    std::fs::write(folder.join("portcask.proto"), description).unwrap();
     let words = line.split_whitespace().skip(1);
     run(Command::new(&python).args(words).current_dir(dir.path()));
     let code = snippet(&server, "gRPC from Python", "python");

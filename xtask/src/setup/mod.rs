@@ -6,6 +6,7 @@
 
 mod binaryen;
 mod browser;
+mod clients;
 mod debian;
 mod npm;
 mod packages;
@@ -13,6 +14,7 @@ mod targets;
 
 pub use binaryen::WasmOpt;
 pub use browser::{Browser, WebTools};
+pub use clients::Clients;
 pub use npm::{installed, npm};
 pub use packages::Consent;
 pub use targets::{Target, WasmToolchain};
@@ -64,6 +66,12 @@ pub fn command(repo: &Repo, yes: bool) -> Result<()> {
     match redis(consent) {
         Ok(way) => println!("  ready    redis-server: {way}"),
         Err(failure) => println!("  optional redis-server, to compare the server with: {failure}"),
+    }
+    for (what, outcome) in Clients::ready(repo, consent).about() {
+        match outcome {
+            Ok(way) => println!("  ready    {what}: {way}"),
+            Err(failure) => println!("  optional {what}, for the page of clients: {failure}"),
+        }
     }
     match xfs_tools(consent) {
         Ok(way) => println!("  ready    mkfs.xfs: {way}"),
