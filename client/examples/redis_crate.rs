@@ -1,3 +1,5 @@
+//! The `redis` crate on a server.
+
 use redis::Commands;
 
 fn main() -> redis::RedisResult<()> {
@@ -5,6 +7,7 @@ fn main() -> redis::RedisResult<()> {
     run(url.as_deref().unwrap_or("redis://127.0.0.1:6379"))
 }
 
+/// What `main` does, on the server at this URL.
 pub fn run(url: &str) -> redis::RedisResult<()> {
     let mut db = redis::Client::open(url)?.get_connection()?;
     let _: () = db.set_ex("cat", "meow", 60)?;

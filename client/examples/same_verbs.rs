@@ -1,3 +1,5 @@
+//! An embedded store's verbs on a server.
+
 use portcask_client::{Ack, Batch, Condition, Error, Expiry, WriteOptions};
 
 fn main() -> Result<(), Error> {
@@ -5,6 +7,7 @@ fn main() -> Result<(), Error> {
     run(url.as_deref().unwrap_or("redis://127.0.0.1:6379"))
 }
 
+/// What `main` does, on the server at this URL.
 pub fn run(url: &str) -> Result<(), Error> {
     let db = portcask_client::open(url)?; // was: portcask::open("store")?
     db.put(b"cat", b"meow")?;
