@@ -319,7 +319,7 @@ impl<F: File + Clone> Index<F> {
         match it.change {
             Change::Put { expiry_ms } => {
                 if let Some(expiry) = expiry_ms {
-                    fallible::insert_sorted(&mut self.ttl, (expiry, it.hash.hi))?;
+                    self.ttl.insert((expiry, it.hash.hi))?;
                 }
                 load.insert(it.hash, it.slot(expiry_ms))?;
             }

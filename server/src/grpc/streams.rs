@@ -124,7 +124,7 @@ pub(super) fn watch(
     let from = match asked.from_seq {
         None => db.stats().map(|stats| stats.last_seq + 1),
         Some(0) => match db.changes(0, 1) {
-            Err(Error::Gap { oldest, .. }) => Ok(oldest),
+            Err(Error::Gap { missed }) => Ok(missed.oldest),
             found => found.map(|_| 0),
         },
         Some(seq) => Ok(seq),
