@@ -190,10 +190,11 @@ export class Client {
   #flush() {
     const ids = this.#outbox;
     this.#outbox = [];
-    // A batch has grown until now; from here on it is these bytes, however often they are sent.
+    // A batch has grown until now; from here on it is these bytes, however often they are sent. A copy, for with a part of
+    // a buffer all of the buffer would be sent.
     for (const id of ids) {
       const { what } = this.#calls.get(id);
-      if (what[1] instanceof Ops) what[1] = what[1].bytes();
+      if (what[1] instanceof Ops) what[1] = what[1].bytes().slice();
     }
     if (!this.#leader || !ids.length) return this.#watch();
     return this.#post(ids.map((id) => [id, ...this.#calls.get(id).what]));

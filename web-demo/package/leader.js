@@ -181,10 +181,8 @@ export class Leader {
     const id = unhex(call.from);
     extra.add(PUT_META, id, client.record(call.id));
     if (!client.recorded) extra.add(PUT_META, REGISTRY, this.#joined(new Set([...this.#registry(), call.from])));
-    const all = new Uint8Array(bytes.length + extra.length);
-    all.set(bytes);
-    all.set(extra.bytes(), bytes.length);
-    this.#store.commit(all, false);
+    this.#store.commit(bytes, false, extra.bytes());
+    extra.free();
     client.last = call.id;
     client.recorded = true;
     client.refused.delete(call.id);

@@ -198,19 +198,20 @@ export class SyncStore {
     const ops = new Ops();
     const [kind, number] = expires === undefined ? [PUT, ttl] : [PUT_UNTIL, Number(expires)];
     for (const [key, value] of entries) ops.add(kind, keyPlain(key), valuePlain(value, as), number);
-    this.commit(ops.bytes(), durability === 'flushed');
+    this.#commit(ops, durability);
   }
   delMany(keys, { durability = 'flushed' } = {}) {
     const ops = new Ops();
     for (const key of keys) ops.add(DELETE, keyPlain(key));
-    this.commit(ops.bytes(), durability === 'flushed');
+    this.#commit(ops, durability);
+  }
+  #commit(ops, durability) {
+    if (ops.length) this.commit(ops.bytes(), durability === 'flushed');
+    ops.free();
   }
 
-  /** A batch as `Ops` makes it. */
-  commit(ops, synced) {
-    if (ops.length) return this.#wrote(this.engine.commit(ops, synced));
-    return undefined;
-  }
+  /** A batch as `Ops` makes it, and another one with it. */
+  commit(ops, synced, more) { this.#wrote(this.engine.commit(ops, synced, more)); }
 
   flush() { this.engine.sync(); }
   clear() { this.#wrote(this.engine.clear()); }
