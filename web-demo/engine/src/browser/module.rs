@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use portcask::opfs::Imports;
 use portcask::{
     Ack, Batch, Condition, Engine, Error, ErrorKind, Expiry, FileName, MergePolicy, MergeProgress,
-    Op, Options, PlatformStorage, StorageError, WriteOptions, fallible, files_ahead,
+    Op, Options, PlatformStorage, StorageError, fallible, files_ahead,
 };
 
 /// New segments that one write needs at most, and one step of merge: for sealing the active one, and to copy to.
@@ -243,28 +243,6 @@ impl Module {
         };
         self.answer = value;
         Ok(self.answer.len() as i32)
-    }
-
-    pub fn put(
-        &mut self,
-        key_bytes: usize,
-        value_bytes: usize,
-        ttl_ms: f64,
-        synced: bool,
-    ) -> Answer {
-        self.ready(WRITE_SEGMENTS)?;
-        let store = self.store.as_mut().ok_or(Error::Closed)?;
-        let mut parts = Parts(&self.room);
-        let (key, value) = (parts.take(key_bytes)?, parts.take(value_bytes)?);
-        let how = WriteOptions {
-            ack: Some(ack(synced)),
-            expiry: match ttl_ms as u64 {
-                0 => Expiry::Default,
-                ttl_ms => Expiry::AfterMs(ttl_ms),
-            },
-            ..WriteOptions::default()
-        };
-        store.put_with(key, value, &how).map(|_| 0)
     }
 
     /// A batch, as [`batch_of`] reads it.
