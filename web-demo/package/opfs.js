@@ -55,6 +55,19 @@ function explained(error) {
   }
 }
 
+/** A file's synchronous handle, waited for some seconds where somebody else still has it. @param {FileSystemFileHandle} file */
+export async function accessTo(file) {
+  for (let waited = 0, pause = 1; ; waited += pause, pause = Math.min(pause * 2, 250)) {
+    try {
+      if (!file.createSyncAccessHandle) throw new NeedsWorker('synchronous files exist in dedicated workers only');
+      return await file.createSyncAccessHandle();
+    } catch (error) {
+      if (error?.name !== 'NoModificationAllowedError' || waited >= PATIENCE_MS) throw explained(error);
+      await sleep(pause);
+    }
+  }
+}
+
 /** Open handles of one directory. */
 export class OpfsFiles {
   #blocks = new Blocks();
@@ -90,18 +103,7 @@ export class OpfsFiles {
     }
   }
 
-  async #seat(name, file) {
-    for (let waited = 0, pause = 1; ; waited += pause, pause = Math.min(pause * 2, 250)) {
-      try {
-        if (!file.createSyncAccessHandle) throw new NeedsWorker('synchronous files exist in dedicated workers only');
-        const access = await file.createSyncAccessHandle();
-        return this.open.push({ name, file, access }) - 1;
-      } catch (error) {
-        if (error?.name !== 'NoModificationAllowedError' || waited >= PATIENCE_MS) throw explained(error);
-        await sleep(pause);
-      }
-    }
-  }
+  async #seat(name, file) { return this.open.push({ name, file, access: await accessTo(file) }) - 1; }
 
   /** Closes a handle and deletes its file. */
   async discard(number) {
