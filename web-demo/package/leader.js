@@ -266,7 +266,10 @@ export class Leader {
     const { note } = this.#store;
     // An earlier one is told by the store first.
     if (note.call) this.#tellAll();
-    await note.begin({ verb: call.verb, from: call.from, id: call.id });
+    await note.begin({ verb: call.verb, from: call.from, id: call.id }).catch((error) => {
+      // Where there is no room for a note, a clear is what makes some.
+      if (!(error instanceof QuotaExceeded && call.verb === 'clear')) throw error;
+    });
     let answer;
     try {
       answer = await this.#patiently(deed);

@@ -1,7 +1,7 @@
 // A note beside a store of the one call that is done to it as a whole, `clear` or `import`: these take away or replace
 // whatever is in the store, and so also what the store itself could tell of them after a crash.
 
-import { accessTo } from './opfs.js';
+import { accessTo, explained } from './opfs.js';
 
 /** Capitals: the engine looks at no such name. */
 const NAME = 'CALL';
@@ -40,23 +40,22 @@ export class Note {
 
   /** Notes what is about to be done. */
   async begin(call) {
-    this.#access = await accessTo(await this.#directory.getFileHandle(NAME, { create: true }));
-    const words = encoder.encode(JSON.stringify(call));
     try {
-      this.#access.write(Uint8Array.of(BEGUN, ...words), { at: 0 });
+      this.#access = await accessTo(await this.#directory.getFileHandle(NAME, { create: true }));
+      this.#access.write(Uint8Array.of(BEGUN, ...encoder.encode(JSON.stringify(call))), { at: 0 });
       this.#access.flush();
+      this.call = call;
+      this.done = false;
     } catch (error) {
       await this.remove();
-      throw error;
+      throw explained(error);
     }
-    this.call = call;
-    this.done = false;
   }
 
   /** Notes that it was done. */
   finish() {
-    this.#access.write(Uint8Array.of(DONE), { at: 0 });
-    this.#access.flush();
+    this.#access?.write(Uint8Array.of(DONE), { at: 0 });
+    this.#access?.flush();
     this.done = true;
   }
 

@@ -36,7 +36,7 @@ export async function directoryAt(path, create = true) {
 }
 
 /** A browser's error as one of ours. */
-function explained(error) {
+export function explained(error) {
   const more = { cause: error };
   switch (error?.name) {
     case 'SecurityError':
