@@ -280,7 +280,10 @@ fn what_was_acknowledged_under_always_is_there_after_a_restart() {
 fn who_listens_for_keyspace_events_hears_of_both_doors() {
     let fixture = start();
     let mut redis = fixture.redis();
-    resp(&mut redis, &["CONFIG", "SET", "notify-keyspace-events", "EA"]);
+    resp(
+        &mut redis,
+        &["CONFIG", "SET", "notify-keyspace-events", "EA"],
+    );
     let mut heard = Vec::new();
     let mut listener = fixture.redis();
     let patience = Some(Duration::from_secs(30));
@@ -299,7 +302,14 @@ fn who_listens_for_keyspace_events_hears_of_both_doors() {
     });
     while heard.len() < 3 {
         let message = subscribed.get_message().unwrap();
-        heard.push(message.get_channel_name().rsplit(':').next().unwrap().to_owned());
+        heard.push(
+            message
+                .get_channel_name()
+                .rsplit(':')
+                .next()
+                .unwrap()
+                .to_owned(),
+        );
     }
     assert_eq!(heard, ["set", "expire", "del"]);
 }
