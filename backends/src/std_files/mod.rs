@@ -121,7 +121,7 @@ impl StdFiles {
     /// that was cut before it was opened, a full disk, and what this opener itself does to its files stay errors.
     ///
     /// A file that is being appended to is up to 1 MiB longer than what was appended, by zeros, until it is synced or
-    /// closed; a process that dies leaves them there, and the next opening reports them as a torn tail.
+    /// closed; a process that dies leaves them there, and the next opening takes them for nothing.
     ///
     /// Works on 64-bit Linux with ext4, xfs and tmpfs, and for reads with btrfs, f2fs and overlayfs too, for files
     /// that keep their descriptor; elsewhere nothing changes, which [`StdFiles::is_mapped`] tells. Takes 4 GiB of
