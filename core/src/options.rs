@@ -170,8 +170,8 @@ pub struct MergePolicy {
     pub min_files: usize,
     /// Segments taken by one merge at most. Default 64.
     pub max_files: usize,
-    /// Input bytes taken by one merge at most, and never more than a quarter of the store or 32 MiB,
-    /// whichever is more, unless everything is asked for. Default 16 GiB.
+    /// Input bytes taken by one merge at most, and never more than a quarter of the store or 12 MiB (32
+    /// where small ones are joined), whichever is more, unless everything is asked for. Default 16 GiB.
     pub max_bytes: u64,
     /// Hours of the day (UTC) in which merge may start by itself, `start..=end`; `None` is always.
     pub window_hours: Option<(u8, u8)>,

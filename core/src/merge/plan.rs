@@ -13,8 +13,11 @@ use core::ops::Range;
 
 /// A merge takes at most one of so many parts of the store, if that is more than [`RUN_BYTES`].
 const RUN_PARTS: u64 = 4;
-/// What a merge may take in any case.
-const RUN_BYTES: u64 = 32 << 20;
+/// What a merge may take in any case. Not much more than a small segment: what a merge takes lies there
+/// twice until it is done, and so does all that is written meanwhile.
+const RUN_BYTES: u64 = 12 << 20;
+/// The same for small segments that are joined, of which it takes several.
+const JOINED_BYTES: u64 = 32 << 20;
 /// An output ends at one of so many parts of what lives, if that is more than a small segment, so that
 /// the parts can be merged one by one when their time comes.
 const OUTPUT_PARTS: u64 = 8;
@@ -333,7 +336,7 @@ fn best_run(
     bridge(files, why, policy);
     // Until its inputs are removed, a merge needs room for its outputs beside them: a part at a time.
     let whole: u64 = files.iter().map(|file| file.size).sum();
-    let bytes_max = policy.max_bytes.min(RUN_BYTES.max(whole / RUN_PARTS));
+    let bytes_max = |least: u64| policy.max_bytes.min(least.max(whole / RUN_PARTS));
     let mut best: Option<(u64, usize, Range<usize>)> = None;
     let mut i = 0;
     while i < files.len() {
@@ -359,7 +362,8 @@ fn best_run(
             continue;
         }
         if !force {
-            let limits = (policy.max_files, bytes_max);
+            let least = if only_small { JOINED_BYTES } else { RUN_BYTES };
+            let limits = (policy.max_files, bytes_max(least));
             limit(reclaimable, files, why, &mut run, limits);
         }
         let gain = run.clone().map(|j| reclaimable[j]).sum();
@@ -452,6 +456,23 @@ mod tests {
             active: false,
             damaged: false,
         }
+    }
+
+    /// What a merge takes lies there twice until it is done.
+    #[test]
+    fn a_merge_of_a_store_of_some_megabytes_takes_a_part_of_it() {
+        let policy = MergePolicy::default();
+        let file = |id, dead| sealed(id, 11 * MIB, dead, 0);
+        let files = [file(1, 7 * MIB), file(2, 8 * MIB), file(3, 7 * MIB)];
+        let (_, run) = plan(&files, &policy, None, false).unwrap();
+        assert_eq!(run, Some(1..2));
+        // One segment is merged whole, however long it is.
+        let (_, run) = plan(&[sealed(1, 40 * MIB, 25 * MIB, 0)], &policy, None, false).unwrap();
+        assert_eq!(run, Some(0..1));
+        // Joining gives nothing back, and takes several at once.
+        let small: Vec<Facts> = (1..=4).map(|id| sealed(id, 9 * MIB, 0, 0)).collect();
+        let (_, run) = plan(&small, &policy, None, false).unwrap();
+        assert_eq!(run, Some(0..3));
     }
 
     /// Copied as they are, they would be merged again and again.
