@@ -42,6 +42,7 @@ caught! {
     ignoring_the_durable_marker_is_caught: MarkerIgnored,
     marking_more_durable_than_was_synced_is_caught: MarkedTooMuch,
     completing_half_a_batch_is_caught: HalfBatchCompleted,
+    giving_back_more_than_the_room_is_caught: RoomCutShort,
     retrying_a_failed_sync_is_caught: FailedSyncRetried,
     writing_on_after_a_failed_sync_is_caught: PoisonSkipped,
     believing_a_length_before_its_check_is_caught: LengthBelieved,
