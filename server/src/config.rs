@@ -2,7 +2,7 @@
 
 use crate::store::SyncPolicy;
 use portcask::DbOptions;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -25,27 +25,32 @@ pub struct Config {
     pub store: DbOptions,
     /// Threads that serve connections; `None` is one for each processor.
     pub threads: Option<usize>,
+    /// The configuration file that `CONFIG REWRITE` writes.
+    pub file: Option<PathBuf>,
 }
+
+/// Where Redis listens.
+const PORT: u16 = 6379;
 
 impl Config {
     /// A server on 127.0.0.1:6379.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
             dir: dir.into(),
-            bind: vec![SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 6379)],
+            bind: vec![SocketAddr::new(Ipv4Addr::LOCALHOST.into(), PORT)],
             sync: SyncPolicy::Every(Duration::from_secs(1)),
             password: None,
             protected_mode: true,
             limits: Limits::default(),
             store: DbOptions::default(),
             threads: None,
+            file: None,
         }
     }
 
-    /// Whether a client at this address must not be served: it is not on this machine, nobody set a
-    /// password, and the operator did not say that this is wanted.
-    pub(crate) fn refuses(&self, peer: IpAddr) -> bool {
-        self.protected_mode && self.password.is_none() && !peer.to_canonical().is_loopback()
+    /// The port of the first address.
+    pub(crate) fn port(&self) -> u16 {
+        self.bind.first().map_or(PORT, SocketAddr::port)
     }
 }
 

@@ -262,7 +262,7 @@ impl Connection<'_> {
             .is_midway()
             .then(|| self.input.deadline(limits.progress));
         let handshake = (!self.session.authenticated).then(|| self.began + limits.handshake);
-        let idle = limits.idle.map(|idle| Instant::now() + idle);
+        let idle = self.shared.live.idle().map(|idle| Instant::now() + idle);
         [midway, handshake, idle].into_iter().flatten().min()
     }
 }

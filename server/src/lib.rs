@@ -5,6 +5,7 @@
 //!   connection   one client: bytes in, commands, replies, bytes out
 //!   protocol     RESP2 and RESP3 as bytes
 //!   commands     the table, one file for each group
+//!   settings     one table of what may be told, for flags, environment, file and CONFIG
 //!   store        who writes now, one batch for each command or transaction, group commit
 //! ```
 //!
@@ -27,6 +28,7 @@ mod password;
 mod protocol;
 mod server;
 mod session;
+pub mod settings;
 mod store;
 mod upkeep;
 

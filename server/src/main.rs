@@ -2,13 +2,20 @@
 
 mod args;
 
-use args::Cli;
-use clap::Parser;
+use args::Wrong;
 use portcask_server::{Server, StartError};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let config = Cli::parse().config();
+    let config = match args::config() {
+        Ok(config) => config,
+        // It prints help and versions too, and knows where and with which code.
+        Err(Wrong::Usage(usage)) => usage.exit(),
+        Err(wrong) => {
+            eprintln!("portcask-server: {wrong}");
+            return ExitCode::from(2);
+        }
+    };
     let dir = config.dir.clone();
     let server = match Server::start(config) {
         Ok(server) => server,

@@ -5,6 +5,7 @@ use crate::config::{Config, Limits};
 use crate::connection;
 use crate::password::Password;
 use crate::session::Client;
+use crate::settings::Live;
 use crate::store::{Store, Syncing};
 use crate::upkeep::Upkeep;
 use portcask::Error;
@@ -37,6 +38,7 @@ pub(crate) struct Shared {
     pub counters: Counters,
     pub limits: Limits,
     pub password: Option<Password>,
+    pub live: Live,
     pub config: Config,
     pub started: Instant,
     /// Input bytes of all clients that are held now.
@@ -172,6 +174,7 @@ impl Server {
             counters: Counters::default(),
             limits: config.limits,
             password: config.password.as_deref().map(Password::new),
+            live: Live::new(&config),
             started: Instant::now(),
             input_bytes: AtomicUsize::new(0),
             stop: watch::Sender::new(false),
@@ -292,9 +295,9 @@ async fn welcome(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
     };
     let id = shared.clients.next_id();
     let client = Arc::new(Client::new(id, peer, local, none_yet));
-    let refusal = if shared.config.refuses(peer.ip()) {
+    let refusal = if shared.live.refuses(peer.ip(), shared.password.is_some()) {
         Some(PROTECTED)
-    } else if !shared.clients.add(&client, shared.limits.clients_max) {
+    } else if !shared.clients.add(&client, shared.live.clients_max()) {
         Some(TOO_MANY)
     } else {
         None

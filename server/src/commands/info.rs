@@ -3,8 +3,8 @@
 use super::Call;
 use super::refusal::Outcome;
 use crate::server::{REDIS_VERSION, Shared};
-use crate::store::SyncPolicy;
 use std::fmt::{Display, Write};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A section: its name, its title, and what writes it.
@@ -67,21 +67,18 @@ fn about_server(server: &Shared, fields: &mut Fields) -> Outcome {
     fields.add("arch_bits", usize::BITS);
     fields.add("process_id", std::process::id());
     fields.add("run_id", server.store.db().store_id());
-    let port = server
-        .config
-        .bind
-        .first()
-        .map_or(0, |address| address.port());
-    fields.add("tcp_port", port);
+    fields.add("tcp_port", server.config.port());
     let uptime = server.started.elapsed().as_secs();
     fields.add("uptime_in_seconds", uptime);
     fields.add("uptime_in_days", uptime / 86_400);
+    let file = server.config.file.as_deref();
+    fields.add("config_file", file.unwrap_or(Path::new("")).display());
     Ok(())
 }
 
 fn about_clients(server: &Shared, fields: &mut Fields) -> Outcome {
     fields.add("connected_clients", server.clients.len());
-    fields.add("maxclients", server.limits.clients_max);
+    fields.add("maxclients", server.live.clients_max());
     fields.add("blocked_clients", 0);
     Ok(())
 }
@@ -158,13 +155,4 @@ fn about_keys(server: &Shared, fields: &mut Fields) -> Outcome {
         fields.add("db0", format!("keys={keys}"));
     }
     Ok(())
-}
-
-/// How `CONFIG GET appendfsync` says it: Redis has three words, and a time of ours is the second one.
-pub(super) fn redis_word(policy: SyncPolicy) -> &'static str {
-    match policy {
-        SyncPolicy::Always => "always",
-        SyncPolicy::Every(_) => "everysec",
-        SyncPolicy::Never => "no",
-    }
 }

@@ -8,5 +8,6 @@ mod inline;
 mod parse;
 pub(crate) mod reply;
 
+pub(crate) use inline::split as split_words;
 pub(crate) use parse::{Args, Gate, KeptArgs, Parser, ProtocolError, Step, integer};
 pub(crate) use reply::Reply;

@@ -8,17 +8,27 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The command itself, in a process of its own.
-struct Process {
-    child: Child,
-    address: SocketAddr,
+pub struct Process {
+    pub child: Child,
+    pub address: SocketAddr,
 }
 
 impl Process {
-    fn start(dir: &Path, arguments: &[&str]) -> Self {
+    pub fn start(dir: &Path, arguments: &[&str]) -> Self {
+        let mut all = vec!["--port", "0", "--dir", dir.to_str().unwrap()];
+        all.extend(arguments);
+        Self::start_as(&all)
+    }
+
+    /// Starts it with these arguments alone.
+    pub fn start_as(arguments: &[&str]) -> Self {
+        Self::start_with_env(arguments, &[])
+    }
+
+    pub fn start_with_env(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_portcask-server"))
-            .args(["--port", "0", "--dir"])
-            .arg(dir)
             .args(arguments)
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -30,9 +40,17 @@ impl Process {
         Self { child, address }
     }
 
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+    pub fn kill(self) {
+        drop(self);
+    }
+}
+
+/// A test that fails leaves no process behind.
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -148,7 +166,8 @@ fn sigterm_stops_in_order_and_a_directory_in_use_is_refused_with_its_own_exit_co
     assert!(words.contains("another program does already"), "{words}");
     let (code, words) = second(&["--dir", same, "--sync", "sometimes"]);
     assert_eq!(code, Some(2), "{words}");
-    let mut child = server.child;
+    let mut server = server;
+    let child = &mut server.child;
     let terminated = Command::new("kill")
         .arg(child.id().to_string())
         .status()

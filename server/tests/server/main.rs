@@ -8,5 +8,7 @@ mod durability;
 mod hostile;
 mod operations;
 mod real_redis;
+mod settings;
+mod starting;
 mod transactions;
 mod values;
