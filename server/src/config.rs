@@ -1,5 +1,6 @@
 //! What a server may be told at its start.
 
+use crate::acl::User;
 use crate::store::SyncPolicy;
 use portcask::DbOptions;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,8 +16,10 @@ pub struct Config {
     pub bind: Vec<SocketAddr>,
     /// When a write is acknowledged.
     pub sync: SyncPolicy,
-    /// What clients must say before anything else.
+    /// The password of the user `default`, which clients are until they say otherwise.
     pub password: Option<String>,
+    /// Further users, or `default` with other rights.
+    pub users: Vec<User>,
     /// Answer only loopback addresses while there is no password.
     pub protected_mode: bool,
     /// What one client may use.
@@ -40,6 +43,7 @@ impl Config {
             bind: vec![SocketAddr::new(Ipv4Addr::LOCALHOST.into(), PORT)],
             sync: SyncPolicy::Every(Duration::from_secs(1)),
             password: None,
+            users: Vec::new(),
             protected_mode: true,
             limits: Limits::default(),
             store: DbOptions::default(),

@@ -52,7 +52,7 @@ pub(crate) async fn serve(
     listed: Listed<'_>,
 ) {
     let mut connection = Connection {
-        session: Session::new(Arc::clone(&client), shared.password.is_none()),
+        session: Session::new(Arc::clone(&client), shared.users.default_user()),
         parser: Parser::default(),
         input: Input::new(shared),
         output: Output::default(),

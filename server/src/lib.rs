@@ -4,6 +4,7 @@
 //!   server       listens, counts clients, starts and stops everything
 //!   connection   one client: bytes in, commands, replies, bytes out
 //!   protocol     RESP2 and RESP3 as bytes
+//!   acl          users, and what they may do
 //!   commands     the table, one file for each group
 //!   settings     one table of what may be told, for flags, environment, file and CONFIG
 //!   store        who writes now, one batch for each command or transaction, group commit
@@ -19,12 +20,12 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod acl;
 mod commands;
 mod config;
 mod connection;
 mod decimal;
 mod glob;
-mod password;
 mod protocol;
 mod server;
 mod session;
@@ -32,6 +33,7 @@ pub mod settings;
 mod store;
 mod upkeep;
 
+pub use acl::{RuleError, User};
 pub use config::{Config, Limits};
 pub use server::{Server, StartError, Stopper};
 pub use store::SyncPolicy;

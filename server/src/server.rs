@@ -1,9 +1,9 @@
 //! The server as a whole: listening, counting clients, stopping.
 
+use crate::acl::Users;
 use crate::commands::table;
 use crate::config::{Config, Limits};
 use crate::connection;
-use crate::password::Password;
 use crate::session::Client;
 use crate::settings::Live;
 use crate::store::{Store, Syncing};
@@ -37,7 +37,7 @@ pub(crate) struct Shared {
     pub clients: Clients,
     pub counters: Counters,
     pub limits: Limits,
-    pub password: Option<Password>,
+    pub users: Users,
     pub live: Live,
     pub config: Config,
     pub started: Instant,
@@ -173,7 +173,7 @@ impl Server {
             clients: Clients::default(),
             counters: Counters::default(),
             limits: config.limits,
-            password: config.password.as_deref().map(Password::new),
+            users: Users::new(&config.users, config.password.as_deref()),
             live: Live::new(&config),
             started: Instant::now(),
             input_bytes: AtomicUsize::new(0),
@@ -295,7 +295,9 @@ async fn welcome(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
     };
     let id = shared.clients.next_id();
     let client = Arc::new(Client::new(id, peer, local, none_yet));
-    let refusal = if shared.live.refuses(peer.ip(), shared.password.is_some()) {
+    let default = shared.users.default_user();
+    let is_open = default.is_on && default.is_open;
+    let refusal = if is_open && shared.live.refuses(peer.ip()) {
         Some(PROTECTED)
     } else if !shared.clients.add(&client, shared.live.clients_max()) {
         Some(TOO_MANY)

@@ -1,12 +1,13 @@
 //! What the server knows of one client.
 
+use crate::acl::User;
 use crate::commands::{Command, Queue, Refusal};
 use crate::protocol::Args;
 use crate::server::Shared;
 use crate::store::Watch;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
@@ -29,6 +30,8 @@ pub(crate) struct Client {
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Names {
+    /// The user that it is.
+    pub user: String,
     pub name: Vec<u8>,
     pub library: Vec<u8>,
     pub library_version: Vec<u8>,
@@ -116,8 +119,10 @@ pub(crate) enum Replies {
 
 /// A client's state, which its own connection alone changes.
 pub(crate) struct Session {
-    pub client: std::sync::Arc<Client>,
+    pub client: Arc<Client>,
     pub authenticated: bool,
+    /// Who it is, authenticated or not yet.
+    pub user: Arc<User>,
     /// The commands since `MULTI`.
     pub queue: Option<Queue>,
     pub watch: Watch,
@@ -130,10 +135,13 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(client: std::sync::Arc<Client>, authenticated: bool) -> Self {
+    /// A client that has said nothing yet is this user, if that one needs no password.
+    pub(crate) fn new(client: Arc<Client>, user: Arc<User>) -> Self {
+        client.names().user.clone_from(&user.name);
         Self {
             client,
-            authenticated,
+            authenticated: user.is_on && user.is_open,
+            user,
             queue: None,
             watch: Watch::default(),
             replies: Replies::On,
@@ -148,6 +156,13 @@ impl Session {
         if let Some(command) = self.last.take() {
             self.client.used(command);
         }
+    }
+
+    /// Is this user from now on.
+    pub(crate) fn become_user(&mut self, user: Arc<User>) {
+        self.client.names().user.clone_from(&user.name);
+        self.user = user;
+        self.authenticated = true;
     }
 
     /// Closes the connection once the replies so far are sent.

@@ -183,7 +183,7 @@ fn describe(client: &Client) -> String {
     let mut line = String::new();
     let done = write!(
         line,
-        "id={} addr={} laddr={} name={} age={} idle={} flags=N db=0 cmd={} user=default \
+        "id={} addr={} laddr={} name={} age={} idle={} flags=N db=0 cmd={} user={} \
          lib-name={} lib-ver={} resp={}",
         client.id,
         client.peer,
@@ -192,6 +192,7 @@ fn describe(client: &Client) -> String {
         client.connected.elapsed().as_secs(),
         client.idle().as_secs(),
         client.last_command().full_name(),
+        names.user,
         text(&names.library),
         text(&names.library_version),
         if client.resp3.load(Ordering::Relaxed) {
@@ -253,7 +254,8 @@ struct Chosen<'a> {
     id: Option<u64>,
     peer: Option<&'a [u8]>,
     local: Option<&'a [u8]>,
-    /// Of a type or user that there is.
+    user: Option<&'a [u8]>,
+    /// Of a type that there is.
     exists: bool,
     skip_me: bool,
 }
@@ -267,6 +269,9 @@ impl Chosen<'_> {
             && self.id.is_none_or(|id| id == client.id)
             && is_at(self.peer, client.peer)
             && is_at(self.local, client.local)
+            && self
+                .user
+                .is_none_or(|user| user == client.names().user.as_bytes())
             && !(self.skip_me && client.id == me)
     }
 }
@@ -277,6 +282,7 @@ fn kill(call: &mut Call<'_, '_>) -> Outcome {
         id: None,
         peer: None,
         local: None,
+        user: None,
         exists: true,
         skip_me: true,
     };
@@ -298,10 +304,11 @@ fn kill(call: &mut Call<'_, '_>) -> Outcome {
             } else if is(option, "TYPE") {
                 chosen.exists &= is_normal(value)?;
             } else if is(option, "USER") {
-                if value != b"default" {
+                if call.server.users.get(value).is_none() {
                     let words = [b"ERR No such user '", value, b"'"];
                     return Err(Refusal::Bytes(words.concat()));
                 }
+                chosen.user = Some(value);
             } else if is(option, "SKIPME") && is(value, "yes") {
                 chosen.skip_me = true;
             } else if is(option, "SKIPME") && is(value, "no") {

@@ -3,6 +3,7 @@
 //! Each group of commands is a file that begins with its part of the table. A command validates all its
 //! arguments before it changes anything.
 
+mod acl;
 mod bits;
 mod client;
 mod connection;
@@ -13,6 +14,7 @@ mod info;
 mod keys;
 mod log;
 mod options;
+mod permission;
 mod ranges;
 mod refusal;
 mod scan;
@@ -104,6 +106,10 @@ fn decide(
     if !session.authenticated && !command.flags.has(Flags::NO_AUTH) {
         session.spoil_queue();
         return Err(Refusal::Words("NOAUTH Authentication required."));
+    }
+    if let Err(refusal) = permission::check(&session.user, command, args) {
+        session.spoil_queue();
+        return Err(refusal);
     }
     if session.queue.is_some() && !command.flags.has(Flags::STEERS_MULTI) {
         if command.flags.has(Flags::NO_MULTI) {

@@ -1,14 +1,15 @@
 //! The table of commands: what dispatches them, and what `COMMAND` tells of them.
 
 use super::{
-    Run, bits, connection, counters, describe, expire, keys, log, ranges, scan, server, strings,
-    transactions,
+    Run, acl, bits, connection, counters, describe, expire, keys, log, ranges, scan, server,
+    strings, transactions,
 };
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 /// Every part of the table.
-const GROUPS: [&[Command]; 12] = [
+const GROUPS: [&[Command]; 13] = [
+    acl::COMMANDS,
     bits::COMMANDS,
     connection::COMMANDS,
     counters::COMMANDS,

@@ -1,6 +1,7 @@
 //! The configuration file: read at the start, rewritten by `CONFIG REWRITE`.
 
 use super::{Setting, all, named};
+use crate::acl::User;
 use crate::config::Config;
 use crate::protocol::split_words;
 use std::fmt;
@@ -52,6 +53,9 @@ fn take(line: &str, config: &mut Config) -> Result<(), String> {
     let Some((name, words)) = directive(line)? else {
         return Ok(());
     };
+    if name.eq_ignore_ascii_case("user") {
+        return take_user(&words, config);
+    }
     let Some(setting) = named(&name) else {
         return Err(format!(
             "there is no setting '{}'; --help lists them",
@@ -61,6 +65,24 @@ fn take(line: &str, config: &mut Config) -> Result<(), String> {
     setting
         .set(config, &words)
         .map_err(|words| format!("{}: {words}", setting.name))
+}
+
+/// `user NAME RULE ...`.
+fn take_user(words: &[String], config: &mut Config) -> Result<(), String> {
+    let Some((name, rules)) = words.split_first() else {
+        return Err("user: wrong number of arguments".into());
+    };
+    let user = User::parse(name, rules).map_err(|error| error.to_string())?;
+    if config.users.iter().any(|other| other.name == user.name) {
+        return Err(format!("user '{name}' is told of twice"));
+    }
+    if user.name == "default" && config.password.is_some() {
+        return Err(
+            "user 'default' and requirepass both set one password: keep one of them".into(),
+        );
+    }
+    config.users.push(user);
+    Ok(())
 }
 
 /// The name and the words behind it; `None` where a line says nothing.

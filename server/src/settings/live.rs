@@ -62,16 +62,19 @@ impl Live {
         if config.sync != current.sync {
             server.syncing.set_policy(config.sync);
         }
+        if config.password != current.password {
+            server.users.set_password(config.password.as_deref());
+        }
         self.publish(&config);
         *current = config;
         Ok(())
     }
 
-    /// Whether a client at this address must not be served: it is not on this machine, nobody set a
-    /// password, and the operator did not say that this is wanted.
-    pub(crate) fn refuses(&self, peer: IpAddr, needs_password: bool) -> bool {
+    /// Whether a client at this address must not be served where there is no password: it is not on this
+    /// machine, and the operator did not say that this is wanted.
+    pub(crate) fn refuses(&self, peer: IpAddr) -> bool {
         let is_protected = self.is_protected.load(Ordering::Relaxed);
-        is_protected && !needs_password && !peer.to_canonical().is_loopback()
+        is_protected && !peer.to_canonical().is_loopback()
     }
 
     fn publish(&self, config: &Config) {

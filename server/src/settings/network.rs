@@ -51,11 +51,18 @@ pub(super) const SETTINGS: &[Setting] = &[
         "requirepass",
         "PASSWORD",
         |config, words| {
+            if words[0].len() > 512 {
+                return Err("argument must be at most 512 bytes".into());
+            }
+            if config.users.iter().any(|user| user.name == "default") {
+                return Err("the password of `default` is set by its `user` line".into());
+            }
             config.password = Some(words[0].clone()).filter(|password| !password.is_empty());
             Ok(())
         },
         |config| vec![config.password.clone().unwrap_or_default()],
     )
+    .live()
     .secret()
     .told(
         ACCESS,

@@ -11,4 +11,5 @@ mod real_redis;
 mod settings;
 mod starting;
 mod transactions;
+mod users;
 mod values;
