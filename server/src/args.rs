@@ -27,7 +27,7 @@ closed. A kill -9 loses no acknowledged write; a power cut loses none with --syn
 
 Exit codes:
   0  stopped in order
-  2  what it was told is wrong: the command line, the environment, the file
+  2  what it was told is wrong: the command line, the environment, the file, a certificate
   3  stored data is damaged
   4  another process is the writer of this directory
   5  the system refused: the port is taken, no permission, no space";
@@ -161,8 +161,10 @@ async fn signalled() -> io::Result<()> {
 
 /// What tells a script why.
 pub fn exit_code(error: &StartError) -> u8 {
-    let StartError::Store(_, error) = error else {
-        return 5;
+    let error = match error {
+        StartError::Store(_, error) => error,
+        StartError::Tls(_) | StartError::Config(_) => return 2,
+        StartError::Bind(..) | StartError::Socket(..) | StartError::Threads(_) => return 5,
     };
     match **error {
         Error::BadOption { .. } => 2,

@@ -14,6 +14,12 @@ pub struct Config {
     pub dir: PathBuf,
     /// Where it listens; port 0 takes a free one, see [`Server::addresses`](crate::Server::addresses).
     pub bind: Vec<SocketAddr>,
+    /// A socket of this machine to listen at too.
+    pub socket: Option<PathBuf>,
+    /// Who may use that socket, as file permissions.
+    pub socket_mode: u32,
+    /// Whether and how TLS is served.
+    pub tls: Tls,
     /// When a write is acknowledged.
     pub sync: SyncPolicy,
     /// The password of the user `default`, which clients are until they say otherwise.
@@ -41,6 +47,9 @@ impl Config {
         Self {
             dir: dir.into(),
             bind: vec![SocketAddr::new(Ipv4Addr::LOCALHOST.into(), PORT)],
+            socket: None,
+            socket_mode: 0o700,
+            tls: Tls::default(),
             sync: SyncPolicy::Every(Duration::from_secs(1)),
             password: None,
             users: Vec::new(),
@@ -56,6 +65,35 @@ impl Config {
     pub(crate) fn port(&self) -> u16 {
         self.bind.first().map_or(PORT, SocketAddr::port)
     }
+}
+
+/// Whether and how TLS is served: at the addresses of [`Config::bind`], on a port of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// The port, 0 for a free one; `None` is no TLS.
+    pub port: Option<u16>,
+    /// Nothing is served without TLS, but for the socket of this machine.
+    pub only: bool,
+    /// The server's certificate with those that lead to its authority, as PEM.
+    pub certificate: Option<PathBuf>,
+    /// The certificate's private key, as PEM.
+    pub key: Option<PathBuf>,
+    /// The authorities that clients' certificates come from, as PEM.
+    pub authority: Option<PathBuf>,
+    /// Whether clients show certificates.
+    pub clients: ClientCertificates,
+}
+
+/// Whether clients show certificates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientCertificates {
+    /// They are not asked.
+    #[default]
+    No,
+    /// Those that they show must be right.
+    Optional,
+    /// Who shows none is not let in.
+    Required,
 }
 
 /// What clients may use.

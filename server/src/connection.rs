@@ -9,6 +9,9 @@
 
 mod input;
 mod output;
+mod stream;
+
+pub(crate) use stream::Stream;
 
 use crate::commands::{Sending, dispatch};
 use crate::protocol::{Gate, Parser, ProtocolError, Step};
@@ -19,8 +22,6 @@ use output::Output;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 /// Commands run before others have their turn, and bytes of replies gathered before they are sent.
@@ -32,11 +33,9 @@ const LINGER_BYTES: usize = 1 << 20;
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Sends a word to a client that is not served.
-pub(crate) async fn refuse(mut stream: TcpStream, words: &[u8]) {
-    if tokio::time::timeout(LINGER, stream.write_all(words))
-        .await
-        .is_ok()
-    {
+pub(crate) async fn refuse(mut stream: Stream, words: &[u8]) {
+    // With TLS there is nobody to understand it yet. Elsewhere the first few bytes always fit.
+    if !stream.is_handshaking() && stream.write(words).is_ok() {
         linger(stream).await;
     }
 }
@@ -48,7 +47,7 @@ pub(crate) async fn refuse(mut stream: TcpStream, words: &[u8]) {
 pub(crate) async fn serve(
     shared: &Arc<Shared>,
     client: Arc<Client>,
-    stream: TcpStream,
+    stream: Stream,
     listed: Listed<'_>,
 ) {
     let mut connection = Connection {
@@ -89,7 +88,7 @@ enum End {
 
 struct Connection<'a> {
     shared: &'a Shared,
-    stream: TcpStream,
+    stream: Stream,
     session: Session,
     parser: Parser,
     input: Input<'a>,
@@ -206,8 +205,8 @@ impl Connection<'_> {
         counters
             .output_bytes
             .fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        while !bytes.is_empty() {
-            match self.stream.try_write(bytes) {
+        while !bytes.is_empty() || self.stream.has_unsent() {
+            match self.stream.write(bytes) {
                 Ok(sent) => bytes = &bytes[sent..],
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
                     let ready = tokio::select! {
@@ -230,7 +229,10 @@ impl Connection<'_> {
     /// Waits until more has arrived.
     async fn receive(&mut self) -> Result<(), End> {
         loop {
-            match self.input.read(&self.stream, self.parser.wanted_bytes()) {
+            match self
+                .input
+                .read(&mut self.stream, self.parser.wanted_bytes())
+            {
                 Ok(0) => return Err(End::Plain),
                 Ok(_) => {
                     let held = self.parser.memory_bytes();
@@ -261,7 +263,8 @@ impl Connection<'_> {
             .parser
             .is_midway()
             .then(|| self.input.deadline(limits.progress));
-        let handshake = (!self.session.authenticated).then(|| self.began + limits.handshake);
+        let is_stranger = self.stream.is_handshaking() || !self.session.authenticated;
+        let handshake = is_stranger.then(|| self.began + limits.handshake);
         let idle = self.shared.live.idle().map(|idle| Instant::now() + idle);
         [midway, handshake, idle].into_iter().flatten().min()
     }
@@ -284,14 +287,14 @@ async fn until(deadline: Option<Instant>) {
 }
 
 /// Closes a connection so that the last words arrive.
-async fn linger(mut stream: TcpStream) {
+async fn linger(mut stream: Stream) {
     if stream.shutdown().await.is_err() {
         return;
     }
     let mut left = LINGER_BYTES;
     let drain = async {
         while left > 0 && stream.readable().await.is_ok() {
-            match stream.try_read(&mut [0; 4096]) {
+            match stream.read(&mut [0; 4096]) {
                 Ok(0) => return,
                 Ok(bytes) => left = left.saturating_sub(bytes),
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}

@@ -26,14 +26,17 @@ mod config;
 mod connection;
 mod decimal;
 mod glob;
+mod listen;
 mod protocol;
 mod server;
 mod session;
 pub mod settings;
 mod store;
+mod tls;
 mod upkeep;
 
 pub use acl::{RuleError, User};
-pub use config::{Config, Limits};
+pub use config::{ClientCertificates, Config, Limits, Tls};
 pub use server::{Server, StartError, Stopper};
 pub use store::SyncPolicy;
+pub use tls::TlsError;

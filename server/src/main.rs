@@ -16,13 +16,20 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let dir = config.dir.clone();
+    let (dir, socket) = (config.dir.clone(), config.socket.clone());
     let server = match Server::start(config) {
         Ok(server) => server,
         Err(error) => return fail(&error, args::exit_code(&error)),
     };
+    let dir_shown = dir.display();
     for address in server.addresses() {
-        println!("portcask-server: serving {} on {address}", dir.display());
+        println!("portcask-server: serving {dir_shown} on {address}");
+    }
+    for address in server.tls_addresses() {
+        println!("portcask-server: serving {dir_shown} with TLS on {address}");
+    }
+    if let Some(path) = socket {
+        println!("portcask-server: serving {dir_shown} at {}", path.display());
     }
     if let Err(error) = args::stop_on_signals(&server) {
         return fail(&StartError::Threads(error), 5);

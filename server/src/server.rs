@@ -3,10 +3,14 @@
 use crate::acl::Users;
 use crate::commands::table;
 use crate::config::{Config, Limits};
-use crate::connection;
+use crate::connection::{self, Stream};
+#[cfg(unix)]
+use crate::listen::LocalListener;
+use crate::listen::{Address, Listener};
 use crate::session::Client;
 use crate::settings::Live;
 use crate::store::{Store, Syncing};
+use crate::tls::{self, TlsError};
 use crate::upkeep::Upkeep;
 use portcask::Error;
 use std::collections::HashMap;
@@ -18,7 +22,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, watch};
 
@@ -129,6 +133,7 @@ impl Clients {
 /// A running server. Dropping it stops it.
 pub struct Server {
     addresses: Vec<SocketAddr>,
+    tls_addresses: Vec<SocketAddr>,
     stopper: Stopper,
     thread: Option<thread::JoinHandle<Result<(), Error>>>,
 }
@@ -148,6 +153,10 @@ impl Stopper {
 impl Server {
     /// Opens the store and the sockets. Once this returns, clients can connect.
     pub fn start(mut config: Config) -> Result<Self, StartError> {
+        if config.tls.only && config.tls.port.is_none() {
+            return Err(StartError::Config("tls-only needs tls-port".to_owned()));
+        }
+        let tls = tls::load(&config.tls).map_err(StartError::Tls)?;
         let store = Store::open(&config.dir, config.store.clone());
         let store =
             store.map_err(|error| StartError::Store(config.dir.clone(), Box::new(error)))?;
@@ -157,15 +166,18 @@ impl Server {
         }
         let runtime = builder.enable_all().thread_name("portcask-server").build();
         let runtime = runtime.map_err(StartError::Threads)?;
-        let mut listeners = Vec::new();
-        for address in &config.bind {
-            let listener = runtime.block_on(TcpListener::bind(address));
-            listeners.push(listener.map_err(|error| StartError::Bind(*address, error))?);
-        }
-        let addresses: io::Result<Vec<_>> = listeners.iter().map(TcpListener::local_addr).collect();
-        let addresses = addresses.map_err(StartError::Threads)?;
+        let Listening {
+            listeners,
+            addresses,
+            tls_addresses,
+        } = runtime.block_on(listen(&config, tls))?;
         // Port 0 has become a port.
-        config.bind.clone_from(&addresses);
+        if !addresses.is_empty() {
+            config.bind.clone_from(&addresses);
+        }
+        if let Some(address) = tls_addresses.first() {
+            config.tls.port = Some(address.port());
+        }
         let shared = Arc::new(Shared {
             store: Arc::new(store),
             syncing: Arc::new(Syncing::new(config.sync)),
@@ -190,6 +202,7 @@ impl Server {
         let thread = thread.spawn(run).map_err(StartError::Threads)?;
         Ok(Self {
             addresses,
+            tls_addresses,
             stopper,
             thread: Some(thread),
         })
@@ -198,6 +211,11 @@ impl Server {
     /// Where it listens, in the order of [`Config::bind`].
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Where it listens for TLS.
+    pub fn tls_addresses(&self) -> &[SocketAddr] {
+        &self.tls_addresses
     }
 
     /// A handle that stops it.
@@ -234,8 +252,53 @@ impl Drop for Server {
     }
 }
 
+/// Everything that clients can connect to.
+struct Listening {
+    listeners: Vec<Listener>,
+    addresses: Vec<SocketAddr>,
+    tls_addresses: Vec<SocketAddr>,
+}
+
+async fn listen(
+    config: &Config,
+    tls: Option<Arc<rustls::ServerConfig>>,
+) -> Result<Listening, StartError> {
+    let mut listening = Listening {
+        listeners: Vec::new(),
+        addresses: Vec::new(),
+        tls_addresses: Vec::new(),
+    };
+    for address in config.bind.iter().filter(|_| !config.tls.only) {
+        let (listener, address) = bind(*address).await?;
+        listening.addresses.push(address);
+        listening.listeners.push(Listener::Plain(listener));
+    }
+    if let Some((tls, port)) = tls.zip(config.tls.port) {
+        for address in &config.bind {
+            let (listener, address) = bind(SocketAddr::new(address.ip(), port)).await?;
+            listening.tls_addresses.push(address);
+            let listener = Listener::Tls(listener, Arc::clone(&tls));
+            listening.listeners.push(listener);
+        }
+    }
+    #[cfg(unix)]
+    if let Some(path) = &config.socket {
+        let listener = LocalListener::open(path, config.socket_mode);
+        let listener = listener.map_err(|error| StartError::Socket(path.clone(), error))?;
+        listening.listeners.push(Listener::Local(listener));
+    }
+    Ok(listening)
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.map_err(|error| StartError::Bind(address, error))?;
+    let bound = listener.local_addr().map_err(StartError::Threads)?;
+    Ok((listener, bound))
+}
+
 /// Accepts until told to stop, then waits for the clients and closes the store.
-async fn serve(shared: Arc<Shared>, listeners: Vec<TcpListener>) -> Result<(), Error> {
+async fn serve(shared: Arc<Shared>, listeners: Vec<Listener>) -> Result<(), Error> {
     let syncing = Arc::clone(&shared.syncing).run(Arc::clone(&shared.store));
     let syncing = tokio::spawn(syncing);
     // Every connection holds a sender: when all are gone, so are the connections.
@@ -261,14 +324,14 @@ async fn serve(shared: Arc<Shared>, listeners: Vec<TcpListener>) -> Result<(), E
     closed.unwrap_or(Err(Error::Poisoned))
 }
 
-async fn accept(shared: Arc<Shared>, listener: TcpListener, present: mpsc::Sender<()>) {
+async fn accept(shared: Arc<Shared>, listener: Listener, present: mpsc::Sender<()>) {
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => {
+            Ok((stream, peer, local)) => {
                 let shared = Arc::clone(&shared);
                 let present = present.clone();
                 tokio::spawn(async move {
-                    welcome(&shared, stream, peer).await;
+                    welcome(&shared, stream, peer, local).await;
                     drop(present);
                 });
             }
@@ -285,19 +348,17 @@ one of the following solutions: 1) Set a password with --requirepass. 2) Disable
 with --protected-mode no, if the server is not reachable from the internet.\r\n";
 const TOO_MANY: &[u8] = b"-ERR max number of clients reached\r\n";
 
-async fn welcome(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
+async fn welcome(shared: &Arc<Shared>, stream: Stream, peer: Address, local: Address) {
     shared.counters.connections.fetch_add(1, Ordering::Relaxed);
-    let Ok(local) = stream.local_addr() else {
-        return;
-    };
     let Some(none_yet) = table().find(b"client") else {
         return;
     };
     let id = shared.clients.next_id();
+    let is_refused = shared.live.refuses(&peer);
     let client = Arc::new(Client::new(id, peer, local, none_yet));
     let default = shared.users.default_user();
     let is_open = default.is_on && default.is_open;
-    let refusal = if is_open && shared.live.refuses(peer.ip()) {
+    let refusal = if is_open && is_refused {
         Some(PROTECTED)
     } else if !shared.clients.add(&client, shared.live.clients_max()) {
         Some(TOO_MANY)
@@ -312,8 +373,6 @@ async fn welcome(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
         return connection::refuse(stream, words).await;
     }
     let listed = Listed(shared, id);
-    // Small replies are not held back to be sent with others. Where it fails, they are only slower.
-    let _ = stream.set_nodelay(true);
     connection::serve(shared, client, stream, listed).await;
 }
 
@@ -333,6 +392,12 @@ pub enum StartError {
     Store(PathBuf, Box<Error>),
     /// Nobody can listen at this address.
     Bind(SocketAddr, io::Error),
+    /// Nobody can listen at this socket of this machine.
+    Socket(PathBuf, io::Error),
+    /// TLS cannot be served.
+    Tls(TlsError),
+    /// Settings do not go together.
+    Config(String),
     /// The system gives no threads.
     Threads(io::Error),
 }
@@ -348,6 +413,13 @@ impl fmt::Display for StartError {
                 )
             }
             Self::Bind(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::Socket(path, error) if error.kind() == io::ErrorKind::AddrInUse => {
+                let path = path.display();
+                write!(f, "cannot listen on {path}: another program does already")
+            }
+            Self::Socket(path, error) => write!(f, "cannot listen on {}: {error}", path.display()),
+            Self::Tls(error) => error.fmt(f),
+            Self::Config(words) => f.write_str(words),
             Self::Threads(error) => write!(f, "cannot start threads: {error}"),
         }
     }
@@ -357,7 +429,9 @@ impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Store(_, error) => Some(&**error),
-            Self::Bind(_, error) | Self::Threads(error) => Some(error),
+            Self::Bind(_, error) | Self::Socket(_, error) | Self::Threads(error) => Some(error),
+            Self::Tls(error) => Some(error),
+            Self::Config(_) => None,
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use crate::acl::User;
 use crate::commands::{Command, Queue, Refusal};
+use crate::listen::Address;
 use crate::protocol::Args;
 use crate::server::Shared;
 use crate::store::Watch;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,8 +14,8 @@ use tokio::sync::Notify;
 /// What other clients may see of a client, and do to it.
 pub(crate) struct Client {
     pub id: u64,
-    pub peer: SocketAddr,
-    pub local: SocketAddr,
+    pub peer: Address,
+    pub local: Address,
     pub connected: Instant,
     /// What it calls itself and its library.
     pub names: Mutex<Names>,
@@ -38,12 +38,7 @@ pub(crate) struct Names {
 }
 
 impl Client {
-    pub(crate) fn new(
-        id: u64,
-        peer: SocketAddr,
-        local: SocketAddr,
-        first: &'static Command,
-    ) -> Self {
+    pub(crate) fn new(id: u64, peer: Address, local: Address, first: &'static Command) -> Self {
         Self {
             id,
             peer,

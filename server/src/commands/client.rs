@@ -4,6 +4,7 @@ use super::options::{int, is, value_of};
 use super::refusal::{Outcome, Refusal, SYNTAX};
 use super::table::{Command, Flags};
 use super::{Call, help};
+use crate::listen::Address;
 use crate::session::{Client, Replies};
 use std::fmt::Write;
 use std::sync::atomic::Ordering;
@@ -262,13 +263,13 @@ struct Chosen<'a> {
 
 impl Chosen<'_> {
     fn holds(&self, client: &Client, me: u64) -> bool {
-        let is_at = |asked: Option<&[u8]>, address: std::net::SocketAddr| {
+        let is_at = |asked: Option<&[u8]>, address: &Address| {
             asked.is_none_or(|asked| asked == address.to_string().as_bytes())
         };
         self.exists
             && self.id.is_none_or(|id| id == client.id)
-            && is_at(self.peer, client.peer)
-            && is_at(self.local, client.local)
+            && is_at(self.peer, &client.peer)
+            && is_at(self.local, &client.local)
             && self
                 .user
                 .is_none_or(|user| user == client.names().user.as_bytes())

@@ -2,8 +2,8 @@
 
 use super::Setting;
 use crate::config::Config;
+use crate::listen::Address;
 use crate::server::Shared;
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -72,9 +72,9 @@ impl Live {
 
     /// Whether a client at this address must not be served where there is no password: it is not on this
     /// machine, and the operator did not say that this is wanted.
-    pub(crate) fn refuses(&self, peer: IpAddr) -> bool {
+    pub(crate) fn refuses(&self, peer: &Address) -> bool {
         let is_protected = self.is_protected.load(Ordering::Relaxed);
-        is_protected && !peer.to_canonical().is_loopback()
+        is_protected && !peer.is_local()
     }
 
     fn publish(&self, config: &Config) {

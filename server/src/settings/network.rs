@@ -1,11 +1,20 @@
 //! Who can reach the server, and how.
 
 use super::Setting;
-use super::values::{number, show_yes_or_no, yes_or_no};
+use super::values::{choice, number, show_yes_or_no, yes_or_no};
+use crate::config::ClientCertificates;
 use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 
 const NETWORK: &str = "Network";
+const TLS: &str = "TLS";
 const ACCESS: &str = "Access";
+
+const CLIENT_CERTIFICATES: &[(&str, ClientCertificates)] = &[
+    ("no", ClientCertificates::No),
+    ("optional", ClientCertificates::Optional),
+    ("yes", ClientCertificates::Required),
+];
 
 pub(super) const SETTINGS: &[Setting] = &[
     Setting::new(
@@ -36,6 +45,101 @@ pub(super) const SETTINGS: &[Setting] = &[
         |config| vec![config.port().to_string()],
     )
     .told(NETWORK, "The port; 0 takes a free one and prints it"),
+    Setting::new(
+        "unixsocket",
+        "PATH",
+        |config, words| {
+            config.socket = path(&words[0]);
+            Ok(())
+        },
+        |config| show_path(config.socket.as_deref()),
+    )
+    .told(NETWORK, "A socket of this machine to listen at too"),
+    Setting::new(
+        "unixsocketperm",
+        "MODE",
+        |config, words| {
+            let mode = u32::from_str_radix(&words[0], 8).ok();
+            let mode = mode.filter(|mode| *mode <= 0o777);
+            config.socket_mode = mode.ok_or("argument must be file permissions such as 700 or 770")?;
+            Ok(())
+        },
+        |config| vec![format!("{:o}", config.socket_mode)],
+    )
+    .told(NETWORK, "Who may use that socket, as file permissions"),
+    Setting::new(
+        "tls-port",
+        "PORT",
+        |config, words| {
+            config.tls.port = match words[0].as_str() {
+                "none" => None,
+                port => Some(number(port, 0..=u16::MAX)?),
+            };
+            Ok(())
+        },
+        |config| {
+            let port = config.tls.port.map(|port| port.to_string());
+            vec![port.unwrap_or("none".to_owned())]
+        },
+    )
+    .told(TLS, "The port for TLS, at every address of `bind`; 0 takes a free one"),
+    Setting::new(
+        "tls-only",
+        "yes|no",
+        |config, words| {
+            config.tls.only = yes_or_no(&words[0])?;
+            Ok(())
+        },
+        |config| vec![show_yes_or_no(config.tls.only)],
+    )
+    .told(TLS, "Serve nothing without TLS, but for the socket of this machine"),
+    Setting::new(
+        "tls-cert-file",
+        "FILE",
+        |config, words| {
+            config.tls.certificate = path(&words[0]);
+            Ok(())
+        },
+        |config| show_path(config.tls.certificate.as_deref()),
+    )
+    .or("tls-cert")
+    .told(TLS, "The server's certificate and those that lead to its authority (PEM)"),
+    Setting::new(
+        "tls-key-file",
+        "FILE",
+        |config, words| {
+            config.tls.key = path(&words[0]);
+            Ok(())
+        },
+        |config| show_path(config.tls.key.as_deref()),
+    )
+    .or("tls-key")
+    .told(TLS, "The certificate's private key (PEM)"),
+    Setting::new(
+        "tls-ca-cert-file",
+        "FILE",
+        |config, words| {
+            config.tls.authority = path(&words[0]);
+            Ok(())
+        },
+        |config| show_path(config.tls.authority.as_deref()),
+    )
+    .or("tls-ca")
+    .told(TLS, "The authorities that clients' certificates come from (PEM)"),
+    Setting::new(
+        "tls-auth-clients",
+        "no|optional|yes",
+        |config, words| {
+            config.tls.clients = choice(&words[0], CLIENT_CERTIFICATES)?;
+            Ok(())
+        },
+        |config| {
+            let mut choices = CLIENT_CERTIFICATES.iter();
+            let chosen = choices.find(|(_, it)| *it == config.tls.clients);
+            chosen.map(|(name, _)| (*name).to_owned()).into_iter().collect()
+        },
+    )
+    .told(TLS, "Whether clients must show a certificate, may, or are not asked"),
     Setting::new(
         "protected-mode",
         "yes|no",
@@ -70,3 +174,12 @@ pub(super) const SETTINGS: &[Setting] = &[
          a flag, which other users of this machine see",
     ),
 ];
+
+/// No word is no path.
+fn path(word: &str) -> Option<PathBuf> {
+    (!word.is_empty()).then(|| word.into())
+}
+
+fn show_path(path: Option<&Path>) -> Vec<String> {
+    vec![path.unwrap_or(Path::new("")).display().to_string()]
+}

@@ -10,6 +10,7 @@ mod operations;
 mod real_redis;
 mod settings;
 mod starting;
+mod tls;
 mod transactions;
 mod users;
 mod values;
