@@ -1,9 +1,10 @@
 //! What a server may be told at its start.
 
 use crate::acl::User;
+use crate::observe::Watching;
 use crate::store::SyncPolicy;
 use portcask::DbOptions;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -34,6 +35,20 @@ pub struct Config {
     pub store: DbOptions,
     /// Threads that serve connections; `None` is one for each processor.
     pub threads: Option<usize>,
+    /// What is logged, by whoever installs a subscriber for `tracing`: this crate installs none.
+    pub log_level: LogLevel,
+    /// Whether that is JSON.
+    pub log_json: bool,
+    /// Where `/metrics` and `/healthz` are answered over HTTP, 0 for a free port; `None` is nowhere.
+    pub metrics_port: Option<u16>,
+    /// The address of that port.
+    pub metrics_bind: IpAddr,
+    /// From when a command is noted as slow.
+    pub watching: Watching,
+    /// Where `BGSAVE` makes backups, each in a directory of its own; `None` is nowhere.
+    pub backup_dir: Option<PathBuf>,
+    /// Who may use `DEBUG`.
+    pub debug_command: DebugCommand,
     /// The configuration file that `CONFIG REWRITE` writes.
     pub file: Option<PathBuf>,
 }
@@ -57,6 +72,13 @@ impl Config {
             limits: Limits::default(),
             store: DbOptions::default(),
             threads: None,
+            log_level: LogLevel::Notice,
+            log_json: false,
+            metrics_port: None,
+            metrics_bind: Ipv4Addr::LOCALHOST.into(),
+            watching: Watching::default(),
+            backup_dir: None,
+            debug_command: DebugCommand::No,
             file: None,
         }
     }
@@ -94,6 +116,30 @@ pub enum ClientCertificates {
     Optional,
     /// Who shows none is not let in.
     Required,
+}
+
+/// What is logged: this and what weighs more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// Everything.
+    Debug,
+    /// What single clients do wrong.
+    Verbose,
+    /// What an operator wants to know.
+    Notice,
+    /// What an operator must know.
+    Warning,
+}
+
+/// Who may use `DEBUG`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DebugCommand {
+    /// Nobody.
+    No,
+    /// Clients on this machine.
+    Local,
+    /// Everybody whose user may.
+    Yes,
 }
 
 /// What clients may use.

@@ -14,6 +14,7 @@ mod stream;
 pub(crate) use stream::Stream;
 
 use crate::commands::{Sending, dispatch};
+use crate::observe::Tally;
 use crate::protocol::{Gate, Parser, ProtocolError, Step};
 use crate::server::{Listed, Shared};
 use crate::session::{Client, Replies, Session};
@@ -55,6 +56,8 @@ pub(crate) async fn serve(
         parser: Parser::default(),
         input: Input::new(shared),
         output: Output::default(),
+        tally: Tally::default(),
+        clock: Instant::now(),
         stopping: shared.stopping(),
         began: Instant::now(),
         shared,
@@ -68,9 +71,11 @@ pub(crate) async fn serve(
         End::Plain | End::Killed => {}
         End::Told => linger(connection.stream).await,
         End::Cut(Cut::Memory) => {
+            tracing::debug!(peer = %client.peer, "cut: it held too much memory");
             counters.cut_for_memory.fetch_add(1, Ordering::Relaxed);
         }
         End::Cut(Cut::Time) => {
+            tracing::debug!(peer = %client.peer, "cut: nothing came from it, or went to it, for too long");
             counters.cut_for_time.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -93,6 +98,9 @@ struct Connection<'a> {
     parser: Parser,
     input: Input<'a>,
     output: Output,
+    tally: Tally,
+    /// When the command before ended, or the batch began.
+    clock: Instant,
     stopping: watch::Receiver<bool>,
     began: Instant,
 }
@@ -120,9 +128,11 @@ impl Connection<'_> {
     /// Runs what has arrived, up to a batch.
     fn batch(&mut self) -> Batch {
         let mut commands = 0;
+        self.clock = Instant::now();
         let batch = self.commands(&mut commands);
         let counter = &self.shared.counters.commands;
         counter.fetch_add(commands, Ordering::Relaxed);
+        self.tally.flush(&self.shared.observed.commands);
         if let Batch::Drained = batch {
             self.input.waits();
         }
@@ -166,7 +176,18 @@ impl Connection<'_> {
         }
         let Output { reply, unsynced } = &mut self.output;
         let start = reply.bytes.len();
+        let before = self.session.last.take();
         let sending = dispatch(self.shared, &mut self.session, args, reply);
+        let ended = Instant::now();
+        let took = ended - std::mem::replace(&mut self.clock, ended);
+        if let Some(command) = self.session.last {
+            let observed = &self.shared.observed;
+            let said = &reply.bytes[start..];
+            self.tally.add(&observed.commands, command, took, said);
+            observed.note(command, args, &self.session.client, took);
+        } else {
+            self.session.last = before;
+        }
         let replies = &mut self.session.replies;
         let is_wanted = *replies == Replies::On;
         *replies = match *replies {
@@ -188,6 +209,8 @@ impl Connection<'_> {
             .counters
             .protocol_errors
             .fetch_add(1, Ordering::Relaxed);
+        let peer = &self.session.client.peer;
+        tracing::debug!(%peer, error = error.words(), "not understood");
         let words = format!("ERR Protocol error: {}", error.words());
         self.output.reply.error(words.as_bytes());
         Batch::Over(End::Told)

@@ -6,6 +6,7 @@
 //!   protocol     RESP2 and RESP3 as bytes
 //!   acl          users, and what they may do
 //!   commands     the table, one file for each group
+//!   observe      what commands cost, slow ones, metrics over HTTP
 //!   settings     one table of what may be told, for flags, environment, file and CONFIG
 //!   store        who writes now, one batch for each command or transaction, group commit
 //! ```
@@ -21,12 +22,14 @@
 #![forbid(unsafe_code)]
 
 mod acl;
+mod backup;
 mod commands;
 mod config;
 mod connection;
 mod decimal;
 mod glob;
 mod listen;
+mod observe;
 mod protocol;
 mod server;
 mod session;
@@ -36,7 +39,8 @@ mod tls;
 mod upkeep;
 
 pub use acl::{RuleError, User};
-pub use config::{ClientCertificates, Config, Limits, Tls};
+pub use config::{ClientCertificates, Config, DebugCommand, Limits, LogLevel, Tls};
+pub use observe::Watching;
 pub use server::{Server, StartError, Stopper};
 pub use store::SyncPolicy;
 pub use tls::TlsError;

@@ -1,6 +1,8 @@
 //! The portcask-server command.
 
 mod args;
+mod logging;
+mod notify;
 
 use args::Wrong;
 use portcask_server::{Server, StartError};
@@ -16,6 +18,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    logging::start(&config);
     let (dir, socket) = (config.dir.clone(), config.socket.clone());
     let server = match Server::start(config) {
         Ok(server) => server,
@@ -28,9 +31,13 @@ fn main() -> ExitCode {
     for address in server.tls_addresses() {
         println!("portcask-server: serving {dir_shown} with TLS on {address}");
     }
+    if let Some(address) = server.metrics_address() {
+        println!("portcask-server: metrics on http://{address}/metrics");
+    }
     if let Some(path) = socket {
         println!("portcask-server: serving {dir_shown} at {}", path.display());
     }
+    notify::ready();
     if let Err(error) = args::stop_on_signals(&server) {
         return fail(&StartError::Threads(error), 5);
     }

@@ -7,6 +7,7 @@ use crate::connection::{self, Stream};
 #[cfg(unix)]
 use crate::listen::LocalListener;
 use crate::listen::{Address, Listener};
+use crate::observe::{self, Complaints, Observed};
 use crate::session::Client;
 use crate::settings::Live;
 use crate::store::{Store, Syncing};
@@ -40,9 +41,12 @@ pub(crate) struct Shared {
     pub upkeep: Arc<Upkeep>,
     pub clients: Clients,
     pub counters: Counters,
+    pub observed: Observed,
     pub limits: Limits,
     pub users: Users,
     pub live: Live,
+    /// Warnings that clients can cause, so that they cannot fill a disk with them.
+    pub complaints: Complaints,
     pub config: Config,
     pub started: Instant,
     /// Input bytes of all clients that are held now.
@@ -134,6 +138,7 @@ impl Clients {
 pub struct Server {
     addresses: Vec<SocketAddr>,
     tls_addresses: Vec<SocketAddr>,
+    metrics_address: Option<SocketAddr>,
     stopper: Stopper,
     thread: Option<thread::JoinHandle<Result<(), Error>>>,
 }
@@ -171,7 +176,15 @@ impl Server {
             addresses,
             tls_addresses,
         } = runtime.block_on(listen(&config, tls))?;
+        let metrics = config.metrics_port.map(|port| {
+            let address = SocketAddr::new(config.metrics_bind, port);
+            runtime.block_on(bind(address))
+        });
+        let metrics = metrics.transpose()?;
         // Port 0 has become a port.
+        if let Some((_, address)) = &metrics {
+            config.metrics_port = Some(address.port());
+        }
         if !addresses.is_empty() {
             config.bind.clone_from(&addresses);
         }
@@ -184,14 +197,20 @@ impl Server {
             upkeep: Arc::new(Upkeep::new()),
             clients: Clients::default(),
             counters: Counters::default(),
+            observed: Observed::new(config.watching),
             limits: config.limits,
             users: Users::new(&config.users, config.password.as_deref()),
             live: Live::new(&config),
+            complaints: Complaints::default(),
             started: Instant::now(),
             input_bytes: AtomicUsize::new(0),
             stop: watch::Sender::new(false),
             config,
         });
+        let metrics_address = metrics.as_ref().map(|(_, address)| *address);
+        if let Some((listener, _)) = metrics {
+            runtime.spawn(observe::serve_http(Arc::clone(&shared), listener));
+        }
         let stopper = Stopper(Arc::clone(&shared));
         let run = move || {
             let closed = runtime.block_on(serve(shared, listeners));
@@ -203,6 +222,7 @@ impl Server {
         Ok(Self {
             addresses,
             tls_addresses,
+            metrics_address,
             stopper,
             thread: Some(thread),
         })
@@ -216,6 +236,11 @@ impl Server {
     /// Where it listens for TLS.
     pub fn tls_addresses(&self) -> &[SocketAddr] {
         &self.tls_addresses
+    }
+
+    /// Where it answers `/metrics` and `/healthz`.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
     }
 
     /// A handle that stops it.
@@ -311,6 +336,7 @@ async fn serve(shared: Arc<Shared>, listeners: Vec<Listener>) -> Result<(), Erro
     let mut stopping = shared.stopping();
     // It cannot be dropped: `shared` holds the other end.
     let _ = stopping.wait_for(|stop| *stop).await;
+    tracing::info!(clients = shared.clients.len(), "stopping");
     for accepting in accepting {
         accepting.abort();
     }
@@ -321,7 +347,12 @@ async fn serve(shared: Arc<Shared>, listeners: Vec<Listener>) -> Result<(), Erro
     syncing.abort();
     let store = Arc::clone(&shared.store);
     let closed = tokio::task::spawn_blocking(move || store.db().close()).await;
-    closed.unwrap_or(Err(Error::Poisoned))
+    let closed = closed.unwrap_or(Err(Error::Poisoned));
+    match &closed {
+        Ok(()) => tracing::info!("stopped; everything is durable"),
+        Err(error) => tracing::error!(%error, "the store was not closed in order"),
+    }
+    closed
 }
 
 async fn accept(shared: Arc<Shared>, listener: Listener, present: mpsc::Sender<()>) {
@@ -336,7 +367,12 @@ async fn accept(shared: Arc<Shared>, listener: Listener, present: mpsc::Sender<(
                 });
             }
             // Out of file descriptors, say: those who are connected go on.
-            Err(_) => tokio::time::sleep(ACCEPT_REST).await,
+            Err(error) => {
+                shared
+                    .complaints
+                    .say(|| tracing::warn!(%error, "a connection could not be accepted"));
+                tokio::time::sleep(ACCEPT_REST).await;
+            }
         }
     }
 }
@@ -366,6 +402,7 @@ async fn welcome(shared: &Arc<Shared>, stream: Stream, peer: Address, local: Add
         None
     };
     if let Some(words) = refusal {
+        tracing::debug!(peer = %client.peer, "refused");
         shared
             .counters
             .refused_connections

@@ -88,7 +88,14 @@ const WRONG_PASSWORD: Refusal =
 
 fn authenticate(call: &mut Call<'_, '_>, user: &[u8], password: &[u8]) -> Outcome {
     let known = call.server.users.authenticate(user, password);
-    call.session.become_user(known.ok_or(WRONG_PASSWORD)?);
+    let Some(known) = known else {
+        let peer = &call.session.client.peer;
+        let complaints = &call.server.complaints;
+        complaints
+            .say(|| tracing::warn!(%peer, user = %user.escape_ascii(), "wrong user or password"));
+        return Err(WRONG_PASSWORD);
+    };
+    call.session.become_user(known);
     Ok(())
 }
 

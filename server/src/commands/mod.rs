@@ -13,6 +13,7 @@ mod expire;
 mod info;
 mod keys;
 mod log;
+mod observe;
 mod options;
 mod permission;
 mod ranges;

@@ -149,6 +149,7 @@ fn reset_counters(call: &mut Call<'_, '_>) -> Outcome {
     for counter in call.server.counters.all() {
         counter.store(0, Ordering::Relaxed);
     }
+    call.server.observed.commands.reset();
     call.reply.ok();
     Ok(())
 }

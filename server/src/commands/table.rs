@@ -1,14 +1,14 @@
 //! The table of commands: what dispatches them, and what `COMMAND` tells of them.
 
 use super::{
-    Run, acl, bits, connection, counters, describe, expire, keys, log, ranges, scan, server,
-    strings, transactions,
+    Run, acl, bits, connection, counters, describe, expire, keys, log, observe, ranges, scan,
+    server, strings, transactions,
 };
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 /// Every part of the table.
-const GROUPS: [&[Command]; 13] = [
+const GROUPS: [&[Command]; 14] = [
     acl::COMMANDS,
     bits::COMMANDS,
     connection::COMMANDS,
@@ -17,6 +17,7 @@ const GROUPS: [&[Command]; 13] = [
     expire::COMMANDS,
     keys::COMMANDS,
     log::COMMANDS,
+    observe::COMMANDS,
     ranges::COMMANDS,
     scan::COMMANDS,
     server::COMMANDS,

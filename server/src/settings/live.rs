@@ -65,6 +65,7 @@ impl Live {
         if config.password != current.password {
             server.users.set_password(config.password.as_deref());
         }
+        server.observed.watch(config.watching);
         self.publish(&config);
         *current = config;
         Ok(())

@@ -9,6 +9,7 @@ mod file;
 mod limits;
 mod live;
 mod network;
+mod operations;
 mod store;
 mod values;
 
@@ -124,9 +125,14 @@ impl Setting {
 
 /// Every setting, in the order in which `--help` shows them.
 pub fn all() -> impl Iterator<Item = &'static Setting> {
-    [store::SETTINGS, network::SETTINGS, limits::SETTINGS]
-        .into_iter()
-        .flatten()
+    [
+        store::SETTINGS,
+        network::SETTINGS,
+        limits::SETTINGS,
+        operations::SETTINGS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The setting of this name, in any case.

@@ -93,6 +93,11 @@ impl Syncing {
         self.work.notify_one();
     }
 
+    /// How the last sync failed, if it did.
+    pub(crate) fn last_error(&self) -> Option<Error> {
+        self.done.borrow().1.clone().err()
+    }
+
     /// Returns once everything written before the call is durable, sharing the sync with others.
     pub(crate) async fn durable(&self) -> Result<(), Error> {
         let mine = self.wanted.fetch_add(1, Ordering::AcqRel) + 1;
@@ -123,6 +128,9 @@ impl Syncing {
             let db = store.db().clone();
             let synced = tokio::task::spawn_blocking(move || db.sync()).await;
             let synced = synced.unwrap_or(Err(Error::Poisoned));
+            if let Err(error) = &synced {
+                tracing::error!(%error, "a sync failed: writes are refused from now on");
+            }
             synced_changes = changes;
             drop(self.done.send_replace((upto, synced)));
         }

@@ -6,6 +6,7 @@ mod crate_client;
 mod differential;
 mod durability;
 mod hostile;
+mod observing;
 mod operations;
 mod real_redis;
 mod settings;
