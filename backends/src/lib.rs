@@ -2,12 +2,15 @@
 //!
 //! This crate is what an application depends on: the engine of [`portcask_core`], a place to keep
 //! its files on this platform, [`PlatformStorage`], and natively a handle for threads, `Db`.
-// A page counts every kilobyte of it, and has neither files nor threads for a standard library to reach.
-#![cfg_attr(all(target_family = "wasm", target_os = "unknown"), no_std)]
+// A page counts every kilobyte of it, and has neither files nor threads for a standard library to reach; a guest may
+// do without one.
+#![cfg_attr(target_family = "wasm", no_std)]
 #![deny(unsafe_code)]
 
-#[cfg(any(test, all(target_family = "wasm", target_os = "unknown")))]
+#[cfg(any(test, target_family = "wasm"))]
 extern crate alloc;
+#[cfg(all(target_os = "wasi", feature = "std"))]
+extern crate std;
 
 pub use portcask_core::*;
 

@@ -82,11 +82,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 Some((segment.file.clone(), segment.end))
             });
             // A copy without it would be a store that lost a file.
-            let (file, end) = found.ok_or(Error::Corrupt {
-                file: names::segment(entry.id),
-                offset: 0,
-                damage: Damage::Missing,
-            })?;
+            let (file, end) =
+                found.ok_or(Error::corrupt(names::segment(entry.id), 0, Damage::Missing))?;
             if entry.state == SegmentState::Active {
                 entry.valid_bytes = end;
                 entry.last_seq = entry.last_seq.max(last_seq);
@@ -186,11 +183,7 @@ impl<F: File> BackupPlan<F> {
                     break;
                 }
                 if got == 0 {
-                    return Err(Error::Corrupt {
-                        file: name,
-                        offset: at,
-                        damage: Damage::Truncated,
-                    });
+                    return Err(Error::corrupt(name, at, Damage::Truncated));
                 }
                 out.append(at, &buffer[..got]).during(Op::Append, name)?;
                 at += got as u64;
@@ -232,11 +225,7 @@ impl<F: File> BackupPlan<F> {
                 Step::Gap(gap) => Some((gap.from, gap.damage)),
             };
             if let Some((offset, damage)) = wrong {
-                return Err(Error::Corrupt {
-                    file: name,
-                    offset,
-                    damage,
-                });
+                return Err(Error::corrupt(name, offset, damage));
             }
         }
         Ok(())

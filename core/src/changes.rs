@@ -112,11 +112,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             for entry in &self.state().segments {
                 let slot = index.slot_of(entry.id);
                 let found = slot.and_then(|slot| Some((slot, index.segment(slot)?)));
-                let (slot, segment) = found.ok_or(Error::Corrupt {
-                    file: names::segment(entry.id),
-                    offset: 0,
-                    damage: Damage::Missing,
-                })?;
+                let (slot, segment) =
+                    found.ok_or(Error::corrupt(names::segment(entry.id), 0, Damage::Missing))?;
                 let buffered = match index.tail.segment == slot {
                     true => index.tail.bytes.len() as u64,
                     false => 0,
@@ -139,10 +136,7 @@ impl<F: File + Clone> LogView<F> {
     pub fn changes(&self, from_seq: u64, limit: usize) -> Result<ChangePage> {
         let from = from_seq.max(1);
         if from <= self.floor {
-            return Err(Error::Gap {
-                from,
-                oldest: self.floor.saturating_add(1),
-            });
+            return Err(Error::gap(from, self.floor.saturating_add(1)));
         }
         let mut page = ChangePage {
             changes: Vec::new(),
@@ -231,11 +225,8 @@ impl<F: File + Clone> Stretch<F> {
 
     /// The next record; damage is an error, because the feed would silently skip it.
     fn next(&self, walker: &mut Walker<F>) -> Result<Option<Found>> {
-        let corrupt = |offset, damage| Error::Corrupt {
-            file: names::segment(self.entry.id),
-            offset,
-            damage,
-        };
+        let corrupt =
+            |offset, damage| Error::corrupt(names::segment(self.entry.id), offset, damage);
         match walker.next()? {
             None => Ok(None),
             Some(Step::Record(found)) if found.state == State::Intact => Ok(Some(found)),
@@ -256,11 +247,11 @@ impl<F: File + Clone> Stretch<F> {
                 Some(_) => {}
             }
             if let Some(gap) = walker.unreadable() {
-                return Err(Error::Corrupt {
-                    file: names::segment(self.entry.id),
-                    offset: gap.from,
-                    damage: gap.damage,
-                });
+                return Err(Error::corrupt(
+                    names::segment(self.entry.id),
+                    gap.from,
+                    gap.damage,
+                ));
             }
         }
     }

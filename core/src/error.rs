@@ -1,5 +1,9 @@
 //! One error type, and it says where.
 
+mod details;
+
+pub use details::{Details, Excess, Finding, Lacking, Location, Missed, Newer, Refusal, Unmet};
+
 use crate::fallible::OutOfMemory;
 use crate::format::counter::Exhausted;
 use crate::format::file::HeaderDamage;
@@ -67,27 +71,23 @@ pub enum Damage {
 pub enum Error {
     /// The platform refused `op`. After a failed append the write was not taken.
     Storage {
-        /// What was being done.
-        op: Op,
-        /// To which file, if it was one.
-        file: Option<FileName>,
-        /// The platform's answer.
-        source: StorageError,
+        /// What was being done, and the platform's answer.
+        refusal: Details<Refusal>,
     },
     /// The medium is full; the write was not taken, reads go on. Deletes and merge have a reserve.
     Full {
         /// The file that could not grow.
-        file: FileName,
+        file: Details<FileName>,
     },
     /// Another process is the writer.
     Locked {
         /// The holder in its own words, if it left any.
-        holder: String,
+        holder: Details<String>,
     },
     /// A newer opener took over as the writer. Nothing more is acknowledged here; reopen.
     Fenced {
         /// The manifest epoch of the newer opener.
-        by: u64,
+        by: Details<u64>,
     },
     /// A sync failed earlier, so what reached the medium is unknown. Reopen to write again; a
     /// read answers this only for data that was not durable before the failure.
@@ -95,28 +95,20 @@ pub enum Error {
     /// The bytes at `offset` were read, but they are not what was once written. Other keys are
     /// not affected.
     Corrupt {
-        /// The file.
-        file: FileName,
-        /// Where the record starts.
-        offset: u64,
-        /// What is wrong.
-        damage: Damage,
+        /// What is wrong, and where the record starts.
+        found: Details<Finding>,
     },
     /// Damage hides a record that may have been a newer version of this key. Open with
     /// `accept_stale` to read the older one.
     MaybeStale {
-        /// The damaged file, or one that the state does not know.
-        file: FileName,
-        /// Where its damage starts; `u64::MAX` for a file that the state does not know.
-        offset: u64,
+        /// The damaged file and where its damage starts; `u64::MAX` for a file that the state does not know.
+        at: Details<Location>,
     },
     /// Two keys share one 96-bit hash (or a hint is wrong): the record found belongs to another
     /// key. Never reported as absence.
     KeyCollision {
-        /// The file of the other key's record.
-        file: FileName,
-        /// Where that record starts.
-        offset: u64,
+        /// Where the other key's record starts.
+        at: Details<Location>,
     },
     /// The store was opened read-only.
     ReadOnly,
@@ -128,19 +120,13 @@ pub enum Error {
     /// Acknowledged data is damaged in a way that hides keys, so the store opened read-only:
     /// `salvage` it or restore a backup.
     Degraded {
-        /// The first damaged file.
-        file: FileName,
-        /// Where its damage starts.
-        offset: u64,
+        /// The first damaged file, and where its damage starts.
+        at: Details<Location>,
     },
     /// Acknowledged data is damaged and the open mode is strict.
     Damaged {
-        /// The damaged file.
-        file: FileName,
-        /// Where its damage starts.
-        offset: u64,
-        /// What is wrong.
-        damage: Damage,
+        /// What is wrong, and where the damage starts.
+        found: Details<Finding>,
     },
     /// There is no store here: no manifest and no segments.
     NoStore,
@@ -151,54 +137,38 @@ pub enum Error {
     },
     /// The file was written by a newer Portcask. Nothing was touched.
     NewerFormat {
-        /// The file.
-        file: FileName,
-        /// Its format version.
-        found: u16,
-        /// The newest version this build reads.
-        known: u16,
+        /// The file and the versions.
+        newer: Details<Newer>,
     },
     /// The file needs a feature that this build lacks. Nothing was touched.
     UnknownFeature {
-        /// The file.
-        file: FileName,
-        /// The required flags that are not known.
-        flags: u32,
+        /// The file and the features.
+        lacking: Details<Lacking>,
     },
     /// The caller's key is longer than the limit.
     KeyTooLong {
-        /// The key's length.
-        bytes: usize,
-        /// The limit in force.
-        limit: usize,
+        /// The key's length and the limit.
+        size: Details<Excess>,
     },
     /// The caller's value is larger than the limit.
     ValueTooLarge {
-        /// The value's length.
-        bytes: u64,
-        /// The limit in force.
-        limit: u64,
+        /// The value's length and the limit.
+        size: Details<Excess>,
     },
     /// A batch does not fit into one segment file.
     BatchTooLarge {
-        /// The batch's length on the log.
-        bytes: u64,
-        /// The limit in force.
-        limit: u64,
+        /// The batch's length on the log and the limit.
+        size: Details<Excess>,
     },
     /// A precondition did not hold; nothing of the write was taken.
     ConditionFailed {
-        /// Which operation of the batch, counted from 0.
-        index: usize,
-        /// The sequence number of the key's present version, if it exists.
-        found: Option<u64>,
+        /// Which, and what was found.
+        unmet: Details<Unmet>,
     },
-    /// Changes from `from` on are not all in the log any more: merge dropped some.
+    /// Changes that were asked for are not all in the log any more: merge dropped some.
     Gap {
-        /// The sequence number asked for.
-        from: u64,
-        /// The oldest sequence number from which the feed is complete.
-        oldest: u64,
+        /// What was asked for, and from where on the feed is complete.
+        missed: Details<Missed>,
     },
     /// The target of a backup or restore already holds files of a store.
     NotEmpty,
@@ -217,32 +187,23 @@ pub enum Error {
     /// An option's value makes no sense.
     BadOption {
         /// Which, and what it must be.
-        what: &'static str,
+        what: Details<&'static str>,
     },
     /// The caller's own sink (a salvage or dump output) refused.
     Sink {
         /// Its words.
-        detail: String,
+        detail: Details<String>,
     },
 }
 
-impl Error {
-    /// Wraps a platform's refusal, giving the classes that callers act on their own variants.
-    pub(crate) fn storage(op: Op, file: Option<FileName>, source: StorageError) -> Self {
-        match (source.kind, file) {
-            // After a failed sync nothing is known, whatever the reason.
-            (ErrorKind::Full, Some(file)) if op != Op::Sync => Self::Full { file },
-            (ErrorKind::Locked, _) => Self::Locked {
-                holder: source.detail,
-            },
-            _ => Self::Storage { op, file, source },
-        }
-    }
+// Every answer of the engine has room for one, and most are passed on by several callers.
+const _: () = assert!(size_of::<Result<(), Error>>() <= 2 * size_of::<usize>());
 
+impl Error {
     /// The platform's class behind this error, if it came from the platform.
     pub fn storage_kind(&self) -> Option<ErrorKind> {
         match self {
-            Self::Storage { source, .. } => Some(source.kind),
+            Self::Storage { refusal, .. } => Some(refusal.source.kind),
             Self::Full { .. } => Some(ErrorKind::Full),
             Self::Locked { .. } => Some(ErrorKind::Locked),
             Self::Fenced { .. } => Some(ErrorKind::Fenced),
@@ -250,20 +211,62 @@ impl Error {
         }
     }
 
+    /// A number for each variant, for hosts that want no words. Numbers are never given again.
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::Storage { .. } => 1,
+            Self::Full { .. } => 2,
+            Self::Locked { .. } => 3,
+            Self::Fenced { .. } => 4,
+            Self::Poisoned { .. } => 5,
+            Self::Corrupt { .. } => 6,
+            Self::MaybeStale { .. } => 7,
+            Self::KeyCollision { .. } => 8,
+            Self::ReadOnly { .. } => 9,
+            Self::Closed { .. } => 10,
+            Self::InTransaction { .. } => 11,
+            Self::Degraded { .. } => 12,
+            Self::Damaged { .. } => 13,
+            Self::NoStore { .. } => 14,
+            Self::NoManifest { .. } => 15,
+            Self::NewerFormat { .. } => 16,
+            Self::UnknownFeature { .. } => 17,
+            Self::KeyTooLong { .. } => 18,
+            Self::ValueTooLarge { .. } => 19,
+            Self::BatchTooLarge { .. } => 20,
+            Self::ConditionFailed { .. } => 21,
+            Self::Gap { .. } => 22,
+            Self::NotEmpty { .. } => 23,
+            Self::Changed { .. } => 24,
+            Self::TooLarge { .. } => 25,
+            Self::TooManySegments { .. } => 26,
+            Self::NoClock { .. } => 27,
+            Self::OutOfMemory { .. } => 28,
+            Self::SeqExhausted { .. } => 29,
+            Self::BadOption { .. } => 30,
+            Self::Sink { .. } => 31,
+        }
+    }
+
+    /// What the platform said in its own words, if this error came from it and it said anything.
+    pub fn platform_words(&self) -> &str {
+        match self {
+            Self::Storage { refusal } => &refusal.source.detail,
+            Self::Locked { holder } => holder,
+            _ => "",
+        }
+    }
+
     /// The error for a file whose header did not decode.
     pub(crate) fn header(file: FileName, damage: HeaderDamage) -> Self {
         match damage {
-            HeaderDamage::NewerVersion { found } => Self::NewerFormat {
-                file,
-                found,
-                known: crate::format::file::VERSION,
-            },
-            HeaderDamage::UnknownFlags { flags } => Self::UnknownFeature { file, flags },
-            HeaderDamage::Short | HeaderDamage::Foreign | HeaderDamage::Damaged => Self::Damaged {
-                file,
-                offset: 0,
-                damage: Damage::FileHeader,
-            },
+            HeaderDamage::NewerVersion { found } => {
+                Self::newer_format(file, found, crate::format::file::VERSION)
+            }
+            HeaderDamage::UnknownFlags { flags } => Self::unknown_feature(file, flags),
+            HeaderDamage::Short | HeaderDamage::Foreign | HeaderDamage::Damaged => {
+                Self::damaged(file, 0, Damage::FileHeader)
+            }
         }
     }
 }
@@ -336,13 +339,22 @@ impl fmt::Display for Damage {
     }
 }
 
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at byte {}", self.file, self.offset)
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Storage { op, file, source } => match file {
-                Some(file) => write!(f, "cannot {op} {file}: {source}"),
-                None => write!(f, "cannot {op}: {source}"),
-            },
+            Self::Storage { refusal } => {
+                let Refusal { op, file, source } = &**refusal;
+                match file {
+                    Some(file) => write!(f, "cannot {op} {file}: {source}"),
+                    None => write!(f, "cannot {op}: {source}"),
+                }
+            }
             Self::Full { file } => write!(f, "no space left for {file}; the write was not taken"),
             Self::Locked { holder } if holder.is_empty() => {
                 f.write_str("another process has this store open for writing")
@@ -360,74 +372,85 @@ impl fmt::Display for Error {
             Self::Poisoned => f.write_str(
                 "a sync failed earlier, so what reached the disk is unknown; reopen the store",
             ),
-            Self::Corrupt {
-                file,
-                offset,
-                damage,
-            } => write!(f, "{file} at byte {offset}: {damage}"),
-            Self::MaybeStale {
-                file,
-                offset: u64::MAX,
-            } => write!(
+            Self::Corrupt { found } => write!(f, "{}: {}", found.at, found.damage),
+            Self::MaybeStale { at } if at.offset == u64::MAX => write!(
                 f,
-                "{file}, which this state does not know, may hold a newer version of this key"
+                "{}, which this state does not know, may hold a newer version of this key",
+                at.file
             ),
-            Self::MaybeStale { file, offset } => write!(
-                f,
-                "damage in {file} at byte {offset} may hide a newer version of this key"
-            ),
-            Self::KeyCollision { file, offset } => write!(
-                f,
-                "{file} at byte {offset} holds another key with the same hash"
-            ),
+            Self::MaybeStale { at } => {
+                write!(f, "damage in {at} may hide a newer version of this key")
+            }
+            Self::KeyCollision { at } => {
+                write!(f, "{at} holds another key with the same hash")
+            }
             Self::ReadOnly => f.write_str("the store is open read-only"),
             Self::Closed => f.write_str("the store was closed; open it again"),
             Self::InTransaction => f.write_str(
                 "this thread is inside a transaction, which holds the writer; write through it",
             ),
-            Self::Degraded { file, offset } => write!(
+            Self::Degraded { at } => write!(
                 f,
-                "damage in {file} at byte {offset} hides keys, so the store is read-only; \
+                "damage in {at} hides keys, so the store is read-only; \
                  salvage it or restore a backup"
             ),
-            Self::Damaged {
-                file,
-                offset,
-                damage,
-            } => write!(
+            Self::Damaged { found } => write!(
                 f,
-                "acknowledged data is damaged: {file} at byte {offset}: {damage}"
+                "acknowledged data is damaged: {}: {}",
+                found.at, found.damage
             ),
             Self::NoStore => f.write_str("there is no store here"),
             Self::NoManifest { segments } => write!(
                 f,
                 "{segments} segment files but no valid manifest; run salvage, nothing was touched"
             ),
-            Self::NewerFormat { file, found, known } => write!(
-                f,
-                "{file} has format version {found}, this build reads up to {known}; \
-                 use a newer portcask"
-            ),
-            Self::UnknownFeature { file, flags } => write!(
-                f,
-                "{file} needs features this build lacks (flags {flags:#x}); use a newer portcask"
-            ),
-            Self::KeyTooLong { bytes, limit } => {
-                write!(f, "the key has {bytes} bytes, the limit is {limit}")
+            Self::NewerFormat { newer } => {
+                let Newer { file, found, known } = **newer;
+                write!(
+                    f,
+                    "{file} has format version {found}, this build reads up to {known}; \
+                     use a newer portcask"
+                )
             }
-            Self::ValueTooLarge { bytes, limit } => {
-                write!(f, "the value has {bytes} bytes, the limit is {limit}")
+            Self::UnknownFeature { lacking } => {
+                let Lacking { file, flags } = **lacking;
+                write!(
+                    f,
+                    "{file} needs features this build lacks (flags {flags:#x}); use a newer portcask"
+                )
             }
-            Self::BatchTooLarge { bytes, limit } => {
-                write!(f, "the batch needs {bytes} bytes, the limit is {limit}")
+            Self::KeyTooLong { size } => {
+                write!(
+                    f,
+                    "the key has {} bytes, the limit is {}",
+                    size.bytes, size.limit
+                )
             }
-            Self::ConditionFailed { index, found } => match found {
-                Some(seq) => write!(f, "condition {index} failed: the key is at seq {seq}"),
-                None => write!(f, "condition {index} failed: the key is absent"),
-            },
-            Self::Gap { from, oldest } => write!(
+            Self::ValueTooLarge { size } => {
+                write!(
+                    f,
+                    "the value has {} bytes, the limit is {}",
+                    size.bytes, size.limit
+                )
+            }
+            Self::BatchTooLarge { size } => {
+                write!(
+                    f,
+                    "the batch needs {} bytes, the limit is {}",
+                    size.bytes, size.limit
+                )
+            }
+            Self::ConditionFailed { unmet } => {
+                let index = unmet.index;
+                match unmet.found {
+                    Some(seq) => write!(f, "condition {index} failed: the key is at seq {seq}"),
+                    None => write!(f, "condition {index} failed: the key is absent"),
+                }
+            }
+            Self::Gap { missed } => write!(
                 f,
-                "changes from seq {from} on are no longer complete; the oldest is {oldest}"
+                "changes from seq {} on are no longer complete; the oldest is {}",
+                missed.from, missed.oldest
             ),
             Self::NotEmpty => f.write_str("the target already holds files of a store"),
             Self::Changed => f.write_str("the writer changed the store's files; read again"),
@@ -447,7 +470,7 @@ impl fmt::Display for Error {
 impl core::error::Error for Error {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
-            Self::Storage { source, .. } => Some(source),
+            Self::Storage { refusal, .. } => Some(&refusal.source),
             _ => None,
         }
     }

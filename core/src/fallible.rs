@@ -8,7 +8,7 @@
 )]
 
 use crate::prelude::*;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use core::fmt;
 use core::hash::{BuildHasher, Hash};
 use hashbrown::HashMap;
@@ -73,6 +73,14 @@ pub fn copy<T: Copy>(items: &[T]) -> Result<Vec<T>, OutOfMemory> {
     reserve(&mut vec, items.len())?;
     vec.extend_from_slice(items);
     Ok(vec)
+}
+
+/// One item, out of line.
+pub(crate) fn boxed<T>(item: T) -> Result<Box<[T; 1]>, OutOfMemory> {
+    let mut one = Vec::new();
+    reserve(&mut one, 1)?;
+    one.push(item);
+    one.into_boxed_slice().try_into().map_err(|_| OutOfMemory)
 }
 
 /// All `items` in a list.
@@ -152,12 +160,6 @@ where
 {
     reserve_map(map, 1)?;
     Ok(map.entry(key).or_default())
-}
-
-/// Adds an item to a tree. See [`node`] for what this promises.
-pub(crate) fn insert_sorted<T: Ord>(set: &mut BTreeSet<T>, item: T) -> Result<bool, OutOfMemory> {
-    node::<T>()?;
-    Ok(set.insert(item))
 }
 
 /// Sets the value of a key in a tree and answers the one it replaces. See [`node`].

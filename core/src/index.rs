@@ -18,14 +18,13 @@ use crate::format::file::names;
 use crate::format::manifest::SEGMENTS_MAX;
 use crate::format::record::Site;
 use crate::format::{KeyHash, Space};
-use crate::keydir::{HashKey, Keydir, Place, SizeClass, Slot};
+use crate::keydir::{HashKey, Keydir, Load, Place, SizeClass, Slot};
 use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::segment::read::{Located, Spot};
+use crate::sorted::Sorted;
 use crate::storage::File;
-use alloc::collections::BTreeSet;
 use core::cell::RefCell;
-use core::ops::Bound;
 
 /// Slots for segments: a place keeps its segment in 16 bits, and the last number stands for none.
 const SEGMENT_SLOTS_MAX: usize = (1 << 16) - 1;
@@ -44,6 +43,12 @@ pub trait IndexCell<F>: Sized {
     fn read<R>(&self, look: impl FnOnce(&Index<F>) -> R) -> R;
     /// Lends the index for changing.
     fn write<R>(&self, change: impl FnOnce(&mut Index<F>) -> R) -> R;
+
+    /// Has `what` loaded from memory without waiting for it, where a processor can be told so.
+    #[inline]
+    fn fetch<T>(what: &T) {
+        let _ = what;
+    }
 }
 
 /// The cell of a single-threaded host.
@@ -78,11 +83,11 @@ pub struct Index<F> {
     /// A sync failed: places that were not durable then answer `Poisoned`.
     pub(crate) poisoned: bool,
     /// Every live user key in order, if the option is on.
-    pub(crate) ordered: Option<BTreeSet<Vec<u8>>>,
+    pub(crate) ordered: Option<Sorted<Vec<u8>>>,
     /// Live places whose records could not be read when the ordered index was filled.
     pub(crate) unread: Vec<(KeyHash, Slot)>,
     /// (expiry in ms, hash.hi) of each live key with an expiry.
-    ttl: BTreeSet<(u64, u64)>,
+    ttl: Sorted<(u64, u64)>,
     segments: Vec<Option<Segment<F>>>,
     /// The slot of each open segment, by its id.
     slots: hashbrown::HashMap<u64, u16, Mixed>,
@@ -173,6 +178,16 @@ pub(crate) struct Publication {
     pub old_expiry_ms: Option<u64>,
 }
 
+impl Publication {
+    fn slot(&self, expiry_ms: Option<u64>) -> Slot {
+        Slot {
+            place: self.place,
+            size: SizeClass::of(self.record_bytes),
+            has_ttl: expiry_ms.is_some(),
+        }
+    }
+}
+
 /// What a record does to its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
@@ -191,9 +206,9 @@ impl<F: File + Clone> Index<F> {
             tail: Tail::default(),
             veil: None,
             poisoned: false,
-            ordered: ordered.then(BTreeSet::new),
+            ordered: ordered.then(Sorted::new),
             unread: Vec::new(),
-            ttl: BTreeSet::new(),
+            ttl: Sorted::new(),
             segments: Vec::new(),
             slots: hashbrown::HashMap::default(),
             live_keys: 0,
@@ -259,10 +274,7 @@ impl<F: File + Clone> Index<F> {
                 (segment.rank, u64::from(slot.place.offset)) > (veil.rank, veil.offset)
             })
         });
-        (!newer).then(|| Error::MaybeStale {
-            file: names::segment(veil.segment),
-            offset: veil.offset,
-        })
+        (!newer).then(|| Error::maybe_stale(names::segment(veil.segment), veil.offset))
     }
 
     /// The records of a segment end here now.
@@ -276,36 +288,62 @@ impl<F: File + Clone> Index<F> {
     pub(crate) fn publish(&mut self, it: &Publication) -> Result<(), OutOfMemory> {
         let old = match it.change {
             Change::Put { expiry_ms } => {
-                let slot = Slot {
-                    place: it.place,
-                    size: SizeClass::of(it.record_bytes),
-                    has_ttl: expiry_ms.is_some(),
-                };
+                let slot = it.slot(expiry_ms);
                 if let Some(expiry) = expiry_ms {
-                    fallible::insert_sorted(&mut self.ttl, (expiry, it.hash.hi))?;
+                    self.ttl.insert((expiry, it.hash.hi))?;
                 }
                 let old = self.keydir.insert(it.hash, slot)?;
                 self.count_in(it.space, slot);
                 old
             }
             Change::Delete => {
-                if let Some(segment) = self.segment_mut(it.place.segment) {
-                    segment.tombstone_bytes += it.record_bytes;
-                }
+                self.count_tombstone(it);
                 self.keydir.remove(it.hash)
             }
         };
         if let Some(old) = old {
             self.count_out(it.space, old);
         }
-        if let Some(expiry) = it.old_expiry_ms
-            && it.change
-                != (Change::Put {
-                    expiry_ms: Some(expiry),
-                })
-        {
-            self.ttl.remove(&(expiry, it.hash.hi));
+        self.drop_expiry(it);
+        Ok(())
+    }
+
+    /// As [`Index::publish`] while a store is opened: what lives is known, and counted, only when all
+    /// records were [adopted](Index::adopt).
+    #[inline]
+    pub(crate) fn publish_to(
+        &mut self,
+        load: &mut Load,
+        it: &Publication,
+    ) -> Result<(), OutOfMemory> {
+        match it.change {
+            Change::Put { expiry_ms } => {
+                if let Some(expiry) = expiry_ms {
+                    self.ttl.insert((expiry, it.hash.hi))?;
+                }
+                load.insert(it.hash, it.slot(expiry_ms))?;
+            }
+            Change::Delete => {
+                self.count_tombstone(it);
+                load.remove(it.hash)?;
+            }
         }
+        self.drop_expiry(it);
+        Ok(())
+    }
+
+    /// Takes in all records that were published to `load`. `meta` of its keys are the system's.
+    pub(crate) fn adopt(&mut self, load: Load, meta: u64) -> Result<(), OutOfMemory> {
+        let segments = &mut self.segments;
+        self.keydir = load.finish(|slot| {
+            let segment = segments.get_mut(usize::from(slot.place.segment));
+            if let Some(segment) = segment.and_then(Option::as_mut) {
+                segment.live_bytes += slot.size.bytes();
+                segment.live_keys += 1;
+            }
+        })?;
+        self.live_meta = meta;
+        self.live_keys = (self.keydir.len() as u64).saturating_sub(meta);
         Ok(())
     }
 
@@ -326,6 +364,12 @@ impl<F: File + Clone> Index<F> {
         }
     }
 
+    /// Whether any live key has an expiry.
+    #[inline]
+    pub(crate) fn has_expiries(&self) -> bool {
+        !self.ttl.is_empty()
+    }
+
     /// Whether an absence of this key may be for no other reason than a time that is not on record.
     pub(crate) fn hides_by_clock(&self, hash: KeyHash) -> bool {
         self.expired_ms > self.told_ms || self.keydir.get(hash).is_some()
@@ -338,8 +382,8 @@ impl<F: File + Clone> Index<F> {
 
     /// The keys whose time was up at `now_ms`, at most `limit`: (expiry, hash.hi).
     pub(crate) fn due(&self, now_ms: u64, limit: usize) -> Result<Vec<(u64, u64)>, OutOfMemory> {
-        let until = (Bound::Unbounded, Bound::Included((now_ms, u64::MAX)));
-        fallible::collect(self.ttl.range(until).take(limit).copied())
+        let due = self.ttl.from(|_| false).take_while(|(at, _)| *at <= now_ms);
+        fallible::collect(due.take(limit).copied())
     }
 
     /// Takes back a note of an expiry that turned out to be another version's.
@@ -470,6 +514,24 @@ impl<F: File + Clone> Index<F> {
         if let Some(segment) = self.segment_mut(slot.place.segment) {
             segment.live_bytes = segment.live_bytes.saturating_sub(slot.size.bytes());
             segment.live_keys = segment.live_keys.saturating_sub(1);
+        }
+    }
+
+    fn count_tombstone(&mut self, it: &Publication) {
+        if let Some(segment) = self.segment_mut(it.place.segment) {
+            segment.tombstone_bytes += it.record_bytes;
+        }
+    }
+
+    /// Forgets the expiry of the version that was replaced.
+    fn drop_expiry(&mut self, it: &Publication) {
+        if let Some(expiry) = it.old_expiry_ms
+            && it.change
+                != (Change::Put {
+                    expiry_ms: Some(expiry),
+                })
+        {
+            self.ttl.remove(&(expiry, it.hash.hi));
         }
     }
 

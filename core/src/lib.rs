@@ -63,6 +63,7 @@ mod report;
 mod salvage;
 mod segment;
 mod sort;
+pub mod sorted;
 mod stats;
 pub mod storage;
 #[cfg(any(test, feature = "testing"))]
@@ -79,10 +80,13 @@ pub use backup::{BackupPlan, BackupReport, is_store, restore};
 pub use changes::{Change, ChangeKind, ChangePage, LogView, Version};
 pub use clock::JUMP_MS;
 pub use engine::{
-    Batch, Committed, Engine, Entries, Entry, KeyPage, Keys, Reader, ScanPage, SyncTicket, Tick,
-    Ttl,
+    Batch, BatchDeed, Committed, Engine, Entries, Entry, Explanation, KeyPage, Keys, Reader,
+    ScanPage, SyncTicket, Tick, Ttl,
 };
-pub use error::{Damage, Error, Op, Result};
+pub use error::{
+    Damage, Details, Error, Excess, Finding, Lacking, Location, Missed, Newer, Op, Refusal, Result,
+    Unmet,
+};
 pub use format::file::StoreId;
 pub use format::record::KEY_BYTES_MAX;
 pub use index::{Index, IndexCell, Local};

@@ -129,11 +129,7 @@ fn edit_error(damage: EditDamage, file: FileName, offset: u64) -> Error {
     match damage {
         EditDamage::OutOfMemory => Error::OutOfMemory,
         EditDamage::TooMany => Error::TooManySegments,
-        _ => Error::Damaged {
-            file,
-            offset,
-            damage: crate::error::Damage::Manifest,
-        },
+        _ => Error::damaged(file, offset, crate::error::Damage::Manifest),
     }
 }
 
@@ -224,7 +220,7 @@ impl<F: File> ManifestLog<F> {
             .during(Op::Read, self.name)?;
         match decode_fence(&fence) {
             0 => Ok(()),
-            by => Err(Error::Fenced { by }),
+            by => Err(Error::fenced(by)),
         }
     }
 }

@@ -93,7 +93,7 @@ impl Options {
 
     /// Refuses values that make no sense, with the sentence for the person who set them.
     pub fn check(&self) -> Result<()> {
-        let bad = |what| Err(Error::BadOption { what });
+        let bad = |what| Err(Error::bad_option(what));
         if !(SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&self.segment_bytes) {
             return bad("segment_bytes must be between 1 MiB and 4 GiB");
         }
@@ -196,7 +196,7 @@ impl Default for MergePolicy {
 
 impl MergePolicy {
     fn check(&self) -> Result<()> {
-        let bad = |what| Err(Error::BadOption { what });
+        let bad = |what| Err(Error::bad_option(what));
         let percents = [
             self.fragmentation_trigger_percent,
             self.fragmentation_threshold_percent,

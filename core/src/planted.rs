@@ -67,6 +67,8 @@ bugs! {
     MarkedTooMuch,
     /// Keeps the part of a batch that survived.
     HalfBatchCompleted,
+    /// Gives back more of a file's end than the space that was set aside there.
+    RoomCutShort,
     /// Syncs once more after a failed sync, and believes the second answer.
     FailedSyncRetried,
     /// Goes on writing after a failed sync.

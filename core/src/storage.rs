@@ -131,6 +131,17 @@ pub trait File {
     /// Shortens the file to `len` bytes. Durable after [`File::sync`]. Never lengthens.
     fn truncate(&self, len: u64) -> Result<(), StorageError>;
 
+    /// Lengthens the file behind `end`, its logical end, by zeros whose space is set aside: at most
+    /// `bytes` of them, as many as suit the platform. Answers how long the file is then. Appends into
+    /// them leave the length as it is, which makes each sync cheaper where it has to write that down.
+    ///
+    /// After an error the file may be longer by zeros all the same. Errors with
+    /// [`ErrorKind::Unsupported`], and with [`ErrorKind::Full`] before it takes the last of the space.
+    fn lengthen(&self, end: u64, bytes: u64) -> Result<u64, StorageError> {
+        let _ = (end, bytes);
+        Err(StorageError::new(ErrorKind::Unsupported))
+    }
+
     /// Reserves space up to `len` bytes, so that appends below it cannot fail for want of space.
     /// May or may not change [`File::len`]. Errors with [`ErrorKind::Unsupported`].
     fn preallocate(&self, len: u64) -> Result<(), StorageError> {

@@ -238,7 +238,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                             && self.hash(space, &buffer[checked.key()]) == hash;
                         (!same).then_some(Damage::Hint)
                     }
-                    Err(Error::Corrupt { damage, .. }) => Some(damage),
+                    Err(Error::Corrupt { found }) => Some(found.damage),
                     Err(_) => Some(Damage::Unreadable),
                 };
                 let known = |d: &DamageReport| {

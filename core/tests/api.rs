@@ -41,10 +41,7 @@ fn a_batch_whose_conditions_do_not_all_hold_leaves_no_trace() {
     batch.put("x", "1").delete("there");
     batch.require(holds.0, holds.1).require(fails.0, fails.1);
     let found = Some(seq);
-    assert_eq!(
-        store.write(&batch),
-        Err(Error::ConditionFailed { index: 1, found })
-    );
+    assert_eq!(store.write(&batch), Err(Error::condition_failed(1, found)));
     assert_eq!(store.last_seq(), seq);
     assert_eq!(world.disk.files(), files);
     // Judged before any operation of the batch, not after.
@@ -110,7 +107,7 @@ fn conditional_writes_are_judged_by_presence_and_by_version() {
         condition: Some(condition),
         ..WriteOptions::default()
     };
-    let refused = |found| Err(Error::ConditionFailed { index: 0, found });
+    let refused = |found| Err(Error::condition_failed(0, found));
     assert_eq!(
         store.put_with(b"k", b"1", &how(Condition::Present)),
         refused(None)

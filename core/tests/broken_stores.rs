@@ -328,9 +328,10 @@ fn a_follower_that_had_seen_everything_learns_that_the_store_was_cleared() {
     store.clear().unwrap();
     store.put(b"b", b"2").unwrap();
     for _ in 0..2 {
-        let Err(Error::Gap { oldest, .. }) = store.changes(next, 10) else {
+        let Err(Error::Gap { missed }) = store.changes(next, 10) else {
             panic!("the feed hides the clear");
         };
+        let oldest = missed.oldest;
         assert_eq!(store.changes(oldest, 10).unwrap().changes.len(), 1);
         drop(store);
         store = open(&disk);

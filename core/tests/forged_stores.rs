@@ -11,7 +11,7 @@ use portcask_core::format::manifest::{
 use portcask_core::format::record::{Head, Kind};
 use portcask_core::memory::MemoryStorage;
 use portcask_core::{
-    Ack, Condition, Damage, Engine, Error, Expiry, FileName, Options, WriteOptions,
+    Ack, Condition, Damage, Engine, Error, Expiry, FileName, Location, Options, WriteOptions,
 };
 
 const SYNCED: WriteOptions = WriteOptions {
@@ -44,7 +44,7 @@ fn a_record_that_is_older_than_those_before_it_is_damage_to_a_merge() {
     let mut store = open(&disk);
     let refused = store.merge_all(|_, _| ());
     assert!(
-        matches!(refused, Err(Error::Corrupt { file, offset, .. }) if file == name && offset == at as u64),
+        matches!(&refused, Err(Error::Corrupt { found }) if found.at == Location { file: name, offset: at as u64 }),
         "{refused:?}"
     );
     for (key, value) in [(b"a", b"2"), (b"b", b"1"), (b"c", b"1")] {
@@ -84,13 +84,10 @@ fn lost_overwrite(
 fn merge_and_be_told(store: &mut Engine<MemoryStorage>, place: (FileName, u64)) -> bool {
     let mut told = false;
     for _ in 0..4 {
-        if let Err(Error::Corrupt {
-            file,
-            offset,
-            damage: Damage::Hint,
-        }) = store.merge_all(|_, _| ())
+        if let Err(Error::Corrupt { found }) = store.merge_all(|_, _| ())
+            && found.damage == Damage::Hint
         {
-            told |= (file, offset) == place;
+            told |= (found.at.file, found.at.offset) == place;
         }
     }
     told
@@ -145,11 +142,7 @@ fn a_key_whose_record_is_a_delete_is_no_empty_value_and_no_absence() {
             ..options()
         };
         let mut store = Engine::<_>::open(disk.clone(), options).unwrap();
-        let refused = Error::Corrupt {
-            file: name,
-            offset: at,
-            damage: Damage::Hint,
-        };
+        let refused = Error::corrupt(name, at, Damage::Hint);
         assert_eq!(store.get(b"k"), Err(refused.clone()));
         assert_eq!(store.contains_key(b"k"), Err(refused.clone()));
         let listed: Vec<_> = store.scan_prefix(b"k").collect();

@@ -210,9 +210,9 @@ impl World {
                 assert!(holds);
                 self.model.insert(key, (value, None));
             }
-            Err(Error::ConditionFailed { found, .. }) => {
+            Err(Error::ConditionFailed { unmet }) => {
                 assert!(!holds);
-                assert_eq!(found, seen);
+                assert_eq!(unmet.found, seen);
             }
             Err(error) => panic!("{error}"),
         }

@@ -8,7 +8,7 @@ mod common;
 use common::Script;
 use portcask_core::format::file::names;
 use portcask_core::testing::sim::AllKept;
-use portcask_core::{Ack, WriteOptions};
+use portcask_core::{Ack, Batch, Expiry, WriteOptions};
 
 /// Puts of `records` keys of four bytes, with values of ten.
 fn fill(script: &mut Script, from: u32, records: u32, ack: Ack) {
@@ -86,4 +86,43 @@ fn a_marker_many_hint_blocks_back_still_tells_damage_from_a_torn_tail() {
     let report = script.store().unwrap().report().clone();
     assert_eq!(report.rewritten_records, 7_000, "{report:?}");
     assert!(report.damages.is_empty(), "{report:?}");
+}
+
+/// Opening counts what lives from the finished keydir, writing counts change by change.
+#[test]
+fn what_an_opening_counts_is_what_was_counted_while_writing() {
+    let mut script = Script::new();
+    for round in 0..6_u32 {
+        let store = script.store().unwrap();
+        for step in 0..400_u32 {
+            let mixed = (round * 400 + step).wrapping_mul(2_654_435_761) >> 8;
+            let key = (mixed % 150).to_be_bytes();
+            let value = vec![b'v'; (mixed % 700) as usize];
+            let hour = WriteOptions {
+                expiry: Expiry::AfterMs(3_600_000),
+                ..WriteOptions::default()
+            };
+            match mixed % 7 {
+                0 => store.delete(&key).map(drop),
+                1 => store.write(Batch::new().put_meta(key, value)).map(drop),
+                2 => store.write(Batch::new().delete_meta(key)).map(drop),
+                3 => store.put_with(&key, &value, &hour).map(drop),
+                _ => store.put(&key, &value).map(drop),
+            }
+            .unwrap();
+        }
+        script.run("rotate");
+        let counts = |script: &mut Script| {
+            let stats = script.store().unwrap().stats().unwrap();
+            let segments = stats.segments.into_iter();
+            let each: Vec<_> = segments
+                .map(|it| (it.id, it.live_bytes, it.live_keys, it.tombstone_bytes))
+                .collect();
+            (stats.keys, each)
+        };
+        let before = counts(&mut script);
+        assert!(before.1.len() > round as usize);
+        script.run("close");
+        assert_eq!(counts(&mut script), before, "round {round}");
+    }
 }

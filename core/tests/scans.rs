@@ -224,9 +224,11 @@ fn a_gap_is_told_once_merge_dropped_what_the_feed_needs() {
     let mut world = Script::new();
     world.run("put a 1; put a 2; put b 3; rotate; put c 4; rotate; merge; put d 5");
     let store = world.store().unwrap();
-    let Err(Error::Gap { from: 1, oldest }) = store.changes(0, 9) else {
+    let Err(Error::Gap { missed }) = store.changes(0, 9) else {
         panic!("no gap");
     };
+    assert_eq!(missed.from, 1);
+    let oldest = missed.oldest;
     assert_eq!(oldest, store.stats().unwrap().oldest_change_seq);
     assert_eq!(feed(store, oldest).unwrap(), "a=2 b=3 c=4 d=5");
     world.run("kill");
@@ -260,4 +262,26 @@ fn history_tells_every_version_that_the_log_still_holds_and_which_one_lives() {
     let live: Vec<bool> = versions.iter().map(|version| version.live).collect();
     assert_eq!(live, [false, false, false, true]);
     world.check("merge; history a; del a; history a", "3 3,-");
+}
+
+#[test]
+fn a_key_is_explained_by_where_its_newest_record_is_and_whether_a_power_cut_would_take_it() {
+    let mut world = Script::new();
+    world.run("put a 1; put a four; sync; put b 2 ttl=5000");
+    let store = world.store().unwrap();
+    let versions = store.history(b"a").unwrap();
+    let found = store.explain(b"a").unwrap().unwrap();
+    let newest = versions.last().unwrap();
+    assert_eq!((found.file, found.offset), (newest.file, newest.offset));
+    assert_eq!((found.seq, found.expiry_ms), (2, None));
+    assert_eq!((found.key_bytes, found.value_bytes), (1, 4));
+    assert_eq!(found.record_bytes, found.read_bytes);
+    assert!(found.durable && !found.buffered);
+    let found = store.explain(b"b").unwrap().unwrap();
+    assert!(!found.durable && found.expiry_ms.is_some());
+    assert_eq!(store.explain(b"c").unwrap(), None);
+    world.run("del a; wait 6000");
+    let store = world.store().unwrap();
+    assert_eq!(store.explain(b"a").unwrap(), None);
+    assert_eq!(store.explain(b"b").unwrap(), None);
 }

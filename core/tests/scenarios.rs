@@ -345,7 +345,7 @@ fn s55_of_two_conditional_puts_in_one_commit_group_exactly_one_wins() {
         let seq = store.put_with(&key, b"first", &how(ack)).unwrap();
         let found = Some(seq);
         let lost = store.put_with(&key, b"second", &how(ack)).unwrap_err();
-        assert_eq!(lost, Error::ConditionFailed { index: 0, found });
+        assert_eq!(lost, Error::condition_failed(0, found));
     }
     let ticket = store.begin_sync().unwrap().unwrap();
     let done = portcask_core::storage::File::sync(&ticket.file);

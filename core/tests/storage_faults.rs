@@ -357,7 +357,7 @@ fn s27_a_history_leaves_out_no_version_that_cannot_be_read_now() {
         .make_unreadable(&file("segment-0000000001"), 0..4096);
     let refused = world.store().unwrap().history(b"a");
     let unreadable = Damage::Unreadable;
-    assert!(matches!(refused, Err(Error::Corrupt { damage, .. }) if damage == unreadable));
+    assert!(matches!(refused, Err(Error::Corrupt { found }) if found.damage == unreadable));
     world.disk.heal();
     assert_eq!(world.store().unwrap().history(b"a").unwrap().len(), 2);
 }
@@ -596,5 +596,5 @@ fn a_merge_of_a_writer_that_was_taken_over_is_not_committed() {
             ended => break ended,
         }
     };
-    assert_eq!(ended, Err(Error::Fenced { by: 2 }));
+    assert_eq!(ended, Err(Error::fenced(2)));
 }

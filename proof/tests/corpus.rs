@@ -40,6 +40,16 @@ fn any_sequence_of_verbs_does_what_a_map_does() {
 }
 
 #[test]
+fn any_stream_of_requests_is_understood_alike_in_whatever_pieces_it_arrives() {
+    repeat("resp_parse");
+}
+
+#[test]
+fn any_session_gets_one_whole_reply_to_each_command() {
+    repeat("resp_session");
+}
+
+#[test]
 fn what_a_target_allocates_is_counted_here() {
     let (kept, held) = heap::peak(|| {
         drop(vec![1_u8; 5_000]);

@@ -21,6 +21,9 @@ pub struct Config {
     pub socket_mode: u32,
     /// Whether and how TLS is served.
     pub tls: Tls,
+    /// Where it listens for gRPC, if it does.
+    #[cfg(feature = "grpc")]
+    pub grpc: Option<SocketAddr>,
     /// When a write is acknowledged.
     pub sync: SyncPolicy,
     /// The password of the user `default`, which clients are until they say otherwise.
@@ -65,6 +68,8 @@ impl Config {
             socket: None,
             socket_mode: 0o700,
             tls: Tls::default(),
+            #[cfg(feature = "grpc")]
+            grpc: None,
             sync: SyncPolicy::Every(Duration::from_secs(1)),
             password: None,
             users: Vec::new(),
@@ -157,6 +162,11 @@ pub struct Limits {
     pub reply_bytes_max: usize,
     /// Bytes that all clients together have sent and the server not yet dealt with.
     pub input_bytes_max: usize,
+    /// Bytes of replies and messages that wait to be sent, over all clients. When it is too much, the client
+    /// that holds most is closed, and the next one, until it is not.
+    pub output_bytes_max: usize,
+    /// What a subscriber may leave unread.
+    pub mail: MailLimits,
     /// Time for a client to finish a command that it began, as long as nothing of it arrives, and to take a
     /// reply, as long as nothing of it is taken.
     pub progress: Duration,
@@ -175,9 +185,33 @@ impl Default for Limits {
             queue_bytes_max: 1 << 30,
             reply_bytes_max: 1 << 30,
             input_bytes_max: 2 << 30,
+            output_bytes_max: 1 << 30,
+            mail: MailLimits::default(),
             progress: Duration::from_secs(60),
             handshake: Duration::from_secs(60),
             idle: None,
+        }
+    }
+}
+
+/// What a subscriber may leave unread. One that crosses a limit is closed, so that its publishers go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MailLimits {
+    /// Bytes at any moment.
+    pub hard_bytes: usize,
+    /// Bytes for longer than `soft_time`.
+    pub soft_bytes: usize,
+    /// How long more than `soft_bytes` may wait.
+    pub soft_time: Duration,
+}
+
+/// Redis's limits for subscribers.
+impl Default for MailLimits {
+    fn default() -> Self {
+        Self {
+            hard_bytes: 32 << 20,
+            soft_bytes: 8 << 20,
+            soft_time: Duration::from_secs(60),
         }
     }
 }

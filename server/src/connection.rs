@@ -8,22 +8,24 @@
 //! one batch of replies, whatever it sends. What it sends is held only as far as it has arrived.
 
 mod input;
+mod mail;
 mod output;
 mod stream;
+mod waiting;
 
 pub(crate) use stream::Stream;
 
-use crate::commands::{Sending, dispatch};
+use crate::commands::{Flags, Sending, dispatch};
 use crate::observe::Tally;
 use crate::protocol::{Gate, Parser, ProtocolError, Step};
 use crate::server::{Listed, Shared};
-use crate::session::{Client, Replies, Session};
+use crate::session::{Client, Replies, Session, Wait};
 use input::{Cut, Input};
 use output::Output;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
+use tokio::sync::{SemaphorePermit, watch};
 
 /// Commands run before others have their turn, and bytes of replies gathered before they are sent.
 const BATCH_COMMANDS: usize = 256;
@@ -60,11 +62,13 @@ pub(crate) async fn serve(
         clock: Instant::now(),
         stopping: shared.stopping(),
         began: Instant::now(),
+        is_heavy: true,
         shared,
         stream,
     };
     let ended = connection.run().await;
     shared.store.unwatch(&mut connection.session.watch);
+    connection.close_mailbox();
     drop(listed);
     let counters = &shared.counters;
     match ended {
@@ -103,18 +107,38 @@ struct Connection<'a> {
     clock: Instant,
     stopping: watch::Receiver<bool>,
     began: Instant,
+    /// Its last batch was much work; a newcomer's may be. Then it takes its turn with the others of its kind.
+    is_heavy: bool,
 }
 
 impl Connection<'_> {
     async fn run(&mut self) -> End {
+        let shared = self.shared;
         loop {
+            let turn = match self.is_heavy && !self.input.unread().is_empty() {
+                // It is never closed.
+                true => shared.heavy.acquire().await.ok(),
+                false => None,
+            };
+            if self.session.client.is_killed() {
+                return End::Killed;
+            }
             let batch = self.batch();
             self.session.note_use();
-            if let Err(end) = self.send().await {
+            let reply_bytes = self.output.reply.bytes.len();
+            if reply_bytes > 0 {
+                self.is_heavy = reply_bytes >= BATCH_REPLY_BYTES;
+            }
+            if let Err(end) = self.send(turn).await {
                 return end;
             }
             match batch {
                 Batch::Over(end) => return end,
+                Batch::Waits(wait) => {
+                    if let Err(end) = self.wait(wait).await {
+                        return end;
+                    }
+                }
                 Batch::More => tokio::task::yield_now().await,
                 Batch::Drained => {
                     if let Err(end) = self.receive().await {
@@ -158,6 +182,9 @@ impl Connection<'_> {
                 }
                 Err(error) => return self.misunderstood(error),
             }
+            if let Some(wait) = self.session.wait.take() {
+                return Batch::Waits(wait);
+            }
             if self.session.is_closing() {
                 return Batch::Over(End::Told);
             }
@@ -174,7 +201,10 @@ impl Connection<'_> {
         if args.len() == 0 {
             return false;
         }
+        let mail = self.shared.take_mail(&self.session.client);
         let Output { reply, unsynced } = &mut self.output;
+        // What came before a command goes before its reply.
+        reply.bytes.extend_from_slice(&mail);
         let start = reply.bytes.len();
         let before = self.session.last.take();
         let sending = dispatch(self.shared, &mut self.session, args, reply);
@@ -182,12 +212,15 @@ impl Connection<'_> {
         let took = ended - std::mem::replace(&mut self.clock, ended);
         if let Some(command) = self.session.last {
             let observed = &self.shared.observed;
-            let said = &reply.bytes[start..];
+            let said = reply.bytes.get(start..).unwrap_or_default();
             self.tally.add(&observed.commands, command, took, said);
             observed.note(command, args, &self.session.client, took);
-        } else {
-            self.session.last = before;
         }
+        let flags = self
+            .session
+            .last
+            .map_or(Flags::NONE, |command| command.flags);
+        self.session.last = self.session.last.or(before);
         let replies = &mut self.session.replies;
         let is_wanted = *replies == Replies::On;
         *replies = match *replies {
@@ -195,11 +228,24 @@ impl Connection<'_> {
             Replies::SkipThis => Replies::On,
             other => other,
         };
-        if !is_wanted {
+        if !is_wanted && !flags.has(Flags::CONFIRMS) {
             reply.bytes.truncate(start);
         }
+        self.session.wait_is_told = is_wanted;
+        if flags.has(Flags::WRITE.and(Flags::EXEC)) {
+            self.session.written = self.shared.store.changes();
+        }
+        let mut told = start..reply.bytes.len();
+        let mail = self.shared.take_mail(&self.session.client);
+        if flags.has(Flags::CONFIRMS.and(Flags::EXEC)) {
+            reply.bytes.extend_from_slice(&mail);
+        } else if !mail.is_empty() {
+            // A message that a command sent to its own client goes before the reply, as in Redis.
+            reply.bytes.splice(start..start, mail.iter().copied());
+            told = start + mail.len()..reply.bytes.len();
+        }
         if sending == Sending::OnceDurable {
-            unsynced.push(start..reply.bytes.len());
+            unsynced.push(told);
         }
         true
     }
@@ -217,11 +263,16 @@ impl Connection<'_> {
     }
 
     /// Sends the replies gathered, once the writes that they tell of are durable.
-    async fn send(&mut self) -> Result<(), End> {
+    ///
+    /// `turn` is given up before anything is waited for.
+    async fn send(&mut self, mut turn: Option<SemaphorePermit<'_>>) -> Result<(), End> {
         if !self.output.unsynced.is_empty() {
+            drop(turn.take());
             let synced = self.shared.syncing.durable().await;
             self.output.settle(synced);
         }
+        self.collect_mail();
+        self.hold_output();
         let progress = self.shared.limits.progress;
         let mut bytes = self.output.reply.bytes.as_slice();
         let counters = &self.shared.counters;
@@ -232,6 +283,7 @@ impl Connection<'_> {
             match self.stream.write(bytes) {
                 Ok(sent) => bytes = &bytes[sent..],
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    drop(turn.take());
                     let ready = tokio::select! {
                         ready = tokio::time::timeout(progress, self.stream.writable()) => ready,
                         () = self.session.client.killed() => return Err(End::Killed),
@@ -246,6 +298,7 @@ impl Connection<'_> {
             }
         }
         self.output.sent();
+        self.sent();
         Ok(())
     }
 
@@ -259,12 +312,15 @@ impl Connection<'_> {
                 Ok(0) => return Err(End::Plain),
                 Ok(_) => {
                     let held = self.parser.memory_bytes();
-                    return self.input.charge(held).map_err(End::Cut);
+                    let charged = self.input.charge(held).map_err(End::Cut);
+                    self.note_input();
+                    return charged;
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
                 Err(_) => return Err(End::Plain),
             }
             self.input.rest();
+            self.note_input();
             // It has been answered all that arrived whole.
             if *self.stopping.borrow() {
                 return Err(End::Told);
@@ -273,6 +329,7 @@ impl Connection<'_> {
             tokio::select! {
                 ready = self.stream.readable() => ready.map_err(|_| End::Plain)?,
                 _ = self.stopping.changed() => {}
+                () = self.session.client.mailbox.arrived() => return Ok(()),
                 () = self.session.client.killed() => return Err(End::Killed),
                 () = until(deadline) => return Err(End::Cut(Cut::Time)),
             }
@@ -299,6 +356,8 @@ enum Batch {
     Drained,
     /// There may be more to run.
     More,
+    /// The client asked to wait before what else it sent is run.
+    Waits(Wait),
     Over(End),
 }
 

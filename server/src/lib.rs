@@ -8,6 +8,8 @@
 //!   commands     the table, one file for each group
 //!   observe      what commands cost, slow ones, metrics over HTTP
 //!   settings     one table of what may be told, for flags, environment, file and CONFIG
+//!   pubsub       who listens to what, mailboxes, keyspace events
+//!   grpc         the same store by a description that other languages compile
 //!   store        who writes now, one batch for each command or transaction, group commit
 //! ```
 //!
@@ -27,10 +29,17 @@ mod commands;
 mod config;
 mod connection;
 mod decimal;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod glob;
+#[cfg(feature = "grpc")]
+pub mod grpc;
 mod listen;
 mod observe;
+mod outgoing;
 mod protocol;
+mod pubsub;
 mod server;
 mod session;
 pub mod settings;
@@ -39,7 +48,7 @@ mod tls;
 mod upkeep;
 
 pub use acl::{RuleError, User};
-pub use config::{ClientCertificates, Config, DebugCommand, Limits, LogLevel, Tls};
+pub use config::{ClientCertificates, Config, DebugCommand, Limits, LogLevel, MailLimits, Tls};
 pub use observe::Watching;
 pub use server::{Server, StartError, Stopper};
 pub use store::SyncPolicy;

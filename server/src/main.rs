@@ -31,6 +31,10 @@ fn main() -> ExitCode {
     for address in server.tls_addresses() {
         println!("portcask-server: serving {dir_shown} with TLS on {address}");
     }
+    #[cfg(feature = "grpc")]
+    if let Some(address) = server.grpc_address() {
+        println!("portcask-server: serving gRPC on {address}");
+    }
     if let Some(address) = server.metrics_address() {
         println!("portcask-server: metrics on http://{address}/metrics");
     }

@@ -8,6 +8,8 @@ use crate::connection::{self, Stream};
 use crate::listen::LocalListener;
 use crate::listen::{Address, Listener};
 use crate::observe::{self, Complaints, Observed};
+use crate::outgoing::Outgoing;
+use crate::pubsub::{Events, Hub};
 use crate::session::Client;
 use crate::settings::Live;
 use crate::store::{Store, Syncing};
@@ -25,7 +27,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 /// The version of Redis whose commands, replies and errors this server has.
 pub(crate) const REDIS_VERSION: &str = "7.0.15";
@@ -39,7 +41,9 @@ pub(crate) struct Shared {
     pub store: Arc<Store>,
     pub syncing: Arc<Syncing>,
     pub upkeep: Arc<Upkeep>,
-    pub clients: Clients,
+    pub clients: Arc<Clients>,
+    pub hub: Arc<Hub>,
+    pub outgoing: Arc<Outgoing>,
     pub counters: Counters,
     pub observed: Observed,
     pub limits: Limits,
@@ -49,6 +53,9 @@ pub(crate) struct Shared {
     pub complaints: Complaints,
     pub config: Config,
     pub started: Instant,
+    /// How many connections may do what may be much work at a time: one less than there are threads, so that one is
+    /// always there for those who ask for little.
+    pub heavy: Semaphore,
     /// Input bytes of all clients that are held now.
     pub input_bytes: AtomicUsize,
     stop: watch::Sender<bool>,
@@ -58,6 +65,16 @@ impl Shared {
     /// Has the server stop, as [`Stopper::stop`] does.
     pub(crate) fn stop(&self) {
         self.stop.send_replace(true);
+    }
+
+    /// Takes the messages that wait for a client, to be sent next.
+    pub(crate) fn take_mail(&self, client: &Client) -> Vec<u8> {
+        if !client.mailbox.has_mail() {
+            return Vec::new();
+        }
+        let mail = client.mailbox.take();
+        self.outgoing.remove_mail(client, mail.capacity());
+        mail
     }
 
     /// Tells when the server is to stop.
@@ -139,6 +156,8 @@ pub struct Server {
     addresses: Vec<SocketAddr>,
     tls_addresses: Vec<SocketAddr>,
     metrics_address: Option<SocketAddr>,
+    #[cfg(feature = "grpc")]
+    grpc_address: Option<SocketAddr>,
     stopper: Stopper,
     thread: Option<thread::JoinHandle<Result<(), Error>>>,
 }
@@ -162,7 +181,12 @@ impl Server {
             return Err(StartError::Config("tls-only needs tls-port".to_owned()));
         }
         let tls = tls::load(&config.tls).map_err(StartError::Tls)?;
-        let store = Store::open(&config.dir, config.store.clone());
+        let clients = Arc::new(Clients::default());
+        let outgoing = Outgoing::new(config.limits.output_bytes_max, Arc::clone(&clients));
+        let outgoing = Arc::new(outgoing);
+        let hub = Arc::new(Hub::new(config.limits.mail, Arc::clone(&outgoing)));
+        let events = Events::new(Arc::clone(&hub));
+        let store = Store::open(&config.dir, config.store.clone(), events);
         let store =
             store.map_err(|error| StartError::Store(config.dir.clone(), Box::new(error)))?;
         let mut builder = Builder::new_multi_thread();
@@ -181,6 +205,12 @@ impl Server {
             runtime.block_on(bind(address))
         });
         let metrics = metrics.transpose()?;
+        let threads = runtime.metrics().num_workers();
+        let heavy = threads.saturating_sub(1).max(1);
+        #[cfg(feature = "grpc")]
+        let grpc = crate::grpc::listen(&runtime, config.grpc)?;
+        #[cfg(feature = "grpc")]
+        let grpc_address = grpc.as_ref().and_then(|it| it.local_addr().ok());
         // Port 0 has become a port.
         if let Some((_, address)) = &metrics {
             config.metrics_port = Some(address.port());
@@ -195,7 +225,9 @@ impl Server {
             store: Arc::new(store),
             syncing: Arc::new(Syncing::new(config.sync)),
             upkeep: Arc::new(Upkeep::new()),
-            clients: Clients::default(),
+            clients,
+            hub,
+            outgoing,
             counters: Counters::default(),
             observed: Observed::new(config.watching),
             limits: config.limits,
@@ -203,6 +235,7 @@ impl Server {
             live: Live::new(&config),
             complaints: Complaints::default(),
             started: Instant::now(),
+            heavy: Semaphore::new(heavy),
             input_bytes: AtomicUsize::new(0),
             stop: watch::Sender::new(false),
             config,
@@ -213,7 +246,11 @@ impl Server {
         }
         let stopper = Stopper(Arc::clone(&shared));
         let run = move || {
-            let closed = runtime.block_on(serve(shared, listeners));
+            #[cfg(feature = "grpc")]
+            let beside = grpc.map(|it| runtime.spawn(crate::grpc::serve(Arc::clone(&shared), it)));
+            #[cfg(not(feature = "grpc"))]
+            let beside = None;
+            let closed = runtime.block_on(serve(shared, listeners, beside));
             runtime.shutdown_background();
             closed
         };
@@ -223,6 +260,8 @@ impl Server {
             addresses,
             tls_addresses,
             metrics_address,
+            #[cfg(feature = "grpc")]
+            grpc_address,
             stopper,
             thread: Some(thread),
         })
@@ -243,9 +282,21 @@ impl Server {
         self.metrics_address
     }
 
+    /// Where it listens for gRPC, if it does.
+    #[cfg(feature = "grpc")]
+    pub fn grpc_address(&self) -> Option<SocketAddr> {
+        self.grpc_address
+    }
+
     /// A handle that stops it.
     pub fn stopper(&self) -> Stopper {
         self.stopper.clone()
+    }
+
+    /// What its connections share.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.stopper.0)
     }
 
     /// Returns once it has stopped, and says how closing the store went. Whatever was acknowledged is
@@ -323,9 +374,14 @@ async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartErr
 }
 
 /// Accepts until told to stop, then waits for the clients and closes the store.
-async fn serve(shared: Arc<Shared>, listeners: Vec<Listener>) -> Result<(), Error> {
+async fn serve(
+    shared: Arc<Shared>,
+    listeners: Vec<Listener>,
+    beside: Option<tokio::task::JoinHandle<()>>,
+) -> Result<(), Error> {
     let syncing = Arc::clone(&shared.syncing).run(Arc::clone(&shared.store));
     let syncing = tokio::spawn(syncing);
+    let telling = tokio::spawn(Events::run(Arc::clone(&shared.store)));
     // Every connection holds a sender: when all are gone, so are the connections.
     let (present, mut gone) = mpsc::channel::<()>(1);
     let accepting: Vec<_> = listeners
@@ -340,11 +396,19 @@ async fn serve(shared: Arc<Shared>, listeners: Vec<Listener>) -> Result<(), Erro
     for accepting in accepting {
         accepting.abort();
     }
-    let _ = tokio::time::timeout(FAREWELL, gone.recv()).await;
+    let _ = tokio::time::timeout(FAREWELL, async {
+        gone.recv().await;
+        if let Some(beside) = beside {
+            // It ends by the same signal; a panic of it is an end as well.
+            let _ = beside.await;
+        }
+    })
+    .await;
     for client in shared.clients.all() {
         client.kill();
     }
     syncing.abort();
+    telling.abort();
     let store = Arc::clone(&shared.store);
     let closed = tokio::task::spawn_blocking(move || store.db().close()).await;
     let closed = closed.unwrap_or(Err(Error::Poisoned));

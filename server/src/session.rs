@@ -3,10 +3,12 @@
 use crate::acl::User;
 use crate::commands::{Command, Queue, Refusal};
 use crate::listen::Address;
+use crate::outgoing::Account;
 use crate::protocol::Args;
+use crate::pubsub::{Mailbox, Subscriptions};
 use crate::server::Shared;
 use crate::store::Watch;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -24,6 +26,17 @@ pub(crate) struct Client {
     last_command: Mutex<&'static Command>,
     /// It speaks RESP3.
     pub resp3: AtomicBool,
+    /// Messages for it.
+    pub mailbox: Mailbox,
+    /// What it makes the server hold for sending.
+    pub account: Account,
+    /// Memory for what it has sent and the server not yet dealt with.
+    pub input_bytes: AtomicUsize,
+    /// Commands queued since `MULTI`; -1 outside of a transaction.
+    pub queued: AtomicI64,
+    /// It waits, and how somebody ended that.
+    blocked: Mutex<Option<Option<Unblocked>>>,
+    unblock: Notify,
     killed: AtomicBool,
     kill: Notify,
 }
@@ -48,6 +61,12 @@ impl Client {
             last_command_ms: AtomicU64::new(0),
             last_command: Mutex::new(first),
             resp3: AtomicBool::new(false),
+            mailbox: Mailbox::default(),
+            account: Account::default(),
+            input_bytes: AtomicUsize::new(0),
+            queued: AtomicI64::new(-1),
+            blocked: Mutex::default(),
+            unblock: Notify::new(),
             killed: AtomicBool::new(false),
             kill: Notify::new(),
         }
@@ -82,6 +101,41 @@ impl Client {
         self.connected.elapsed().saturating_sub(last)
     }
 
+    /// It begins or ceases to wait.
+    pub(crate) fn block(&self, waits: bool) {
+        *self.blocked() = waits.then_some(None);
+    }
+
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.blocked().is_some()
+    }
+
+    /// Ends its wait. Returns whether it waits.
+    pub(crate) fn unblock(&self, how: Unblocked) -> bool {
+        let mut blocked = self.blocked();
+        let waits = blocked.is_some();
+        if waits {
+            *blocked = Some(Some(how));
+            self.unblock.notify_one();
+        }
+        waits
+    }
+
+    /// Returns once somebody ended its wait.
+    pub(crate) async fn unblocked(&self) -> Unblocked {
+        loop {
+            if let Some(Some(how)) = *self.blocked() {
+                return how;
+            }
+            self.unblock.notified().await;
+        }
+    }
+
+    fn blocked(&self) -> MutexGuard<'_, Option<Option<Unblocked>>> {
+        // Nothing that is done under this lock can panic half-way.
+        self.blocked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Has its connection closed.
     pub(crate) fn kill(&self) {
         self.killed.store(true, Ordering::Release);
@@ -98,6 +152,24 @@ impl Client {
     pub(crate) fn is_killed(&self) -> bool {
         self.killed.load(Ordering::Acquire)
     }
+}
+
+/// What a client waits for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wait {
+    /// Whether enough is on this disk already; `None` if it does not matter.
+    pub local: Option<bool>,
+    /// The wait is over once it is. Otherwise replicas are waited for as well, and there are none.
+    pub is_local_enough: bool,
+    /// `None` is for ever.
+    pub timeout: Option<Duration>,
+}
+
+/// How `CLIENT UNBLOCK` ends a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unblocked {
+    Timeout,
+    Error,
 }
 
 /// Which replies a client wants.
@@ -121,6 +193,15 @@ pub(crate) struct Session {
     /// The commands since `MULTI`.
     pub queue: Option<Queue>,
     pub watch: Watch,
+    pub subscriptions: Subscriptions,
+    /// What the client waits for, once the command at hand is done.
+    pub wait: Option<Wait>,
+    /// Whether the client wants to hear how its wait ended.
+    pub wait_is_told: bool,
+    /// Changes of all clients up to this client's last write: see [`Syncing::covers`](crate::store::Syncing::covers).
+    pub written: u64,
+    /// `EXEC` runs what was queued.
+    pub transacting: bool,
     pub replies: Replies,
     /// What a value is read into on its way to the reply.
     pub value: Vec<u8>,
@@ -139,6 +220,11 @@ impl Session {
             user,
             queue: None,
             watch: Watch::default(),
+            subscriptions: Subscriptions::default(),
+            transacting: false,
+            wait: None,
+            wait_is_told: true,
+            written: 0,
             replies: Replies::On,
             value: Vec::new(),
             last: None,
@@ -150,6 +236,9 @@ impl Session {
     pub(crate) fn note_use(&mut self) {
         if let Some(command) = self.last.take() {
             self.client.used(command);
+            let queued = self.queue.as_ref().map(Queue::len);
+            let queued = queued.map_or(-1, |count| i64::try_from(count).unwrap_or(i64::MAX));
+            self.client.queued.store(queued, Ordering::Relaxed);
         }
     }
 

@@ -102,6 +102,10 @@ impl Failure {
             Error::Damaged { .. } | Error::NoManifest { .. } | Error::Degraded { .. } => {
                 format!("; to save what is readable: portcask --dir {dir} salvage --to NEW_DIR")
             }
+            Error::Locked { holder } if holder.contains("(portcask-server)") => {
+                "; a server has it: use --url redis://HOST:PORT (127.0.0.1:6379 if it was not told otherwise)"
+                    .to_owned()
+            }
             Error::Locked { .. } => "; reading verbs work meanwhile".to_owned(),
             Error::NoStore => {
                 format!("; to make one: portcask --dir {dir} init (the first put does it as well)")
@@ -110,7 +114,9 @@ impl Failure {
             Error::KeyTooLong { .. } => "; nothing was written (--max-key)".to_owned(),
             Error::ValueTooLarge { .. } => "; nothing was written (--max-value)".to_owned(),
             Error::BatchTooLarge { .. } => "; raise --segment-size".to_owned(),
-            Error::Gap { oldest, .. } => format!("; start over from a scan, or --from {oldest}"),
+            Error::Gap { missed } => {
+                format!("; start over from a scan, or --from {}", missed.oldest)
+            }
             Error::NotEmpty => "; take an empty or a new directory".to_owned(),
             Error::Changed => "; the writer merges faster than this reads, try again".to_owned(),
             _ if error.storage_kind() == Some(ErrorKind::Denied) => {

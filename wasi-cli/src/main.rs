@@ -5,11 +5,14 @@
 //! and an exit code. One source for native systems and for WASI guests.
 
 mod args;
+mod door;
 mod failure;
 mod formats;
 mod host;
 mod interrupt;
 mod random;
+#[cfg_attr(target_family = "wasm", path = "remote/guest.rs")]
+mod remote;
 mod repl;
 mod spelling;
 mod store;
@@ -19,7 +22,7 @@ mod text;
 mod units;
 mod verbs;
 
-use args::{Cli, StoreArgs};
+use args::{Cli, ReplArgs, StoreArgs};
 use clap::Parser;
 use failure::{CLOSED_PIPE_EXIT, Exit, Failure};
 use std::process::ExitCode;
@@ -70,7 +73,10 @@ fn main() -> ExitCode {
         Err(error) => return ExitCode::from(spelling::refuse(&error) as u8),
     };
     let mut context = Context::new(cli.store);
-    let outcome = verbs::run(&mut context, cli.verb);
+    let outcome = match cli.verb {
+        Some(verb) => verbs::run(&mut context, verb),
+        None => repl::repl(&mut context, &ReplArgs::default()),
+    };
     // Closing is part of the work: what it refuses is an error even after a good answer.
     let closed = context.store.close();
     let flushed = context.out.flush();

@@ -3,6 +3,7 @@
 
 use crate::failure::Exit;
 use crate::term::complain;
+use clap::CommandFactory;
 use clap::error::ErrorKind;
 use std::ffi::OsString;
 
@@ -27,10 +28,18 @@ const BITCASKCTL: [&str; 18] = [
     "printStartup",
 ];
 
-/// The arguments, with `-valueSize` behind `bench` read as `--valueSize`.
+/// The arguments, with `-valueSize` behind `bench` read as `--valueSize`, and a lone directory as `--dir DIR`.
 pub fn normalised(args: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut args: Vec<OsString> = args.collect();
+    if cfg!(not(target_family = "wasm"))
+        && let [_, only] = &args[..]
+        && is_directory(only)
+    {
+        args.insert(1, "--dir".into());
+    }
     let mut is_bench = false;
     let mut is_verbatim = false;
+    let args = args.into_iter();
     args.map(|arg| {
         is_verbatim |= arg == "--";
         if is_bench && !is_verbatim && is_bitcaskctl(&arg) {
@@ -42,6 +51,15 @@ pub fn normalised(args: impl Iterator<Item = OsString>) -> Vec<OsString> {
         arg
     })
     .collect()
+}
+
+/// What names a verb is one, also where there is a directory of that name: `./stats` is the directory then.
+fn is_directory(arg: &OsString) -> bool {
+    let is_verb = arg.to_str().is_some_and(|arg| {
+        let command = crate::args::Cli::command();
+        arg == "help" || command.find_subcommand(arg).is_some()
+    });
+    !is_verb && std::path::Path::new(arg).is_dir()
 }
 
 fn is_bitcaskctl(arg: &OsString) -> bool {

@@ -4,6 +4,7 @@
 
 use crate::args::{MergePolicyArgs, StoreArgs};
 use crate::failure::{Exit, Failure, plain};
+use crate::remote::Remote;
 use crate::term::complain;
 use portcask::storage::ErrorKind;
 use portcask::{Ack, Entry, Error, Options, PlatformStorage, RecoveryReport, StorageError};
@@ -14,6 +15,8 @@ use std::time::Duration;
 /// The engine on this platform.
 pub type Engine = portcask::Engine<PlatformStorage>;
 
+/// Entries asked of a server at once; it does not say how long they are.
+const SERVER_ENTRIES: usize = 64;
 /// How often a read is tried again while a writer merges under it.
 const TRIES: u32 = 20;
 
@@ -25,6 +28,8 @@ pub struct Store {
     open: Option<Handle>,
     remark: String,
     line_ack: Option<Ack>,
+    /// The server, once it is reached.
+    server: Option<Remote>,
 }
 
 struct Handle {
@@ -51,6 +56,7 @@ impl Store {
             open: None,
             remark: String::new(),
             line_ack: None,
+            server: None,
         }
     }
 
@@ -69,13 +75,52 @@ impl Store {
         self.line_ack
     }
 
+    /// The server that this is, reached when it is first needed; `None` for a directory.
+    pub fn server(&mut self) -> Result<Option<Remote>, Failure> {
+        let Some(url) = self.args.server()? else {
+            return Ok(None);
+        };
+        Remote::check(&self.args, &self.policy)?;
+        if self.server.is_none() {
+            self.server = Some(Remote::open(url, &self.args)?);
+        }
+        Ok(self.server.clone())
+    }
+
+    /// Whether it is a server's.
+    pub fn is_remote(&self) -> Result<bool, Failure> {
+        Ok(self.args.server()?.is_some())
+    }
+
+    /// Whether a line of the REPL means this store, and not another one.
+    pub fn is_meant_by(&self, line: &StoreArgs) -> bool {
+        let is_dir = line.dir.is_none() || line.dir == self.args.dir;
+        let is_url = line.url.is_none() || line.url == self.args.url;
+        let from_outside = |name| std::env::var_os(name).is_some_and(|it| !it.is_empty());
+        (is_dir || line.dir == std::env::var_os("PORTCASK_DIR").map(Into::into))
+            && (is_url || from_outside("PORTCASK_URL"))
+    }
+
+    /// The directory or the server, for people.
+    pub fn name(&mut self) -> Result<String, Failure> {
+        match self.server()? {
+            Some(server) => Ok(server.name().to_owned()),
+            None => Ok(self.dir()?.display().to_string()),
+        }
+    }
+
     /// The directory, or the error that shows what to type.
     pub fn dir(&self) -> Result<&Path, Failure> {
+        if self.is_remote()? {
+            return Err(Failure::usage(
+                "this needs the files of a store, and --url names a server",
+            ));
+        }
         match self.args.dir.as_deref() {
             Some(dir) if !dir.as_os_str().is_empty() => Ok(dir),
             _ => Err(Failure::usage(
                 "which store? name its directory: portcask --dir DIR ..., \
-                 or once and for all: export PORTCASK_DIR=DIR",
+                 or once and for all: export PORTCASK_DIR=DIR; a server: --url URL",
             )),
         }
     }
@@ -159,6 +204,9 @@ impl Store {
 
     /// How many entries to hold in memory at once, values included.
     pub fn page_entries(&mut self) -> Result<usize, Failure> {
+        if self.is_remote()? {
+            return Ok(SERVER_ENTRIES);
+        }
         let stats = self.read(|engine| engine.stats())?;
         let average = stats.live_bytes / stats.keys.max(1) + 1;
         Ok(((4 << 20) / average).clamp(1, 1024) as usize)

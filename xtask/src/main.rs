@@ -6,6 +6,7 @@
 //!      -> test      every proof the project has, as steps with their seconds
 //!      -> demo      one directory, three hosts, told as a story
 //!      -> proof     the campaigns of `proof/`, which search longer than a test may
+//!      -> server    the server's campaigns; bench_server: beside Redis; outside: other projects' tests
 //!      -> bench     the benchmarks of `bench/`: the limit, other stores, and this one
 //!      -> web       the browser package, its demo served, its benchmarks
 //!      -> size      the plugin's size, and the page that tells it
@@ -15,13 +16,16 @@
 //! No dependencies: this program stands in front of every other build, so it has to be there in seconds.
 
 mod bench;
+mod bench_server;
 mod canary;
 mod demo;
 mod dist;
 mod hosts;
+mod outside;
 mod proof;
 mod readme;
 mod repo;
+mod server;
 mod setup;
 mod shell;
 mod size;
@@ -64,6 +68,15 @@ ledger only with --record:
   coverage [--record] what the engine's tests reach
   reliability [--check]
                       docs/RELIABILITY.md from what the campaigns counted
+
+  hostile [--seconds N]
+                      ten thousand hostile connections beside one client: how long does it wait,
+                      and how much memory is taken?
+  diff-redis [--seconds N]
+                      random commands to the server and to Debian's redis-server
+  kill [--seconds N]  kill -9 under fifty clients: is every acknowledged write there?
+  bench-server [--quick | --rounds N]
+                      redis-benchmark against the server and redis-server in turns
 
   bench [--quick] [--engines A,B] [--workloads X,Y] [...]
                       the same verified workloads on this store, on others and on what
@@ -115,6 +128,8 @@ fn dispatch(words: &[&str]) -> Result<ExitCode> {
         }
         "traps" => proof::traps(&Repo::find()?, rest),
         "planted" => proof::campaign_with(&Repo::find()?, &["planted-bugs"], command, rest),
+        "hostile" | "diff-redis" | "kill" => server::campaign(&Repo::find()?, command, rest),
+        "bench-server" => bench_server::command(&Repo::find()?, rest).map(|()| ExitCode::SUCCESS),
         "bench" => bench::command(&Repo::find()?, rest),
         "web" => web_show::command(&Repo::find()?, rest),
         "bench-web" => web_show::bench(&Repo::find()?, rest),

@@ -60,11 +60,11 @@ pub(super) fn start<S: SharedStorage>(core: &Arc<Core<S>>, every: Duration) -> R
         Err(cause) => {
             signals.runs = false;
             let words = format!("the background thread does not start: {cause}");
-            return Err(Error::Storage {
-                op: Op::Open,
-                file: None,
-                source: StorageError::with_detail(ErrorKind::Io, words),
-            });
+            return Err(Error::storage(
+                Op::Open,
+                None,
+                StorageError::with_detail(ErrorKind::Io, words),
+            ));
         }
     }
     Ok(())

@@ -164,11 +164,7 @@ impl Db<StdFiles> {
     /// included.
     pub fn open_with(path: impl AsRef<Path>, options: impl Into<DbOptions>) -> Result<Self> {
         let options = options.into();
-        let refuse = |source: StorageError| Error::Storage {
-            op: Op::Open,
-            file: None,
-            source,
-        };
+        let refuse = |source: StorageError| Error::storage(Op::Open, None, source);
         let path = path.as_ref();
         let reads = options.engine.access == OpenAccess::ReadOnly;
         let mut storage = None;

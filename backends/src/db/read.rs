@@ -2,7 +2,7 @@
 
 use super::writer::Held;
 use super::{Core, Db, SharedStorage};
-use portcask_core::{Entry, Error, KeyPage, OpenAccess, Result, ScanPage, Ttl};
+use portcask_core::{Entry, Error, Explanation, KeyPage, OpenAccess, Result, ScanPage, Ttl};
 use std::ops::RangeBounds;
 
 /// How often a read-only handle catches up with the writer for one read.
@@ -26,6 +26,11 @@ impl<S: SharedStorage> Db<S> {
     /// The value with its sequence number and expiry.
     pub fn get_entry(&self, key: &[u8]) -> Result<Option<Entry>> {
         self.core().reading(|view| view.get_entry(key))
+    }
+
+    /// How a key is found, or `None` if there is no such key. Costs what [`Db::get`] costs.
+    pub fn explain(&self, key: &[u8]) -> Result<Option<Explanation>> {
+        self.core().reading(|view| view.explain(key))
     }
 
     /// The values of several keys, in the order asked. Each is read by itself: writes may come in

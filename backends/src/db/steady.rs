@@ -88,6 +88,10 @@ impl<F: File> File for SteadyFile<F> {
         self.inner().file.truncate(len)
     }
 
+    fn lengthen(&self, end: u64, bytes: u64) -> Result<u64, StorageError> {
+        self.inner().file.lengthen(end, bytes)
+    }
+
     fn preallocate(&self, len: u64) -> Result<(), StorageError> {
         self.inner().file.preallocate(len)
     }

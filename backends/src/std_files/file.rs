@@ -256,6 +256,17 @@ impl Handle {
         Ok(())
     }
 
+    fn can_set_aside(&self) -> Result<(), StorageError> {
+        if self.dir.capabilities.preallocate {
+            return Ok(());
+        }
+        let words = format!(
+            "{}: space cannot be set aside here",
+            self.dir.path.display()
+        );
+        Err(say(ErrorKind::Unsupported, words))
+    }
+
     fn must_be_writable(&self) -> Result<(), StorageError> {
         match self.access {
             Access::Write => Ok(()),
@@ -434,16 +445,24 @@ impl File for StdFile {
         done
     }
 
+    fn lengthen(&self, end: u64, bytes: u64) -> Result<u64, StorageError> {
+        let handle = &self.handle;
+        handle.must_be_writable()?;
+        handle.can_set_aside()?;
+        // A window's zeros are cut off before the next sync, and these would be with them.
+        handle.settle(handle.end().as_deref_mut())?;
+        let to = end.saturating_add(bytes).min(OFFSET_MAX);
+        handle.call(|file| match platform::has_room(file, bytes)? {
+            true => platform::lengthen(file, end, to),
+            false => Err(io::ErrorKind::StorageFull.into()),
+        })?;
+        Ok(to)
+    }
+
     fn preallocate(&self, len: u64) -> Result<(), StorageError> {
         let handle = &self.handle;
         handle.must_be_writable()?;
-        if !handle.dir.capabilities.preallocate {
-            let words = format!(
-                "{}: space cannot be set aside here",
-                handle.dir.path.display()
-            );
-            return Err(say(ErrorKind::Unsupported, words));
-        }
+        handle.can_set_aside()?;
         if len == 0 {
             return Ok(());
         }

@@ -82,6 +82,39 @@ pub(super) fn preallocate(file: &File, len: u64) -> io::Result<()> {
     Ok(rustix::fs::fallocate(file, flags, 0, len)?)
 }
 
+/// Sets space aside from `end` up to `to`, as zeros; the file is that long then.
+#[cfg(target_os = "linux")]
+pub(super) fn lengthen(file: &File, end: u64, to: u64) -> io::Result<()> {
+    let flags = rustix::fs::FallocateFlags::empty();
+    Ok(rustix::fs::fallocate(
+        file,
+        flags,
+        end,
+        to.saturating_sub(end),
+    )?)
+}
+
+/// Whether setting `bytes` aside leaves much more than that to everybody else.
+#[cfg(target_os = "linux")]
+pub(super) fn has_room(file: &File, bytes: u64) -> io::Result<bool> {
+    let system = rustix::fs::fstatvfs(file)?;
+    Ok(system.f_bavail.saturating_mul(system.f_frsize) / ROOM_PART > bytes)
+}
+
+/// The part of the free space that may be set aside at once.
+#[cfg(target_os = "linux")]
+const ROOM_PART: u64 = 64;
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn lengthen(_: &File, _: u64, _: u64) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn has_room(_: &File, _: u64) -> io::Result<bool> {
+    Ok(false)
+}
+
 #[cfg(not(target_os = "linux"))]
 pub(super) fn preallocates(_: &Path) -> bool {
     false

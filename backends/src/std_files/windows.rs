@@ -56,6 +56,14 @@ pub(super) fn locks(_: Option<&File>) -> bool {
     true
 }
 
+pub(super) fn lengthen(_: &File, _: u64, _: u64) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(super) fn has_room(_: &File, _: u64) -> io::Result<bool> {
+    Ok(false)
+}
+
 pub(super) fn preallocates(_: &Path) -> bool {
     false
 }

@@ -5,6 +5,9 @@
 //! write only the first of several buffers.
 
 use ::wasi::{self as p1, Ciovec, Iovec};
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
 use portcask_core::storage::Access;
 
 pub(super) use ::wasi::{Errno, Filestat};

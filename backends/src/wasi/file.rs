@@ -7,9 +7,10 @@
 
 use super::calls::{Errno, Fd};
 use super::{Directory, refused, say};
+use alloc::rc::{Rc, Weak};
+use alloc::vec::Vec;
+use core::cell::{Cell, Ref, RefCell};
 use portcask_core::storage::{Access, ErrorKind, File, FileName, StorageError};
-use std::cell::{Cell, Ref, RefCell};
-use std::rc::{Rc, Weak};
 
 /// Most descriptors one opener uses for files.
 pub const DESCRIPTORS_MAX: usize = 100;
@@ -123,8 +124,8 @@ impl Handle {
 
     fn gone(&self) -> StorageError {
         let path = self.dir.path_of(&self.name.get());
-        let words = format!("{path} is no longer the file that was opened");
-        say(ErrorKind::Closed, words)
+        let words = " is no longer the file that was opened";
+        say(ErrorKind::Closed, &[&path, words])
     }
 
     /// Calls the host with the open descriptor.
@@ -138,10 +139,7 @@ impl Handle {
             Access::Write => Ok(()),
             Access::Read => {
                 let path = self.dir.path_of(&self.name.get());
-                Err(say(
-                    ErrorKind::Denied,
-                    format!("{path} was opened for reading"),
-                ))
+                Err(say(ErrorKind::Denied, &[&path, " was opened for reading"]))
             }
         }
     }
@@ -165,20 +163,14 @@ impl File for WasiFile {
         let end = offset.checked_add(bytes.len() as u64);
         if end.is_none_or(|end| end > OFFSET_MAX) {
             let path = handle.dir.path_of(&handle.name.get());
-            return Err(say(
-                ErrorKind::Full,
-                format!("{path}: no file is that long"),
-            ));
+            return Err(say(ErrorKind::Full, &[&path, ": no file is that long"]));
         }
         let mut done = 0;
         while done < bytes.len() {
             match handle.call(|fd| fd.pwrite(&bytes[done..], offset + done as u64))? {
                 0 => {
                     let path = handle.dir.path_of(&handle.name.get());
-                    return Err(say(
-                        ErrorKind::Io,
-                        format!("{path}: the host wrote nothing"),
-                    ));
+                    return Err(say(ErrorKind::Io, &[&path, ": the host wrote nothing"]));
                 }
                 count => done += count,
             }
@@ -306,8 +298,8 @@ fn identify(dir: &Directory, name: &FileName, fd: &Fd) -> Result<(u64, u64), Sto
     let path = || dir.path_of(name);
     let stat = fd.file_stat().map_err(|errno| refused(&path(), errno))?;
     if stat.filetype != ::wasi::FILETYPE_REGULAR_FILE {
-        let words = format!("{} is not a regular file", path());
-        return Err(say(ErrorKind::Denied, words));
+        let path = path();
+        return Err(say(ErrorKind::Denied, &[&path, " is not a regular file"]));
     }
     Ok((stat.dev, stat.ino))
 }

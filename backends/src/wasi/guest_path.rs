@@ -5,6 +5,9 @@
 //! by component; a leading slash, `.` and doubled or trailing slashes make no difference, as in
 //! wasi-libc.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 /// Why no preopened directory can be used for a path.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Misfit {

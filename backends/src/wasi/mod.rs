@@ -26,15 +26,25 @@ mod listing;
 pub use file::{DESCRIPTORS_MAX, WasiFile};
 
 use ::wasi::{self as p1};
+use alloc::borrow::Cow;
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
 use calls::{Errno, Fd};
 use file::Roll;
 use guest_path::Misfit;
+use portcask_core::sorted::Sorted;
 use portcask_core::storage::{
     Access, Capabilities, ErrorKind, FileName, Host, Storage, StorageError,
 };
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::rc::Rc;
+
+/// What names a directory: a path, or text where there is no standard library.
+#[cfg(feature = "std")]
+pub type Path = std::path::Path;
+/// What names a directory: a path, or text where there is no standard library.
+#[cfg(not(feature = "std"))]
+pub type Path = str;
 
 /// First size of the buffer for a listing. Some hosts read the whole directory for each call.
 const LISTING_BYTES: usize = 64 * 1024;
@@ -83,7 +93,7 @@ impl WasiDir {
     }
 
     fn build(path: &Path, writable: bool) -> Result<Self, StorageError> {
-        let path = path.to_string_lossy();
+        let path = text_of(path);
         let mut preopens = calls::preopens().map_err(|errno| refused(&path, errno))?;
         let names: Vec<&str> = preopens.iter().map(|(_, name)| name.as_str()).collect();
         let (index, rest) =
@@ -115,29 +125,35 @@ impl WasiDir {
         if self.dir.writable {
             return Ok(());
         }
-        let words = format!("{} is open for reading only", self.dir.path);
-        Err(say(ErrorKind::Denied, words))
+        let words = [&self.dir.path, " is open for reading only"];
+        Err(say(ErrorKind::Denied, &words))
     }
 
-    /// Every name of the directory with its kind if the host says. The buffer grows until one call
-    /// brings them all: a listing that goes on by cookies misses names on some hosts when another
+    /// Every name of the directory that the engine could use, and whether it is a file's if the host says. The buffer
+    /// grows until one call brings them all: a listing that goes on by cookies misses names on some hosts when another
     /// process removes one meanwhile.
-    fn read_names(&self) -> Result<BTreeMap<Vec<u8>, Option<bool>>, StorageError> {
-        let mut names = BTreeMap::new();
+    fn read_names(&self) -> Result<Vec<(FileName, Option<bool>)>, StorageError> {
+        let mut names = Vec::new();
+        let mut seen = Sorted::new();
         let mut buffer = vec![0; LISTING_BYTES];
         let mut cookie = 0;
         loop {
             let filled = self.dir.fd.read_directory(&mut buffer, cookie);
             let filled = filled.map_err(|errno| refused(&self.dir.path, errno))?;
-            let before = names.len();
+            let before = seen.len();
             for entry in listing::entries(&buffer[..filled]) {
                 cookie = entry.next;
-                names.insert(entry.name.to_vec(), entry.is_file);
+                let new = seen.insert(entry.name.to_vec());
+                if new.map_err(|_| StorageError::new(ErrorKind::Io))?
+                    && let Some(name) = str::from_utf8(entry.name).ok().and_then(FileName::new)
+                {
+                    names.push((name, entry.is_file));
+                }
             }
             if filled == buffer.len() && buffer.len() < LISTING_BYTES_MAX {
                 buffer.resize(buffer.len() * 4, 0);
                 cookie = 0;
-            } else if names.len() == before {
+            } else if seen.len() == before {
                 // A short answer alone is not the end: one host fills whole entries only.
                 break;
             }
@@ -177,9 +193,6 @@ impl Storage for WasiDir {
     fn list(&self) -> Result<Vec<FileName>, StorageError> {
         let mut files = Vec::new();
         for (name, is_file) in self.read_names()? {
-            let Some(name) = str::from_utf8(&name).ok().and_then(FileName::new) else {
-                continue;
-            };
             let is_file = match is_file {
                 Some(is_file) => is_file,
                 None => self.exists(&name)?,
@@ -215,16 +228,16 @@ impl Storage for WasiDir {
 
     fn sync_namespace(&self) -> Result<(), StorageError> {
         if !self.dir.capabilities.namespace_sync {
-            let words = format!("{}: this host cannot sync a directory", self.dir.path);
-            return Err(say(ErrorKind::Unsupported, words));
+            let words = [&self.dir.path, ": this host cannot sync a directory"];
+            return Err(say(ErrorKind::Unsupported, &words));
         }
         let synced = self.dir.fd.sync_directory();
         synced.map_err(|errno| refused(&self.dir.path, errno))
     }
 
     fn lock(&self) -> Result<WasiLock, StorageError> {
-        let words = "WASI preview 1 has no file locks";
-        Err(say(ErrorKind::Unsupported, words))
+        let words = ["WASI preview 1 has no file locks"];
+        Err(say(ErrorKind::Unsupported, &words))
     }
 }
 
@@ -246,8 +259,16 @@ impl Host for WasiDir {
 
 impl Directory {
     fn path_of(&self, name: &FileName) -> String {
-        format!("{}/{name}", self.path)
+        [&self.path, "/", name.as_str()].concat()
     }
+}
+
+/// The host takes text only.
+fn text_of(path: &Path) -> Cow<'_, str> {
+    #[cfg(feature = "std")]
+    return path.to_string_lossy();
+    #[cfg(not(feature = "std"))]
+    Cow::Borrowed(path)
 }
 
 /// Opens a directory below a preopened one. A writer makes its last component if absent, and
@@ -257,8 +278,8 @@ fn open_below(path: &str, preopen: &Fd, rest: &str, writable: bool) -> Result<Fd
         Err(p1::ERRNO_NOENT) if writable => match preopen.create_directory(rest) {
             Ok(()) | Err(p1::ERRNO_EXIST) => preopen.open_directory(rest),
             Err(p1::ERRNO_NOENT) => {
-                let words = format!("{path}: its parent does not exist; create that first");
-                return Err(say(ErrorKind::NotFound, words));
+                let words = [path, ": its parent does not exist; create that first"];
+                return Err(say(ErrorKind::NotFound, &words));
             }
             Err(errno) => Err(errno),
         },
@@ -266,8 +287,7 @@ fn open_below(path: &str, preopen: &Fd, rest: &str, writable: bool) -> Result<Fd
     };
     let fd = opened.map_err(|errno| match preopen.stat(rest) {
         Ok(stat) if stat.filetype == p1::FILETYPE_REGULAR_FILE => {
-            let words = format!("{path} is a file, not a directory");
-            say(ErrorKind::Exists, words)
+            say(ErrorKind::Exists, &[path, " is a file, not a directory"])
         }
         _ => refused(path, errno),
     })?;
@@ -295,28 +315,26 @@ fn directory_syncs(path: &str, fd: &Fd) -> Result<bool, StorageError> {
 /// Why the host's directories do not do, in words that say what to type.
 fn misfits(path: &str, misfit: Misfit, names: &[&str]) -> StorageError {
     match misfit {
-        Misfit::Empty => say(ErrorKind::NotFound, "the path of the directory is empty"),
-        Misfit::Climbs => say(
-            ErrorKind::Denied,
-            format!("{path} leaves the directory that the host has opened, by \"..\""),
-        ),
-        Misfit::Uncovered if names.is_empty() => say(
-            ErrorKind::NotFound,
-            format!("{path}: the host has opened no directory; run it with --dir {path}"),
-        ),
-        Misfit::Uncovered => say(
-            ErrorKind::NotFound,
-            format!(
-                "{path}: the host has opened only {}; run it with --dir {path}",
-                names.join(", ")
-            ),
-        ),
+        Misfit::Empty => say(ErrorKind::NotFound, &["the path of the directory is empty"]),
+        Misfit::Climbs => {
+            let words = " leaves the directory that the host has opened, by \"..\"";
+            say(ErrorKind::Denied, &[path, words])
+        }
+        Misfit::Uncovered => {
+            let names = names.join(", ");
+            let (opened, names) = match names.as_str() {
+                "" => (": the host has opened no directory", ""),
+                names => (": the host has opened only ", names),
+            };
+            let words = [path, opened, names, "; run it with --dir ", path];
+            say(ErrorKind::NotFound, &words)
+        }
     }
 }
 
 /// A refusal in these words.
-fn say(kind: ErrorKind, words: impl Into<String>) -> StorageError {
-    StorageError::with_detail(kind, words)
+fn say(kind: ErrorKind, words: &[&str]) -> StorageError {
+    StorageError::with_detail(kind, words.concat())
 }
 
 /// What the host refused to do with this path.
@@ -335,12 +353,27 @@ fn refused(path: &str, errno: Errno) -> StorageError {
         p1::ERRNO_BADF => ErrorKind::Closed,
         _ => ErrorKind::Io,
     };
-    let words = words_for(errno).trim_end_matches('.');
-    say(kind, format!("{path}: {words} ({})", errno.name()))
+    words_for(kind, path, errno)
+}
+
+#[cfg(not(feature = "small"))]
+fn words_for(kind: ErrorKind, path: &str, errno: Errno) -> StorageError {
+    let words = message(errno).trim_end_matches('.');
+    say(kind, &[path, ": ", words, " (", errno.name(), ")"])
 }
 
 /// Kept apart: woven into its caller, the choice among 77 sentences would be made 77 times over.
+#[cfg(not(feature = "small"))]
 #[inline(never)]
-fn words_for(errno: Errno) -> &'static str {
+fn message(errno: Errno) -> &'static str {
     errno.message()
+}
+
+/// Where size counts, the number has to do; all are below a hundred.
+#[cfg(feature = "small")]
+fn words_for(kind: ErrorKind, path: &str, errno: Errno) -> StorageError {
+    let digit = |number: u16| b'0' + (number % 10) as u8;
+    let number = [digit(errno.raw() / 10), digit(errno.raw())];
+    let number = str::from_utf8(&number).unwrap_or_default();
+    say(kind, &[path, ": error ", number])
 }

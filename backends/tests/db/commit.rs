@@ -15,6 +15,21 @@ fn durable<'scope, 'env>(
     scope.spawn(move || db.put_with(&key(n), b"value", &at(Ack::Synced)))
 }
 
+/// What a durable put and a rotation answer, of which the second began while the first one's sync was held.
+fn rotate_during_a_sync(world: &World, db: &Db<Gates>) -> (Result<u64>, Result<()>) {
+    world.gates.hold(Call::Sync);
+    thread::scope(|scope| {
+        let put = durable(scope, db, 0);
+        world.gates.wait_until(|seen| seen.held_syncs == 1);
+        let appends = world.gates.seen().appends;
+        let rotation = scope.spawn(|| db.rotate());
+        // Its footer is there, its sync comes next, and that must not be told a better story.
+        world.gates.wait_until(|seen| seen.appends > appends);
+        world.gates.release(Call::Sync);
+        (put.join().unwrap(), rotation.join().unwrap())
+    })
+}
+
 fn is_io(error: &Error) -> bool {
     error.storage_kind() == Some(ErrorKind::Io)
 }
@@ -111,18 +126,9 @@ fn a_rotation_beside_a_failing_sync_fails_with_it() {
     let world = World::new();
     let db = world.open();
     world.gates.fail_syncs_from(world.gates.seen().syncs + 1);
-    world.gates.hold(Call::Sync);
-    thread::scope(|scope| {
-        let put = durable(scope, &db, 0);
-        world.gates.wait_until(|seen| seen.held_syncs == 1);
-        let appends = world.gates.seen().appends;
-        let rotation = scope.spawn(|| db.rotate());
-        // Its footer is there, its sync comes next, and that must not be told a better story.
-        world.gates.wait_until(|seen| seen.appends > appends);
-        world.gates.release(Call::Sync);
-        assert!(is_io(&put.join().unwrap().unwrap_err()));
-        assert!(rotation.join().unwrap().is_err());
-    });
+    let (put, rotation) = rotate_during_a_sync(&world, &db);
+    assert!(is_io(&put.unwrap_err()));
+    assert!(rotation.is_err());
     assert_eq!(db.put(b"more", b"value"), Err(Error::Poisoned));
 }
 
@@ -131,34 +137,18 @@ fn a_sync_that_went_well_acknowledges_nothing_once_a_rotation_has_poisoned_the_s
     let world = World::new();
     let db = world.open();
     world.gates.fail_syncs_from(world.gates.seen().syncs + 2);
-    world.gates.hold(Call::Sync);
-    thread::scope(|scope| {
-        let put = durable(scope, &db, 0);
-        world.gates.wait_until(|seen| seen.held_syncs == 1);
-        let appends = world.gates.seen().appends;
-        let rotation = scope.spawn(|| db.rotate());
-        world.gates.wait_until(|seen| seen.appends > appends);
-        world.gates.release(Call::Sync);
-        assert_eq!(put.join().unwrap(), Err(Error::Poisoned));
-        assert!(is_io(&rotation.join().unwrap().unwrap_err()));
-    });
+    let (put, rotation) = rotate_during_a_sync(&world, &db);
+    assert_eq!(put, Err(Error::Poisoned));
+    assert!(is_io(&rotation.unwrap_err()));
 }
 
 #[test]
 fn a_rotation_during_a_sync_leaves_its_writes_acknowledged() {
     let world = World::new();
     let db = world.open();
-    world.gates.hold(Call::Sync);
-    thread::scope(|scope| {
-        let put = durable(scope, &db, 0);
-        world.gates.wait_until(|seen| seen.held_syncs == 1);
-        let appends = world.gates.seen().appends;
-        let rotation = scope.spawn(|| db.rotate());
-        world.gates.wait_until(|seen| seen.appends > appends);
-        world.gates.release(Call::Sync);
-        put.join().unwrap().unwrap();
-        rotation.join().unwrap().unwrap();
-    });
+    let (put, rotation) = rotate_during_a_sync(&world, &db);
+    put.unwrap();
+    rotation.unwrap();
     db.put_with(&key(1), b"value", &at(Ack::Synced)).unwrap();
     db.close().unwrap();
     assert_eq!(world.open().len().unwrap(), 2);

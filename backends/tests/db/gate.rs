@@ -233,6 +233,10 @@ impl File for GatedFile {
     fn truncate(&self, len: u64) -> Result<(), StorageError> {
         self.file.truncate(len)
     }
+
+    fn lengthen(&self, end: u64, bytes: u64) -> Result<u64, StorageError> {
+        self.file.lengthen(end, bytes)
+    }
 }
 
 impl Storage for Gates {

@@ -200,3 +200,32 @@ fn a_handle_and_its_walks_can_be_sent_to_threads() {
     shared(&db.iter());
     shared(&db.keys());
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_store_whose_writes_are_synced_sets_space_aside_and_gives_it_back() {
+    let world = World::new();
+    let length = || {
+        let segment = world.dir.path().join("segment-0000000001");
+        std::fs::metadata(segment).unwrap().len()
+    };
+    let db = world.open();
+    for n in 0..20 {
+        db.put_with(&key(n), b"value", &at(Ack::Synced)).unwrap();
+    }
+    assert!(length() > 64 << 10);
+    // A copy of what a power cut would leave now.
+    let copy = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(world.dir.path()).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
+    }
+    db.close().unwrap();
+    assert!(length() < 4 << 10);
+    let gates = super::Gates::new(copy.path());
+    let db = Db::on(gates, quiet()).unwrap();
+    let report = db.report().unwrap();
+    assert!(!report.clean && report.is_spotless(), "{report}");
+    assert_eq!(report.keys, 20);
+    assert!(report.undecidable_bytes < 4 << 10, "{report:?}");
+}

@@ -53,11 +53,7 @@ pub fn run(dir: &Path, keys: u64, seed: u64) -> Result<Vec<(&'static str, f64)>,
 }
 
 fn opened(dir: &Path, ack: Ack) -> Result<Store, Error> {
-    let refused = |source| Error::Storage {
-        op: portcask::Op::Open,
-        file: None,
-        source,
-    };
+    let refused = |source| Error::storage(portcask::Op::Open, None, source);
     let storage = PlatformStorage::open(dir).map_err(refused)?;
     Engine::open(
         storage,

@@ -31,6 +31,17 @@ pub(crate) enum Deed {
     Delete,
 }
 
+/// One deed of a batch, as [`Batch::deeds`] tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchDeed<'a> {
+    /// The key is one of the system key space.
+    pub is_meta: bool,
+    /// The key.
+    pub key: &'a [u8],
+    /// The value that it gets, and its expiry; `None` for a delete.
+    pub put: Option<(&'a [u8], Expiry)>,
+}
+
 impl Batch {
     /// An empty batch.
     pub fn new() -> Self {
@@ -90,6 +101,29 @@ impl Batch {
         self.ops.is_empty()
     }
 
+    /// What it does, in order, for those who carry it elsewhere.
+    pub fn deeds(&self) -> impl ExactSizeIterator<Item = BatchDeed<'_>> {
+        self.ops.iter().map(|op| BatchDeed {
+            is_meta: op.space == Space::Meta,
+            key: &op.key,
+            put: match &op.deed {
+                Deed::Put { value, expiry } => Some((value, *expiry)),
+                Deed::Delete => None,
+            },
+        })
+    }
+
+    /// What must hold before it is taken.
+    pub fn conditions(&self) -> impl ExactSizeIterator<Item = (&[u8], Condition)> {
+        let pairs = self.conditions.iter();
+        pairs.map(|(key, condition)| (key.as_slice(), *condition))
+    }
+
+    /// Whether something that was added is not in it, for want of memory: then it must not be taken.
+    pub fn is_incomplete(&self) -> bool {
+        self.incomplete
+    }
+
     /// Empties it, keeping its memory.
     pub fn clear(&mut self) {
         self.ops.clear();
@@ -101,5 +135,35 @@ impl Batch {
         let op = BatchOp { space, key, deed };
         self.incomplete |= fallible::push(&mut self.ops, op).is_err();
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_tells_what_was_added_in_order() {
+        let mut batch = Batch::new();
+        batch.put("a", "1").delete("b").put_meta("m", "2");
+        batch.put_with("a", "", Expiry::AfterMs(5));
+        batch.require("a", Condition::Absent);
+        let told: Vec<_> = batch
+            .deeds()
+            .map(|it| (it.is_meta, it.key, it.put))
+            .collect();
+        let put = |value: &'static [u8], expiry| Some((value, expiry));
+        assert_eq!(
+            told,
+            [
+                (false, &b"a"[..], put(b"1", Expiry::Default)),
+                (false, b"b", None),
+                (true, b"m", put(b"2", Expiry::Never)),
+                (false, b"a", put(b"", Expiry::AfterMs(5))),
+            ]
+        );
+        let conditions: Vec<_> = batch.conditions().collect();
+        assert_eq!(conditions, [(&b"a"[..], Condition::Absent)]);
+        assert!(!batch.is_incomplete());
     }
 }

@@ -85,10 +85,10 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let active = &self.writer()?.active;
         let total = shape(staged, active);
         if staged.len() > 1 && active.end + total > RECORD_OFFSET_MAX {
-            return Err(Error::BatchTooLarge {
-                bytes: total,
-                limit: RECORD_OFFSET_MAX - active.end,
-            });
+            return Err(Error::batch_too_large(
+                total,
+                RECORD_OFFSET_MAX - active.end,
+            ));
         }
         Ok(())
     }
@@ -211,7 +211,7 @@ fn publish<F: File + Clone>(
         if let (Some(ordered), Space::User) = (&mut index.ordered, it.space) {
             match it.change {
                 Change::Put { .. } => {
-                    fallible::insert_sorted(ordered, fallible::copy(op.key)?)?;
+                    ordered.insert(fallible::copy(op.key)?)?;
                 }
                 Change::Delete => {
                     ordered.remove(op.key);

@@ -56,12 +56,36 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             // What a failed append left behind the end must not come to life after this answer.
             self.seal_and_continue()?;
         }
-        let active = &self.writer()?.active;
+        let active = &mut self.writer_mut()?.active;
+        if active.durable < active.end {
+            active
+                .room
+                .prepare(&active.file, active.end, active.durable);
+        }
         Ok((active.durable < active.end).then(|| SyncTicket {
             file: active.file.clone(),
             segment: active.id,
             upto: active.end,
         }))
+    }
+
+    /// Cuts off the space that was set aside behind the end, for good: a closed file that is longer than
+    /// the manifest says was written to by somebody else.
+    pub(super) fn give_room_back(&mut self) -> Result<()> {
+        let active = &mut self.writer_mut()?.active;
+        let (segment, end) = (active.id, active.end);
+        if !active.room.give_back(&active.file, end, active.durable) {
+            return Ok(());
+        }
+        let done = active.file.sync();
+        self.finish_sync(
+            &SyncTicket {
+                file: self.writer()?.active.file.clone(),
+                segment,
+                upto: end,
+            },
+            done,
+        )
     }
 
     /// The second half of [`Engine::sync`]. Acknowledges nothing if the store was poisoned or

@@ -78,6 +78,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         self.abandon_merge();
         self.sync()?;
         self.mark()?;
+        self.give_room_back()?;
         self.sync()?;
         let clock_ms = self.index.read(|index| index.clock.floor_ms());
         let writer = self.writer_mut()?;

@@ -11,6 +11,7 @@
 
 mod batch;
 mod commit;
+mod explain;
 mod log;
 mod maintain;
 mod open;
@@ -22,7 +23,8 @@ mod ttl;
 mod write;
 mod writer;
 
-pub use batch::Batch;
+pub use batch::{Batch, BatchDeed};
+pub use explain::Explanation;
 pub use log::SyncTicket;
 pub use maintain::Tick;
 pub use read::{Entry, Reader};
@@ -32,14 +34,13 @@ pub use write::Committed;
 
 pub(crate) use writer::WriterState;
 
-use crate::error::Error;
 use crate::format::file::StoreId;
 use crate::format::manifest::State;
 use crate::index::{IndexCell, Local};
 use crate::options::Options;
 use crate::prelude::*;
 use crate::report::RecoveryReport;
-use crate::storage::Storage;
+use crate::storage::{FileName, Storage};
 
 /// An open store.
 ///
@@ -67,8 +68,8 @@ pub(crate) enum Role<S: Storage> {
 pub(crate) struct ReaderState {
     pub state: State,
     pub epoch: u64,
-    /// What a write answers.
-    pub refusal: Error,
+    /// Damage that makes the store read-only, and where it starts.
+    pub degraded: Option<(FileName, u64)>,
     /// The index is a writer's: only that writer changes it.
     pub shares_index: bool,
 }

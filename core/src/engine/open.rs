@@ -2,7 +2,7 @@
 
 use super::commit::Scratch;
 use super::{Engine, ReaderState, Role, WriterState};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::index::IndexCell;
 use crate::options::{OpenAccess, Options};
 use crate::prelude::*;
@@ -38,7 +38,7 @@ impl<S: Storage + Clone, C: IndexCell<S::File> + Clone> Engine<S, C> {
             role: Role::Reader(Box::new(ReaderState {
                 state,
                 epoch: self.epoch(),
-                refusal: Error::ReadOnly,
+                degraded: None,
                 shares_index: true,
             })),
         })
@@ -56,11 +56,9 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     }
 
     fn of_reader(storage: S, options: Options, parts: ReaderParts<S::File>) -> Self {
-        let refusal = match first_damage(&parts.report) {
-            Some((file, offset)) if options.access == OpenAccess::ReadWrite => {
-                Error::Degraded { file, offset }
-            }
-            _ => Error::ReadOnly,
+        let degraded = match options.access {
+            OpenAccess::ReadWrite => first_damage(&parts.report),
+            OpenAccess::ReadOnly => None,
         };
         Self {
             storage,
@@ -71,7 +69,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             role: Role::Reader(Box::new(ReaderState {
                 state: parts.state,
                 epoch: parts.epoch,
-                refusal,
+                degraded,
                 shares_index: false,
             })),
         }

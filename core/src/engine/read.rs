@@ -140,7 +140,7 @@ impl<H: Host, C> Reader<'_, H, C> {
 
     /// Locates a key's record, the first time as `first` says, and reads it; again as long as merge
     /// moves it in between.
-    fn search<F: File + Clone, T>(
+    pub(super) fn search<F: File + Clone, T>(
         &self,
         space: Space,
         key: &[u8],

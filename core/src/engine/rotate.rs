@@ -40,10 +40,13 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             sealed_ms: now,
         };
         let name = names::segment(active.id);
+        let footer = footer.encode();
         active
             .file
-            .append(active.end, &footer.encode())
+            .append(active.end, &footer)
             .during(Op::Append, name)?;
+        let end = active.end + footer.len() as u64;
+        active.room.give_back(&active.file, end, active.durable);
         if let Err(source) = active.file.sync() {
             self.poison();
             return Err(Error::storage(Op::Sync, Some(name), source));

@@ -147,16 +147,19 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 return None;
             }
             loop {
-                // An empty or inverted range makes `BTreeMap::range` panic.
-                if is_empty_range(&from, &to) {
-                    return None;
-                }
                 let next = self.index.read(|index| {
-                    let range = (
-                        from.as_ref().map(Vec::as_slice),
-                        to.as_ref().map(Vec::as_slice),
-                    );
-                    let key = index.ordered.as_ref()?.range::<[u8], _>(range).next()?;
+                    let before = |key: &Vec<u8>| match &from {
+                        Bound::Included(from) => key < from,
+                        Bound::Excluded(from) => key <= from,
+                        Bound::Unbounded => false,
+                    };
+                    let within = |key: &&Vec<u8>| match &to {
+                        Bound::Included(to) => *key <= to,
+                        Bound::Excluded(to) => *key < to,
+                        Bound::Unbounded => true,
+                    };
+                    let next = index.ordered.as_ref()?.from(before).next();
+                    let key = next.filter(within)?;
                     Some(fallible::copy(key).and_then(|copy| Ok((copy, fallible::copy(key)?))))
                 })?;
                 let key = match next {
@@ -282,10 +285,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         if self.hash(checked.head.kind.space(), &buffer[checked.key()]) == hash {
             return Ok(Some(checked));
         }
-        Err(Error::KeyCollision {
-            file: spot.name(),
-            offset: spot.offset,
-        })
+        Err(Error::key_collision(spot.name(), spot.offset))
     }
 }
 
@@ -369,14 +369,4 @@ fn copy(bound: Bound<&Vec<u8>>) -> Result<Bound<Vec<u8>>, OutOfMemory> {
         Bound::Excluded(key) => Bound::Excluded(fallible::copy(key)?),
         Bound::Unbounded => Bound::Unbounded,
     })
-}
-
-fn is_empty_range(from: &Bound<Vec<u8>>, to: &Bound<Vec<u8>>) -> bool {
-    match (from, to) {
-        (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
-        (Bound::Included(a), Bound::Included(b)) => a > b,
-        (Bound::Included(a) | Bound::Excluded(a), Bound::Excluded(b) | Bound::Included(b)) => {
-            a >= b
-        }
-    }
 }

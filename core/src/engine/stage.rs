@@ -22,7 +22,7 @@ pub(super) struct Staged<'a> {
     pub old_expiry_ms: Option<u64>,
 }
 
-/// A key's hash, and what the keydir says of it before the write.
+/// A key's hash, and what the keydir says of it before the write: nothing, where no write asks.
 pub(super) type Keyed = (KeyHash, Option<Slot>);
 
 /// A delete that has something to write.
@@ -50,15 +50,27 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             };
             if !holds {
                 self.settle_answer(ack)?;
-                return Err(Error::ConditionFailed { index, found });
+                return Err(Error::condition_failed(index, found));
             }
         }
         Ok(())
     }
 
+    /// What a put has to know of its key before it is staged.
+    ///
+    /// Where no key has an expiry, that is nothing. The keydir is not looked at then until the record is
+    /// in the log, but where it will be looked at is on its way from memory meanwhile.
     pub(super) fn look_up(&self, space: Space, key: &[u8]) -> Keyed {
         let hash = self.hash(space, key);
-        (hash, self.index.read(|index| index.keydir.get(hash)))
+        let verifies = self.options.verify_overwrite;
+        let slot = self.index.read(|index| {
+            if verifies || index.has_expiries() {
+                return index.keydir.get(hash);
+            }
+            index.keydir.nearby(hash).for_each(C::fetch);
+            None
+        });
+        (hash, slot)
     }
 
     /// As [`Engine::look_up`] of each key of a batch: entered once for some thirty of them, the index is
@@ -66,18 +78,22 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     pub(super) fn look_up_all(&self, ops: &[BatchOp]) -> Result<Vec<Keyed>> {
         let mut all = Vec::new();
         fallible::reserve(&mut all, ops.len())?;
+        let verifies = self.options.verify_overwrite;
+        let unasked = self.index.read(|index| !verifies && !index.has_expiries());
         for some in ops.chunks(AHEAD) {
             let mut keyed = [(KeyHash::default(), None); AHEAD];
             let keyed = &mut keyed[..some.len()];
             for ((hash, _), op) in keyed.iter_mut().zip(some) {
                 *hash = self.hash(op.space, &op.key);
             }
-            self.index.read(|index| {
-                index.keydir.approach(keyed.iter().map(|(hash, _)| *hash));
-                for (hash, slot) in &mut *keyed {
-                    *slot = index.keydir.get(*hash);
-                }
-            });
+            if !unasked {
+                self.index.read(|index| {
+                    index.keydir.approach(keyed.iter().map(|(hash, _)| *hash));
+                    for (hash, slot) in &mut *keyed {
+                        *slot = index.keydir.get(*hash);
+                    }
+                });
+            }
             fallible::extend(&mut all, keyed)?;
         }
         Ok(all)
@@ -94,11 +110,11 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let limit = self.options.key_bytes_max;
         if key.len() > limit {
             let bytes = key.len();
-            return Err(Error::KeyTooLong { bytes, limit });
+            return Err(Error::key_too_long(bytes as u64, limit as u64));
         }
         let (bytes, limit) = (value.len() as u64, self.options.value_bytes_max);
         if bytes > limit {
-            return Err(Error::ValueTooLarge { bytes, limit });
+            return Err(Error::value_too_large(bytes, limit));
         }
         let expiry_ms = self.resolve_expiry(expiry)?;
         let old_expiry_ms = match old {

@@ -157,10 +157,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             return Ok(());
         }
         let active = &self.writer()?.active;
-        Err(Error::KeyCollision {
-            file: names::segment(active.id),
-            offset: active.end,
-        })
+        Err(Error::key_collision(names::segment(active.id), active.end))
     }
 
     /// Makes what an answer without a write was based on as safe as the answer claims: it may rest

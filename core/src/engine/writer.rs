@@ -1,7 +1,7 @@
 //! What only the one writer has, and what stops it: the fence and the poison.
 
 use super::commit::Scratch;
-use super::{Engine, Role};
+use super::{Engine, ReaderState, Role};
 use crate::error::{Error, Op, Result};
 use crate::fallible;
 use crate::format::counter::{self, COUNTER_WRITE_MAX};
@@ -47,13 +47,24 @@ pub(crate) struct WriterState<S: Storage> {
     pub looked: (u64, u64),
 }
 
+impl ReaderState {
+    /// What a write answers.
+    #[cold]
+    fn refusal(&self) -> Error {
+        match self.degraded {
+            Some((file, offset)) => Error::degraded(file, offset),
+            None => Error::ReadOnly,
+        }
+    }
+}
+
 impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// Refuses unless this opener may write now.
     pub(crate) fn writable(&self) -> Result<()> {
         match &self.role {
-            Role::Reader(reader) => Err(reader.refusal.clone()),
+            Role::Reader(reader) => Err(reader.refusal()),
             Role::Writer(writer) => match writer.fenced {
-                Some(by) => Err(Error::Fenced { by }),
+                Some(by) => Err(Error::fenced(by)),
                 None if writer.poisoned => Err(Error::Poisoned),
                 None => Ok(()),
             },
@@ -63,14 +74,14 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     pub(crate) fn writer(&self) -> Result<&WriterState<S>> {
         match &self.role {
             Role::Writer(writer) => Ok(writer),
-            Role::Reader(reader) => Err(reader.refusal.clone()),
+            Role::Reader(reader) => Err(reader.refusal()),
         }
     }
 
     pub(crate) fn writer_mut(&mut self) -> Result<&mut WriterState<S>> {
         match &mut self.role {
             Role::Writer(writer) => Ok(writer),
-            Role::Reader(reader) => Err(reader.refusal.clone()),
+            Role::Reader(reader) => Err(reader.refusal()),
         }
     }
 
@@ -119,10 +130,13 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// be read, the write is in the log and cannot be acknowledged, so nothing may follow it.
     pub(crate) fn check_fence(&mut self) -> Result<()> {
         let checked = self.writer()?.manifest.check_fence();
-        match checked {
+        match &checked {
             _ if planted(Bug::FenceUnchecked) => return Ok(()),
             Ok(()) => {}
-            Err(Error::Fenced { by }) => self.writer_mut()?.fenced = Some(by),
+            Err(Error::Fenced { by }) => {
+                let by = **by;
+                self.writer_mut()?.fenced = Some(by);
+            }
             Err(_) => self.poison(),
         }
         checked
@@ -141,11 +155,12 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
 
     /// The first failed sync of anything poisons: the medium is sick, and what it holds is unknown.
     pub(crate) fn poison_if_unsynced(&mut self, error: &Error) {
-        if let Error::Storage {
-            op: Op::Sync | Op::SyncNamespace,
-            ..
-        } = error
-        {
+        let unsynced = match error {
+            Error::Storage { refusal } => matches!(refusal.op, Op::Sync | Op::SyncNamespace),
+            Error::Poisoned => true,
+            _ => false,
+        };
+        if unsynced {
             self.poison();
         }
     }

@@ -20,12 +20,18 @@
 //! the records ([`HashKey`] says how rare it is).
 
 mod hash;
+#[cfg(not(all(feature = "small", target_family = "wasm")))]
+mod load;
+#[cfg(all(feature = "small", target_family = "wasm"))]
+#[path = "load_small.rs"]
+mod load;
 mod shard;
 mod slot;
 #[cfg(test)]
 mod tests;
 
 pub use hash::HashKey;
+pub(crate) use load::Load;
 pub use slot::{Place, SizeClass, Slot};
 
 use crate::fallible::{self, OutOfMemory};
@@ -116,6 +122,14 @@ impl Keydir {
         core::hint::black_box(seen);
     }
 
+    /// Where [`Keydir::get`] and [`Keydir::insert`] of a hash will look, for loading it in advance. Reads
+    /// none of it.
+    #[inline]
+    pub(crate) fn nearby(&self, hash: KeyHash) -> impl Iterator<Item = &impl Sized> {
+        let shard = self.shards.get(self.shard_of(hash.hi));
+        shard.into_iter().flat_map(move |shard| shard.nearby(hash))
+    }
+
     /// Sets the slot of a hash and answers the one it replaces.
     ///
     /// Errors only for a hash that is not there yet, and then nothing was changed. Moves half a
@@ -203,7 +217,8 @@ impl Keydir {
         let mut shards = Vec::new();
         fallible::reserve(&mut shards, SHARDS)?;
         for top in 0..=u8::MAX {
-            fallible::push(&mut shards, Shard::of(whole.of_top(top), SHARD_BITS, top)?)?;
+            let shard = Shard::of(whole.of_top(top), SHARD_BITS, top, Vec::new())?;
+            fallible::push(&mut shards, shard)?;
         }
         self.shards = shards;
         Ok(())

@@ -32,6 +32,8 @@ const FULL: (usize, usize) = (10, 11);
 const GROWTH: usize = 8;
 /// The least a table grows by, in entries; also its least size.
 const GROWTH_MIN: usize = 12;
+/// Room for a table is taken as it is if at most this part of it is too much.
+const ROOM_EXCESS: usize = 32;
 /// The longest pad that a table is planned with. Longer runs past the last home are rare.
 const PAD_MAX: usize = 64;
 
@@ -65,14 +67,27 @@ impl Shard {
         }
     }
 
-    /// Copies `entries`, which are in order and fit a shard of these `shared_bits`.
-    pub(super) fn of(entries: &[Entry], shared_bits: u8, phase: u8) -> Result<Self, OutOfMemory> {
+    /// Copies `entries`, which are in order and fit a shard of these `shared_bits`. It lies in `room` if
+    /// that is of a size that suits.
+    pub(super) fn of(
+        entries: &[Entry],
+        shared_bits: u8,
+        phase: u8,
+        mut room: Vec<Entry>,
+    ) -> Result<Self, OutOfMemory> {
         let mut shard = Self::new(shared_bits, phase);
         shard.len = entries.iter().filter(|entry| !entry.is_empty()).count();
         if shard.len == 0 {
             return Ok(shard);
         }
-        (shard.entries, shard.homes) = spread(entries, shared_bits, shard.size_for(shard.len))?;
+        let mut size = shard.size_for(shard.len);
+        let not_full = shard.len * FULL.1 <= room.capacity() * FULL.0;
+        if not_full && (GROWTH_MIN..=size + size / ROOM_EXCESS).contains(&room.capacity()) {
+            size = room.capacity();
+        } else {
+            room = Vec::new();
+        }
+        (shard.entries, shard.homes) = spread(entries, shared_bits, size, room)?;
         shard.worn_in = true;
         Ok(shard)
     }
@@ -88,13 +103,18 @@ impl Shard {
         found.slot().filter(|_| found.holds(hash))
     }
 
-    /// Some bits of the entry where the walk to a hash begins, and of one where it often ends: the next
-    /// cache line.
+    /// Some bits of the entries where a walk to a hash begins and often ends.
     #[inline]
     pub(super) fn peek(&self, hash: KeyHash) -> u64 {
+        self.nearby(hash).fold(0, |seen, entry| seen ^ entry.hi())
+    }
+
+    /// The entry where the walk to a hash begins, and one where it often ends: the next cache line.
+    #[inline]
+    pub(super) fn nearby(&self, hash: KeyHash) -> impl Iterator<Item = &Entry> {
         let home = self.home(hash.hi);
-        let hi = |at: usize| self.entries.get(at).map_or(0, |entry| entry.hi());
-        hi(home) ^ hi(home + 64 / ENTRY_BYTES)
+        let ends = [home, home + 64 / ENTRY_BYTES];
+        ends.into_iter().filter_map(|at| self.entries.get(at))
     }
 
     /// Sets the slot of a hash and answers the one it replaces. Errors only for a new hash.
@@ -228,7 +248,7 @@ impl Shard {
     }
 
     /// The size for a shard with `len` keys: full at phase 0, just grown at phase 255.
-    fn size_for(&self, len: usize) -> usize {
+    pub(super) fn size_for(&self, len: usize) -> usize {
         let full = len.saturating_mul(FULL.1) / FULL.0;
         let step = full / GROWTH;
         let staggered = full.saturating_add(step.saturating_mul(usize::from(self.phase)) / 256);
@@ -241,7 +261,7 @@ impl Shard {
     }
 
     fn respread(&mut self, size: usize) -> Result<(), OutOfMemory> {
-        let (entries, homes) = spread(&self.entries, self.shared_bits, size)?;
+        let (entries, homes) = spread(&self.entries, self.shared_bits, size, Vec::new())?;
         self.entries = entries;
         self.homes = homes;
         self.worn_in = self.len * 2 >= self.entries.len();
@@ -285,12 +305,17 @@ impl Shard {
     }
 }
 
-/// Lays out entries, given in order, in a new table of `size` entries (more if their hashes crowd
-/// at the end). Answers the table and its homes.
-fn spread(from: &[Entry], shared_bits: u8, size: usize) -> Result<(Vec<Entry>, u32), OutOfMemory> {
+/// Lays out entries, given in order, in a table of `size` entries (more if their hashes crowd at the
+/// end), which lies in `table` if that has the room. Answers the table and its homes.
+fn spread(
+    from: &[Entry],
+    shared_bits: u8,
+    size: usize,
+    mut table: Vec<Entry>,
+) -> Result<(Vec<Entry>, u32), OutOfMemory> {
     let pad = (4 + size / 64).min(PAD_MAX);
     let homes = u32::try_from(size - pad).map_err(|_| OutOfMemory)?;
-    let mut table = Vec::new();
+    table.clear();
     lengthen(&mut table, size)?;
     let mut next = 0;
     for (at, &entry) in from.iter().enumerate() {
@@ -311,8 +336,9 @@ fn lengthen(table: &mut Vec<Entry>, more: usize) -> Result<(), OutOfMemory> {
     fallible::fill(table, more, Entry::EMPTY)
 }
 
+/// `hi` without its shared bits, scaled to `0..homes`; keeps order.
 #[inline]
-fn home(hi: u64, shared_bits: u8, homes: u32) -> usize {
+pub(super) fn home(hi: u64, shared_bits: u8, homes: u32) -> usize {
     // 32 bits of the hash are enough to tell 2^32 homes apart, and one multiplication of 64 bits
     // is enough on a 32-bit host. The result is below `homes`, or 0.
     let next = (hi << shared_bits) >> 32;

@@ -7,7 +7,7 @@
 //!
 //! `hi` is split upper half first, so that words compare as hashes do. The words are 32 bits wide
 //! so that an entry needs no padding. A size class is never zero, so a word 3 of zero is an entry
-//! that holds nothing.
+//! that holds nothing, and one with the TTL bit alone stands for a removal.
 
 use crate::format::KeyHash;
 
@@ -135,6 +135,19 @@ impl Entry {
             size: SizeClass((packed & SIZE_MASK) as u16),
             has_ttl: packed & TTL_BIT != 0,
         })
+    }
+}
+
+/// Entries that are not in a table yet.
+#[cfg(not(all(feature = "small", target_family = "wasm")))]
+impl Entry {
+    /// Stands for a hash that is no more.
+    pub(super) fn removal(hash: KeyHash) -> Self {
+        Self([(hash.hi >> 32) as u32, hash.hi as u32, hash.lo, TTL_BIT, 0])
+    }
+
+    pub(super) fn is_removal(self) -> bool {
+        self.0[3] == TTL_BIT
     }
 }
 

@@ -6,10 +6,10 @@ use compat::collections::{BTreeMap, BTreeSet};
 use core::ops::Range;
 
 /// SplitMix64 (Steele, Lea and Flood, 2014): a seed makes a test's world.
-struct Random(u64);
+pub(super) struct Random(pub u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -17,13 +17,13 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, end: u64) -> u64 {
+    pub(super) fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
 }
 
 /// A family of hashes: the `n`th of it.
-type Hashes = fn(u64) -> KeyHash;
+pub(super) type Hashes = fn(u64) -> KeyHash;
 
 fn even(n: u64) -> KeyHash {
     let mut random = Random(n);
@@ -70,7 +70,7 @@ fn sixteen_bits(n: u64) -> KeyHash {
     KeyHash { hi: n << 48, lo: 0 }
 }
 
-const FAMILIES: [Hashes; 7] = [
+pub(super) const FAMILIES: [Hashes; 7] = [
     even,
     all_in_one_shard,
     consecutive,
@@ -80,7 +80,7 @@ const FAMILIES: [Hashes; 7] = [
     sixteen_bits,
 ];
 
-fn slot(n: u64) -> Slot {
+pub(super) fn slot(n: u64) -> Slot {
     Slot {
         place: Place {
             segment: (n >> 32) as u16,
@@ -91,7 +91,7 @@ fn slot(n: u64) -> Slot {
     }
 }
 
-fn collect(from: impl Iterator<Item = (KeyHash, Slot)>) -> Vec<(KeyHash, Slot)> {
+pub(super) fn collect(from: impl Iterator<Item = (KeyHash, Slot)>) -> Vec<(KeyHash, Slot)> {
     from.collect()
 }
 

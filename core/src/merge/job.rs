@@ -218,10 +218,6 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 segment.damaged = true;
             }
         });
-        Error::Corrupt {
-            file: names::segment(id),
-            offset,
-            damage,
-        }
+        Error::corrupt(names::segment(id), offset, damage)
     }
 }

@@ -210,7 +210,7 @@ impl Facts {
         if self.size == 0 {
             return 100;
         }
-        (u128::from(reclaimable) * 100 / u128::from(self.size)).min(100) as u8
+        (reclaimable.saturating_mul(100) / self.size).min(100) as u8
     }
 }
 

@@ -279,9 +279,9 @@ fn still_whole(step: Step, segment: u64) -> Result<Found> {
         Step::Record(found) => found.offset,
         Step::Gap(gap) => gap.from,
     };
-    Err(Error::Corrupt {
-        file: names::segment(segment),
+    Err(Error::corrupt(
+        names::segment(segment),
         offset,
-        damage: Damage::Unreadable,
-    })
+        Damage::Unreadable,
+    ))
 }

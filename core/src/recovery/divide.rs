@@ -10,6 +10,9 @@ use crate::planted::{Bug, planted};
 use crate::segment::walk::{Found, Gap, State, Step, Walker};
 use crate::storage::{File, Storage};
 
+/// Read at a time in search of a file's last byte that is not zero.
+const BLANK_PIECE_BYTES: usize = 4 << 10;
+
 /// Where the parts of an unclosed active segment begin.
 pub(super) struct Parts {
     /// W: everything below was durable.
@@ -99,10 +102,10 @@ impl<S: Storage> Replay<'_, S> {
         tail_end: u64,
         kept: u64,
     ) -> Result<Option<u64>> {
-        let end = opened.file_bytes;
+        let end = written_end(opened, tail_end);
         self.report.undecidable_bytes = end.saturating_sub(settled);
         self.report.undecidable_records = kept;
-        let mut rest = opened.walk(tail_end, end);
+        let mut rest = opened.walk(tail_end, opened.file_bytes);
         if tail_end >= end || is_own_footer(&mut rest, opened.site, tail_end) {
             let footer = end.saturating_sub(tail_end).min(FOOTER_BYTES as u64);
             self.report.undecidable_bytes -= footer.min(self.report.undecidable_bytes);
@@ -125,6 +128,25 @@ impl<S: Storage> Replay<'_, S> {
         }
         Ok(rest.unreadable_from(tail_end))
     }
+}
+
+/// Where a file ends that may have been lengthened ahead of what was written to it: no zeros are counted
+/// as bytes that somebody wrote. What cannot be read may not be zeros.
+fn written_end<F: File + Clone>(opened: &Opened<F>, from: u64) -> u64 {
+    let mut piece = [0; BLANK_PIECE_BYTES];
+    let mut end = opened.file_bytes;
+    while end > from {
+        let start = end.saturating_sub(piece.len() as u64).max(from);
+        let piece = &mut piece[..(end - start) as usize];
+        let Ok(got) = opened.file.pread(start, piece) else {
+            return end;
+        };
+        if let Some(last) = piece[..got].iter().rposition(|byte| *byte != 0) {
+            return start + last as u64 + 1;
+        }
+        end = start;
+    }
+    from
 }
 
 /// The next record, or the next batch with all its records: how many there are, or `None` if the

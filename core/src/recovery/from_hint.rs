@@ -12,6 +12,9 @@ use crate::prelude::*;
 use crate::report::DamageReport;
 use crate::storage::{Access, File, Storage};
 
+/// The longest blocks that one read holds.
+const BLOCKS_READ: usize = 4;
+
 impl<S: Storage> Replay<'_, S> {
     /// Takes every hint block that covers the segment up to `to` at most. Returns where the valid
     /// blocks end in the hint (`None` without a usable hint) and how far they cover the segment.
@@ -27,18 +30,20 @@ impl<S: Storage> Replay<'_, S> {
         };
         let mut buffer = Vec::new();
         let (mut at, mut covered) = (start, start);
-        let mut loaded = 0..0_u64;
+        let mut loaded = None;
         loop {
-            // Several blocks fit into one read.
-            if at < loaded.start || at + BLOCK_BYTES_MAX as u64 > loaded.end {
-                fallible::resize(&mut buffer, 4 * BLOCK_BYTES_MAX)?;
-                let got = file.pread(at, &mut buffer).unwrap_or(0);
-                loaded = at..at + got as u64;
-                buffer.truncate(got);
-            }
-            let bytes = &buffer[(at - loaded.start) as usize..];
-            let Ok((block, length)) = hint::decode_block(bytes, salt, at) else {
-                break;
+            let bytes = &buffer[(at - loaded.unwrap_or(at)) as usize..];
+            let (block, length) = match hint::decode_block(bytes, salt, at) {
+                Ok(decoded) => decoded,
+                // Several blocks fit into one read, and the last of them may be there in part.
+                Err(_) if loaded != Some(at) => {
+                    fallible::resize(&mut buffer, BLOCKS_READ * BLOCK_BYTES_MAX)?;
+                    let got = file.pread(at, &mut buffer).unwrap_or(0);
+                    buffer.truncate(got);
+                    loaded = Some(at);
+                    continue;
+                }
+                Err(_) => break,
             };
             if block.from != covered || block.to > to {
                 break;

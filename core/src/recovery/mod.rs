@@ -83,18 +83,14 @@ fn settle<S: Storage>(
     replay.report.degraded = replay.index.veil.is_some();
     if options.mode == OpenMode::Strict {
         if let Some(first) = replay.report.damages.first() {
-            return Err(Error::Damaged {
-                file: first.file,
-                offset: first.offset,
-                damage: first.damage,
-            });
+            return Err(Error::damaged(first.file, first.offset, first.damage));
         }
         if lost_state {
-            return Err(Error::Damaged {
-                file: names::manifest(replay.report.epoch),
-                offset: 0,
-                damage: Damage::Manifest,
-            });
+            return Err(Error::damaged(
+                names::manifest(replay.report.epoch),
+                0,
+                Damage::Manifest,
+            ));
         }
     }
     Ok(())

@@ -4,14 +4,14 @@
 use super::opened::Opened;
 use crate::error::{Error, Result};
 use crate::fallible;
-use crate::format::KeyHash;
 use crate::format::file::StoreId;
 use crate::format::file::names;
 use crate::format::hint;
 use crate::format::manifest::State as Manifest;
 use crate::format::record::{HEAD_BYTES_MIN, Kind};
+use crate::format::{KeyHash, Space};
 use crate::index::{Change, Index, Mixed, Publication, Veil};
-use crate::keydir::Place;
+use crate::keydir::{Load, Place};
 use crate::prelude::*;
 use crate::report::{DamageReport, RecoveryReport};
 use crate::segment::hint_log::HintLog;
@@ -29,6 +29,12 @@ pub(crate) struct Replay<'a, S: Storage> {
     pub max_seq: u64,
     /// Whether hints may be completed on disk.
     pub writes_hints: bool,
+    /// Records that the manifest knows of.
+    records: u64,
+    /// The index's keydir to be.
+    load: Load,
+    /// The keys of the system's space that live now.
+    meta: hashbrown::HashMap<KeyHash, (), Mixed>,
     /// The expiry of each key that has one now, by `hash.hi`.
     expiries: hashbrown::HashMap<u64, u64, Mixed>,
     /// The newest sequence number of each key; only where files have no known order.
@@ -59,6 +65,9 @@ impl<'a, S: Storage> Replay<'a, S> {
             report: RecoveryReport::default(),
             max_seq: 0,
             writes_hints,
+            records: 0,
+            load: Load::default(),
+            meta: hashbrown::HashMap::default(),
             expiries: hashbrown::HashMap::default(),
             newest: None,
             named: Vec::new(),
@@ -72,6 +81,8 @@ impl<'a, S: Storage> Replay<'a, S> {
 
     /// Every sealed segment of a state, in order.
     pub(crate) fn sealed(&mut self, state: &Manifest) -> Result<()> {
+        let records = state.segments.iter().map(|entry| entry.records);
+        self.records = records.fold(0, u64::saturating_add);
         for (rank, entry) in (0..).zip(&state.segments) {
             // Whatever was or will be written there has its base at least.
             let seen = entry.last_seq.max(entry.base_seq.saturating_sub(1));
@@ -142,15 +153,24 @@ impl<'a, S: Storage> Replay<'a, S> {
         Ok(counted)
     }
 
-    /// Sizes the keydir for the first segment at once, which halves the time a key takes. What the
-    /// manifest says of records is believed as far as the file could hold them.
+    /// Makes room for the keys of all segments before the first one: room that grows leaves holes in
+    /// the heap. What the manifest says of records is believed as far as the first file could hold
+    /// them, and for a few times as many.
     fn make_room(&mut self, opened: &Opened<S::File>) {
-        if self.index.keydir.is_empty() {
+        /// Where memory that nobody writes to is not missed, which is not so in a sandbox.
+        const AS_MANY: u64 = if cfg!(target_pointer_width = "64") {
+            4
+        } else {
+            1
+        };
+        if self.load.is_empty() {
             let records = opened
                 .records
                 .min(opened.file_bytes / HEAD_BYTES_MIN as u64);
-            // Refused, the keydir grows as it goes.
-            let _ = usize::try_from(records).map(|keys| self.index.keydir.reserve(keys));
+            let keys = self.records.min(records.saturating_mul(AS_MANY));
+            let [keys, soon] = [keys, records].map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+            // Refused, it grows as it goes.
+            let _ = self.load.reserve(keys.max(soon), soon);
         }
     }
 
@@ -221,6 +241,7 @@ impl<'a, S: Storage> Replay<'a, S> {
     }
 
     /// Puts one record's effect into the index.
+    #[inline]
     pub(super) fn publish(
         &mut self,
         opened: &Opened<S::File>,
@@ -256,14 +277,21 @@ impl<'a, S: Storage> Replay<'a, S> {
         {
             fallible::insert(&mut self.expiries, hash.hi, expiry)?;
         }
-        self.index.publish(&Publication {
+        let space = entry.kind.space();
+        if space == Space::Meta && change != Change::Delete {
+            fallible::insert(&mut self.meta, hash, ())?;
+        } else if !self.meta.is_empty() {
+            self.meta.remove(&hash);
+        }
+        let publication = Publication {
             hash,
-            space: entry.kind.space(),
+            space,
             place: place_of(opened.slot, offset)?,
             record_bytes,
             change,
             old_expiry_ms,
-        })?;
+        };
+        self.index.publish_to(&mut self.load, &publication)?;
         Ok(())
     }
 
@@ -326,7 +354,7 @@ impl<'a, S: Storage> Replay<'a, S> {
                 Ok(Some((_, checked))) if own(&checked) => {
                     if checked.head.kind == Kind::Put {
                         let key = fallible::copy(&buffer[checked.key()])?;
-                        fallible::insert_sorted(&mut ordered, key)?;
+                        ordered.insert(key)?;
                     }
                 }
                 // It cannot tell its key, and must not be missing without a word.
@@ -340,6 +368,8 @@ impl<'a, S: Storage> Replay<'a, S> {
 
     /// The finished index and the report, whose damages now know whether a key depends on them.
     pub(crate) fn finish(mut self, state: &Manifest) -> Result<(Index<S::File>, RecoveryReport)> {
+        let load = core::mem::take(&mut self.load);
+        self.index.adopt(load, self.meta.len() as u64)?;
         self.fill_ordered()?;
         for (damage, hash, place) in &self.named {
             let live = self
@@ -351,7 +381,6 @@ impl<'a, S: Storage> Replay<'a, S> {
                 report.live = live;
             }
         }
-        self.index.keydir.shrink();
         self.index
             .rank(state.segments.iter().map(|segment| segment.id));
         self.report.keys = self.index.len();

@@ -177,11 +177,7 @@ fn take_over<S: Storage>(
         .max(counter::after(highest_segment_id(&names), 1)?);
     let invalid = |damage| match damage {
         EditDamage::OutOfMemory => Error::OutOfMemory,
-        _ => Error::Damaged {
-            file: names::manifest(previous),
-            offset: 0,
-            damage: Damage::Manifest,
-        },
+        _ => Error::damaged(names::manifest(previous), 0, Damage::Manifest),
     };
     // Whatever was being written when the last writer stopped means nothing.
     for id in core::mem::take(&mut state.pending) {

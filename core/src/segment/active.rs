@@ -1,6 +1,7 @@
 //! The segment that grows.
 
 use super::hint_log::HintLog;
+use super::room::Room;
 use crate::format::record::Site;
 
 /// The one segment that grows.
@@ -23,6 +24,7 @@ pub(crate) struct Active<F> {
     /// An append failed for another reason than space: continue in a new file.
     pub suspect: bool,
     pub hint: HintLog<F>,
+    pub room: Room,
 }
 
 impl<F> Active<F> {
@@ -48,6 +50,7 @@ impl<F> Active<F> {
             records,
             suspect: false,
             hint,
+            room: Room::NONE,
         }
     }
 }

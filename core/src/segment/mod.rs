@@ -1,12 +1,13 @@
 //! Segments as bytes: one record at a known place ([`read`]), all of them in order and across
 //! damage ([`walk`]), what a hint tells of them ([`told`]), copying them elsewhere ([`append`]), and
-//! the files: made ([`create`]), growing ([`active`]), with the hint that grows beside them
-//! ([`hint_log`]).
+//! the files: made ([`create`]), growing ([`active`]), with space ahead of them ([`room`]) and the hint
+//! that grows beside them ([`hint_log`]).
 
 pub(crate) mod active;
 pub(crate) mod append;
 pub(crate) mod create;
 pub(crate) mod hint_log;
 pub(crate) mod read;
+pub(crate) mod room;
 pub(crate) mod told;
 pub(crate) mod walk;

@@ -131,11 +131,7 @@ impl<F: File> Spot<F> {
 
     /// Checks the record at the start of `bytes`, which were found at this spot.
     pub(crate) fn check(&self, bytes: &[u8]) -> Result<Checked> {
-        let corrupt = |damage| Error::Corrupt {
-            file: self.name(),
-            offset: self.offset,
-            damage,
-        };
+        let corrupt = |damage| Error::corrupt(self.name(), self.offset, damage);
         let Decoded { head, head_bytes } =
             record::decode(bytes, self.site, self.offset).map_err(|damage| match damage {
                 record::HeadDamage::Short => corrupt(Damage::Truncated),
@@ -165,10 +161,7 @@ impl<F: File> Spot<F> {
         if same || planted(Bug::KeyUncompared) {
             return Ok(());
         }
-        Err(Error::KeyCollision {
-            file: self.name(),
-            offset: self.offset,
-        })
+        Err(Error::key_collision(self.name(), self.offset))
     }
 
     /// Refuses a record that no key can live in. Places may come from a hint, which says what kind
@@ -176,11 +169,7 @@ impl<F: File> Spot<F> {
     pub(crate) fn prove_put(&self, checked: &Checked) -> Result<()> {
         match checked.head.kind.is_put() {
             true => Ok(()),
-            false => Err(Error::Corrupt {
-                file: self.name(),
-                offset: self.offset,
-                damage: Damage::Hint,
-            }),
+            false => Err(Error::corrupt(self.name(), self.offset, Damage::Hint)),
         }
     }
 

@@ -159,11 +159,7 @@ impl<F: File> Walker<F> {
     pub(crate) fn bytes(&mut self, offset: u64, bytes: usize) -> Result<&[u8]> {
         self.window.at(offset, bytes, self.name)?;
         if self.window.unreadable_in(offset, offset + bytes as u64) {
-            return Err(Error::Corrupt {
-                file: self.name,
-                offset,
-                damage: Damage::Unreadable,
-            });
+            return Err(Error::corrupt(self.name, offset, Damage::Unreadable));
         }
         self.window.at(offset, bytes, self.name)
     }
@@ -312,6 +308,12 @@ impl<F: File> Walker<F> {
             let bytes = self.window.at(at, ahead, self.name)?;
             if bytes.is_empty() {
                 break;
+            }
+            // Zeros are never a record. A file that grew ahead of its records ends in a megabyte of them.
+            let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+            if zeros > HEAD_BYTES_MAX {
+                at += (zeros - HEAD_BYTES_MAX) as u64;
+                continue;
             }
             let last_window = ahead as u64 == self.end - at;
             let starts = if last_window {

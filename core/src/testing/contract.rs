@@ -234,7 +234,7 @@ mod tests {
         let declined = promises
             .iter()
             .filter(|promise| matches!(promise.outcome, Outcome::Declined(_)));
-        assert_eq!(declined.count(), 7, "{}", text_table(&promises));
+        assert_eq!(declined.count(), 8, "{}", text_table(&promises));
     }
 
     #[test]

@@ -11,7 +11,7 @@ const BIG_APPEND_BYTES: usize = 8 << 20;
 const BEYOND_4_GIB: u64 = (1 << 32) + 7;
 
 /// The trials, in the order of the contract's clauses.
-pub(super) fn trials<S: Storage>() -> [Trial<S>; 15] {
+pub(super) fn trials<S: Storage>() -> [Trial<S>; 16] {
     [
         (
             "what was appended is read back, from any offset",
@@ -58,6 +58,10 @@ pub(super) fn trials<S: Storage>() -> [Trial<S>; 15] {
         (
             "preallocate sets space aside and leaves the bytes alone",
             preallocate,
+        ),
+        (
+            "a lengthened file ends in zeros, takes appends into them and can be cut again",
+            lengthen,
         ),
         ("the clock shows a time after 2020", clock),
         ("entropy never repeats", entropy),
@@ -283,6 +287,46 @@ fn preallocate<S: Storage>(storage: &S) -> Verdict {
         read(&file, 3, 100_000)? == pattern(1, 100_000),
         "an append into it went elsewhere"
     );
+    Ok(Outcome::Kept)
+}
+
+fn lengthen<S: Storage>(storage: &S) -> Verdict {
+    let file = storage.create(&name("a"))?;
+    file.append(0, b"abc")?;
+    let len = match file.lengthen(3, 5_000) {
+        Ok(len) => len,
+        Err(refusal) if refusal.kind == ErrorKind::Unsupported => {
+            ensure!(file.len()? == 3, "it is refused, but the length changed");
+            return Ok(Outcome::Declined("each sync writes a new length".into()));
+        }
+        Err(refusal) => return Err(refusal.into()),
+    };
+    ensure!(
+        (3..=5_003).contains(&len),
+        "it is {len} bytes long, and 5,003 were asked for"
+    );
+    ensure!(file.len()? == len, "it is not as long as was answered");
+    let zeros = len as usize - 3;
+    ensure!(read(&file, 0, 3)? == b"abc", "the bytes changed");
+    ensure!(read(&file, 3, zeros)? == vec![0; zeros], "no zeros follow");
+    let bytes = pattern(1, zeros + 500);
+    file.append(3, &bytes[..10])?;
+    ensure!(
+        read(&file, 0, 13)? == [b"abc", &bytes[..10]].concat(),
+        "an append into it went elsewhere"
+    );
+    ensure!(file.len()? == len, "an append into it changed the length");
+    file.append(13, &bytes[10..])?;
+    ensure!(
+        read(&file, 3, zeros + 500)? == bytes,
+        "an append past its end went elsewhere"
+    );
+    let end = 3 + bytes.len() as u64;
+    file.lengthen(end, 5_000)?;
+    file.truncate(end)?;
+    file.sync()?;
+    ensure!(file.len()? == end, "it was not cut to its end");
+    ensure!(read(&file, 3, zeros + 500)? == bytes, "a cut lost bytes");
     Ok(Outcome::Kept)
 }
 

@@ -247,6 +247,7 @@ impl Script {
             "read" => Call::Read,
             "remove" => Call::Remove,
             "list" => Call::List,
+            "lengthen" => Call::Lengthen,
             other => panic!("{other}?"),
         };
         let fault = match words.get(1) {

@@ -140,10 +140,10 @@ fn typed(error: &Error, mode: Mode) -> Result<(), String> {
         Error::Poisoned => Ok(()),
         // The medium of these tests is memory as well.
         Error::OutOfMemory | Error::Full { .. } if memory => Ok(()),
-        Error::Storage { source, .. } if memory && source.kind == ErrorKind::Full => Ok(()),
-        Error::Storage { source, .. } if !memory && source.kind == ErrorKind::Io => Ok(()),
-        Error::Corrupt { damage, .. } | Error::Damaged { damage, .. }
-            if !memory && *damage == Damage::Unreadable =>
+        Error::Storage { refusal } if memory && refusal.source.kind == ErrorKind::Full => Ok(()),
+        Error::Storage { refusal } if !memory && refusal.source.kind == ErrorKind::Io => Ok(()),
+        Error::Corrupt { found } | Error::Damaged { found }
+            if !memory && found.damage == Damage::Unreadable =>
         {
             Ok(())
         }

@@ -76,11 +76,8 @@ pub const MERGES: &[Verb] = &[
     verb("merge_step to the end", merging, |scene| {
         let store = scene.store()?;
         for file in store.merge_files_to_sync() {
-            file.sync().map_err(|source| Error::Storage {
-                op: Op::Sync,
-                file: None,
-                source,
-            })?;
+            file.sync()
+                .map_err(|source| Error::storage(Op::Sync, None, source))?;
         }
         while let MergeProgress::Working { .. } = store.merge_step(100)? {}
         Ok(String::new())

@@ -6,17 +6,27 @@
 //!   store_room(n) -------------------------> address of n bytes for the host to fill
 //!   writes key and value there
 //!   store_put(key bytes, value bytes) -----> reads them there
-//!   reads answer or words at store_room(0)
+//!   reads the answer at store_room(0)
 //! ```
 //!
-//! Keys, values and words go through that one buffer. Every call may move it, so the host asks for its address
-//! after the call. A negative answer tells how many bytes of words about a failure lie there, but for [`ABSENT`].
+//! Keys and values go through that one buffer. Every call may move it, so the host asks for its address after the
+//! call. A negative answer, but for [`ABSENT`], is a failure: `-(code + 256 * n)`, where the code is
+//! [`Error::code`](portcask::Error::code) and n the bytes in the buffer of what the platform says about it. The words for
+//! a person are the host's: here they would weigh as much as a merge does.
 //!
 //! Writes are acknowledged when the host's kernel has them: they survive the plugin's death by any trap. There is
 //! nothing to undo after one: load the plugin again and open the store.
 
+#![cfg(target_family = "wasm")]
+#![no_std]
+
+extern crate alloc;
+
+mod bare;
+
+use alloc::vec::Vec;
+use bare::Only;
 use portcask::{Engine, Error, MergeProgress, Op, Options, PlatformStorage};
-use std::cell::RefCell;
 
 /// The answer of [`store_get`] for a key that is not there.
 pub const ABSENT: i32 = i32::MIN;
@@ -30,15 +40,16 @@ struct Plugin {
     buffer: Vec<u8>,
 }
 
-thread_local! {
-    static PLUGIN: RefCell<Plugin> = const { RefCell::new(Plugin { store: None, buffer: Vec::new() }) };
-}
+static PLUGIN: Only<Plugin> = Only::new(Plugin {
+    store: None,
+    buffer: Vec::new(),
+});
 
 /// Makes room for `bytes` bytes and answers where. What was there stays, so `store_room(0)` finds an answer.
 // SAFETY: no other function of the program has this name; likewise for each below.
 #[unsafe(no_mangle)]
 pub extern "C" fn store_room(bytes: usize) -> *mut u8 {
-    PLUGIN.with_borrow_mut(|plugin| {
+    PLUGIN.with(|plugin| {
         if plugin.buffer.len() < bytes {
             plugin.buffer.resize(bytes, 0);
         }
@@ -50,7 +61,7 @@ pub extern "C" fn store_room(bytes: usize) -> *mut u8 {
 /// Answers how many keys it holds.
 #[unsafe(no_mangle)]
 pub extern "C" fn store_open(path_bytes: usize) -> i32 {
-    PLUGIN.with_borrow_mut(|plugin| {
+    PLUGIN.with(|plugin| {
         let opened = plugin.open(path_bytes);
         plugin.answer(opened)
     })
@@ -59,7 +70,7 @@ pub extern "C" fn store_open(path_bytes: usize) -> i32 {
 /// Puts a value under a key: `key_bytes` bytes, and `value_bytes` right behind them. Answers 0.
 #[unsafe(no_mangle)]
 pub extern "C" fn store_put(key_bytes: usize, value_bytes: usize) -> i32 {
-    PLUGIN.with_borrow_mut(|plugin| {
+    PLUGIN.with(|plugin| {
         let put = plugin.put(key_bytes, value_bytes);
         plugin.answer(put)
     })
@@ -68,7 +79,7 @@ pub extern "C" fn store_put(key_bytes: usize, value_bytes: usize) -> i32 {
 /// Reads the value of the key that is the first `key_bytes` bytes, and puts it there. Answers its length or [`ABSENT`].
 #[unsafe(no_mangle)]
 pub extern "C" fn store_get(key_bytes: usize) -> i32 {
-    PLUGIN.with_borrow_mut(|plugin| {
+    PLUGIN.with(|plugin| {
         let got = plugin.get(key_bytes);
         plugin.answer(got)
     })
@@ -78,7 +89,7 @@ pub extern "C" fn store_get(key_bytes: usize) -> i32 {
 /// nothing is due, 1 while there is more to do, 2 when a merge is complete.
 #[unsafe(no_mangle)]
 pub extern "C" fn store_merge_step(budget_bytes: u32) -> i32 {
-    PLUGIN.with_borrow_mut(|plugin| {
+    PLUGIN.with(|plugin| {
         let stepped = plugin.merge_step(budget_bytes);
         plugin.answer(stepped)
     })
@@ -88,7 +99,7 @@ pub extern "C" fn store_merge_step(budget_bytes: u32) -> i32 {
 /// that was acknowledged. Answers 0.
 #[unsafe(no_mangle)]
 pub extern "C" fn store_close() -> i32 {
-    PLUGIN.with_borrow_mut(|plugin| {
+    PLUGIN.with(|plugin| {
         let closed = plugin
             .store
             .take()
@@ -99,12 +110,9 @@ pub extern "C" fn store_close() -> i32 {
 
 impl Plugin {
     fn open(&mut self, path_bytes: usize) -> Result<i32, Error> {
-        let path = String::from_utf8_lossy(part(&self.buffer, 0, path_bytes)?);
-        let files = PlatformStorage::open(&*path).map_err(|source| Error::Storage {
-            op: Op::Open,
-            file: None,
-            source,
-        })?;
+        let path = core::str::from_utf8(part(&self.buffer, 0, path_bytes)?);
+        let files = PlatformStorage::open(path.unwrap_or_default())
+            .map_err(|source| Error::storage(Op::Open, None, source))?;
         let options = Options {
             segment_bytes: SEGMENT_BYTES,
             ..Options::default()
@@ -140,11 +148,13 @@ impl Plugin {
         })
     }
 
-    /// What the host is told: the number, or the failure's words and how many bytes they are.
+    /// What the host is told: the number, or the failure's code and how many bytes of words there are.
     fn answer(&mut self, result: Result<i32, Error>) -> i32 {
         result.unwrap_or_else(|error| {
-            self.buffer = error.to_string().into_bytes();
-            -(self.buffer.len() as i32)
+            let words = error.platform_words();
+            self.buffer.clear();
+            self.buffer.extend_from_slice(words.as_bytes());
+            -(i32::from(error.code()) + 256 * words.len() as i32)
         })
     }
 }

@@ -57,11 +57,7 @@ impl Found {
 
 /// A directory as the writers use it.
 pub fn storage(path: &Path) -> Result<StdFiles, Error> {
-    StdFiles::open(path).map_err(|source| Error::Storage {
-        op: Op::Open,
-        file: None,
-        source,
-    })
+    StdFiles::open(path).map_err(|source| Error::storage(Op::Open, None, source))
 }
 
 /// Opens a store and reads everything in it twice and checks every file. A cut is no damage, so

@@ -25,6 +25,7 @@ pub use differential_ops::differential_ops;
 pub use hint_decode::hint_decode;
 pub use manifest_decode::manifest_decode;
 pub use open_image::open_image;
+pub use portcask_server::fuzzing::{resp_parse, resp_session};
 pub use record_decode::record_decode;
 
 /// A target and how it is searched.
@@ -52,11 +53,13 @@ macro_rules! target {
 }
 
 /// All targets.
-pub const ALL: [Target; 6] = [
+pub const ALL: [Target; 8] = [
     target!(record_decode, 160),
     target!(hint_decode, 512),
     target!(manifest_decode, 512),
     target!(open_image, 512),
     target!(crash_recovery, 384),
     target!(differential_ops, 512),
+    target!(resp_parse, 512),
+    target!(resp_session, 1024),
 ];

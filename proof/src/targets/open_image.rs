@@ -287,15 +287,10 @@ fn not_its_own(store: &Store) -> Vec<Vec<u8>> {
     let golden = ["", "cat", "cow", "dog", "empty", "batch-1", "batch-2"];
     let golden = golden.map(|key| key.as_bytes().to_vec());
     let keys = [2].into_iter().chain(6..KEYS).map(name).chain(golden);
-    let is_refused = |key: &Vec<u8>| {
-        matches!(
-            store.get(key),
-            Err(Error::KeyCollision { .. }
-                | Error::Corrupt {
-                    damage: Damage::Hint,
-                    ..
-                })
-        )
+    let is_refused = |key: &Vec<u8>| match store.get(key) {
+        Err(Error::KeyCollision { .. }) => true,
+        Err(Error::Corrupt { found }) => found.damage == Damage::Hint,
+        _ => false,
     };
     keys.filter(is_refused).collect()
 }

@@ -124,6 +124,23 @@ impl User {
         }
     }
 
+    /// Whether it is let in and nothing is kept from it.
+    pub(crate) fn may_do_everything(&self) -> bool {
+        self.is_on && self.commands.is_none() && self.keys.is_none() && self.channels.is_none()
+    }
+
+    pub(crate) fn may_use_all_channels(&self) -> bool {
+        self.channels.is_none()
+    }
+
+    /// A pattern is a user's own only as it stands among its rules: what it matches is not known beforehand.
+    pub(crate) fn may_use_channel(&self, channel: &[u8], is_pattern: bool) -> bool {
+        match (&self.channels, is_pattern) {
+            (Some(own), true) => own.iter().any(|it| it.as_bytes() == channel),
+            (own, _) => is_allowed(own.as_deref(), channel),
+        }
+    }
+
     /// Whether every key is its own, so that nobody has to look.
     pub(crate) fn may_use_all_keys(&self) -> bool {
         self.keys.is_none()

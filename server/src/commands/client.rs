@@ -5,7 +5,7 @@ use super::refusal::{Outcome, Refusal, SYNTAX};
 use super::table::{Command, Flags};
 use super::{Call, help};
 use crate::listen::Address;
-use crate::session::{Client, Replies};
+use crate::session::{Client, Replies, Unblocked};
 use std::fmt::Write;
 use std::sync::atomic::Ordering;
 
@@ -49,6 +49,14 @@ pub(super) const SUBCOMMANDS: &[Command] = &[
         .flag(Flags::ADMIN)
         .costs("O(N) where N is the number of client connections")
         .told("connection", "2.4.0", "Terminates open connections."),
+    Command::new("unblock", -3, unblock)
+        .of("client")
+        .flag(Flags::ADMIN)
+        .told(
+            "connection",
+            "5.0.0",
+            "Unblocks a client that waits in WAIT or WAITAOF.",
+        ),
     Command::new("reply", 3, reply)
         .of("client")
         .flag(Flags::FAST)
@@ -98,6 +106,8 @@ const HELP: &[&str] = &[
     "    Control the replies sent to the current connection.",
     "SETINFO (LIB-NAME|LIB-VER) <value>",
     "    Tell what library the current connection uses.",
+    "UNBLOCK <clientid> [TIMEOUT|ERROR]",
+    "    Unblock the specified blocked client.",
     "SETNAME <name>",
     "    Assign the name <name> to the current connection.",
 ];
@@ -181,10 +191,14 @@ fn info(call: &mut Call<'_, '_>) -> Outcome {
 fn describe(client: &Client) -> String {
     let names = client.names().clone();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let input = client.input_bytes.load(Ordering::Relaxed);
+    let output = client.account.bytes();
+    let [channels, patterns, shards] = client.mailbox.subscriptions();
     let mut line = String::new();
     let done = write!(
         line,
-        "id={} addr={} laddr={} name={} age={} idle={} flags=N db=0 cmd={} user={} \
+        "id={} addr={} laddr={} name={} age={} idle={} flags={} db=0 sub={} psub={} ssub={} multi={} qbuf={input} \
+         qbuf-free=0 argv-mem=0 multi-mem=0 obl=0 oll=0 omem={output} tot-mem={} cmd={} user={} \
          lib-name={} lib-ver={} resp={}",
         client.id,
         client.peer,
@@ -192,6 +206,16 @@ fn describe(client: &Client) -> String {
         text(&names.name),
         client.connected.elapsed().as_secs(),
         client.idle().as_secs(),
+        if client.mailbox.is_subscribed() {
+            'P'
+        } else {
+            'N'
+        },
+        channels,
+        patterns,
+        shards,
+        client.queued.load(Ordering::Relaxed),
+        input + output,
         client.last_command().full_name(),
         names.user,
         text(&names.library),
@@ -209,12 +233,12 @@ fn describe(client: &Client) -> String {
 fn list(call: &mut Call<'_, '_>) -> Outcome {
     let args = call.args;
     let mut ids: Option<Vec<u64>> = None;
-    let mut of_type = true;
+    let mut of_type = Type::Any;
     if args.len() > 3 && is(args.at(2), "ID") {
         let asked = args.from(3).map(client_id);
         ids = Some(asked.collect::<Result<_, _>>()?);
     } else if args.len() == 4 && is(args.at(2), "TYPE") {
-        of_type = is_normal(args.at(3))?;
+        of_type = Type::parse(args.at(3))?;
     } else if args.len() != 2 {
         return Err(SYNTAX);
     }
@@ -223,7 +247,7 @@ fn list(call: &mut Call<'_, '_>) -> Outcome {
     clients.sort_by_key(|client| client.id);
     let mut text = String::new();
     for client in clients {
-        if of_type && ids.as_ref().is_none_or(|ids| ids.contains(&client.id)) {
+        if of_type.is(&client) && ids.as_ref().is_none_or(|ids| ids.contains(&client.id)) {
             text.push_str(&describe(&client));
             text.push('\n');
         }
@@ -237,16 +261,38 @@ fn client_id(text: &[u8]) -> Result<u64, Refusal> {
     id.filter(|id| *id > 0).ok_or("Invalid client ID".into())
 }
 
-/// Whether a type of clients is the one that exists here.
-fn is_normal(word: &[u8]) -> Result<bool, Refusal> {
-    let others = ["master", "replica", "slave", "pubsub"];
-    if is(word, "normal") {
-        Ok(true)
-    } else if others.iter().any(|other| is(word, other)) {
-        Ok(false)
-    } else {
-        let words = [b"ERR Unknown client type '", word, b"'"];
-        Err(Refusal::Bytes(words.concat()))
+/// A type of clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Type {
+    Any,
+    Normal,
+    Subscriber,
+    /// One that there is not here.
+    None,
+}
+
+impl Type {
+    fn parse(word: &[u8]) -> Result<Self, Refusal> {
+        let others = ["master", "replica", "slave"];
+        if is(word, "normal") {
+            Ok(Self::Normal)
+        } else if is(word, "pubsub") {
+            Ok(Self::Subscriber)
+        } else if others.iter().any(|other| is(word, other)) {
+            Ok(Self::None)
+        } else {
+            let words = [b"ERR Unknown client type '", word, b"'"];
+            Err(Refusal::Bytes(words.concat()))
+        }
+    }
+
+    fn is(self, client: &Client) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Normal => !client.mailbox.is_subscribed(),
+            Self::Subscriber => client.mailbox.is_subscribed(),
+            Self::None => false,
+        }
     }
 }
 
@@ -256,8 +302,7 @@ struct Chosen<'a> {
     peer: Option<&'a [u8]>,
     local: Option<&'a [u8]>,
     user: Option<&'a [u8]>,
-    /// Of a type that there is.
-    exists: bool,
+    of_type: Type,
     skip_me: bool,
 }
 
@@ -266,7 +311,7 @@ impl Chosen<'_> {
         let is_at = |asked: Option<&[u8]>, address: &Address| {
             asked.is_none_or(|asked| asked == address.to_string().as_bytes())
         };
-        self.exists
+        self.of_type.is(client)
             && self.id.is_none_or(|id| id == client.id)
             && is_at(self.peer, &client.peer)
             && is_at(self.local, &client.local)
@@ -284,7 +329,7 @@ fn kill(call: &mut Call<'_, '_>) -> Outcome {
         peer: None,
         local: None,
         user: None,
-        exists: true,
+        of_type: Type::Any,
         skip_me: true,
     };
     let is_old_form = args.len() == 3;
@@ -303,7 +348,7 @@ fn kill(call: &mut Call<'_, '_>) -> Outcome {
             } else if is(option, "LADDR") {
                 chosen.local = Some(value);
             } else if is(option, "TYPE") {
-                chosen.exists &= is_normal(value)?;
+                chosen.of_type = Type::parse(value)?;
             } else if is(option, "USER") {
                 if call.server.users.get(value).is_none() {
                     let words = [b"ERR No such user '", value, b"'"];
@@ -335,6 +380,24 @@ fn kill(call: &mut Call<'_, '_>) -> Outcome {
         (true, _) => call.reply.ok(),
         (false, killed) => call.reply.integer(killed),
     }
+    Ok(())
+}
+
+fn unblock(call: &mut Call<'_, '_>) -> Outcome {
+    let args = call.args;
+    let how = match args.len() {
+        3 => Unblocked::Timeout,
+        4 if is(args.at(3), "TIMEOUT") => Unblocked::Timeout,
+        4 if is(args.at(3), "ERROR") => Unblocked::Error,
+        _ => return Err("CLIENT UNBLOCK reason should be TIMEOUT or ERROR".into()),
+    };
+    let id = int(args.at(2))?;
+    let clients = call.server.clients.all();
+    let mut chosen = clients
+        .iter()
+        .filter(|client| i64::try_from(client.id) == Ok(id));
+    let was_blocked = chosen.any(|client| client.unblock(how));
+    call.reply.integer(was_blocked.into());
     Ok(())
 }
 

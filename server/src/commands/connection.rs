@@ -14,11 +14,13 @@ use std::sync::atomic::Ordering;
 const DOOR: Flags = Flags::FAST.and(Flags::NO_AUTH);
 
 pub(super) const COMMANDS: &[Command] = &[
-    Command::new("ping", -1, ping).flag(Flags::FAST).told(
-        "connection",
-        "1.0.0",
-        "Returns the server's liveliness response.",
-    ),
+    Command::new("ping", -1, ping)
+        .flag(Flags::FAST.and(Flags::SUBSCRIBED))
+        .told(
+            "connection",
+            "1.0.0",
+            "Returns the server's liveliness response.",
+        ),
     Command::new("echo", 2, echo).flag(Flags::FAST).told(
         "connection",
         "1.0.0",
@@ -34,10 +36,10 @@ pub(super) const COMMANDS: &[Command] = &[
         "Handshakes with the server.",
     ),
     Command::new("quit", -1, quit)
-        .flag(DOOR.and(Flags::STEERS_MULTI))
+        .flag(DOOR.and(Flags::STEERS_MULTI).and(Flags::SUBSCRIBED))
         .told("connection", "1.0.0", "Closes the connection."),
     Command::new("reset", 1, reset)
-        .flag(DOOR.and(Flags::STEERS_MULTI))
+        .flag(DOOR.and(Flags::STEERS_MULTI).and(Flags::SUBSCRIBED))
         .told("connection", "6.2.0", "Resets the connection."),
     Command::new("select", 2, select).flag(Flags::FAST).told(
         "connection",
@@ -55,6 +57,12 @@ pub(super) const COMMANDS: &[Command] = &[
 
 fn ping(call: &mut Call<'_, '_>) -> Outcome {
     match call.args.len() {
+        1 | 2 if call.session.client.mailbox.is_subscribed() && !call.reply.resp3 => {
+            call.reply.array(2);
+            call.reply.bulk(b"pong");
+            let word = call.args.from(1).next();
+            call.reply.bulk(word.unwrap_or_default());
+        }
         1 => call.reply.simple("PONG"),
         2 => call.reply.bulk(call.args.at(1)),
         _ => return Err("wrong number of arguments for 'ping' command".into()),
@@ -184,6 +192,8 @@ fn reset(call: &mut Call<'_, '_>) -> Outcome {
     let session = &mut *call.session;
     session.queue = None;
     call.server.store.unwatch(&mut session.watch);
+    let (client, subscriptions) = (&session.client, &mut session.subscriptions);
+    call.server.hub.unsubscribe_all(client, subscriptions);
     let user = call.server.users.default_user();
     let is_open = user.is_on && user.is_open;
     session.become_user(user);

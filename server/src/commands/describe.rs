@@ -167,6 +167,8 @@ fn flags(command: &Command) -> Vec<&'static str> {
         (Flags::FAST, "fast"),
         (Flags::NO_AUTH, "no_auth"),
         (Flags::NO_MULTI, "no_multi"),
+        (Flags::CONFIRMS, "pubsub"),
+        (Flags::BLOCKS, "blocking"),
     ];
     let has = names
         .into_iter()
@@ -196,6 +198,8 @@ fn categories(command: &Command) -> Vec<&'static str> {
     add(command.group == "bitmap", "@bitmap");
     add(command.group == "connection", "@connection");
     add(command.group == "transactions", "@transaction");
+    add(command.group == "pubsub", "@pubsub");
+    add(flags.has(Flags::BLOCKS), "@blocking");
     add(flags.has(Flags::ADMIN), "@admin");
     add(flags.has(Flags::ADMIN.and(Flags::DANGEROUS)), "@dangerous");
     add(flags.has(Flags::FAST), "@fast");

@@ -3,6 +3,7 @@
 use super::Call;
 use super::refusal::Outcome;
 use crate::observe::{cpu_seconds, memory_bytes};
+use crate::pubsub::Kind;
 use crate::server::{REDIS_VERSION, Shared};
 use std::fmt::{Display, Write};
 use std::path::Path;
@@ -15,7 +16,7 @@ type Section = (
     fn(&Shared, &mut Fields) -> Outcome,
 );
 
-const SECTIONS: [Section; 9] = [
+const SECTIONS: [Section; 10] = [
     ("server", "Server", about_server),
     ("clients", "Clients", about_clients),
     ("memory", "Memory", about_memory),
@@ -24,6 +25,7 @@ const SECTIONS: [Section; 9] = [
     ("replication", "Replication", about_replication),
     ("cpu", "CPU", about_cpu),
     ("errorstats", "Errorstats", about_errors),
+    ("cluster", "Cluster", about_cluster),
     ("keyspace", "Keyspace", about_keys),
 ];
 
@@ -88,7 +90,9 @@ fn about_server(server: &Shared, fields: &mut Fields) -> Outcome {
 fn about_clients(server: &Shared, fields: &mut Fields) -> Outcome {
     fields.add("connected_clients", server.clients.len());
     fields.add("maxclients", server.live.clients_max());
-    fields.add("blocked_clients", 0);
+    let clients = server.clients.all();
+    let blocked = clients.iter().filter(|client| client.is_blocked());
+    fields.add("blocked_clients", blocked.count());
     Ok(())
 }
 
@@ -111,6 +115,7 @@ fn about_memory(server: &Shared, fields: &mut Fields) -> Outcome {
         "client_input_bytes",
         server.input_bytes.load(Ordering::Relaxed),
     );
+    fields.add("client_output_bytes", server.outgoing.total_bytes());
     Ok(())
 }
 
@@ -166,6 +171,14 @@ fn about_work(server: &Shared, fields: &mut Fields) -> Outcome {
     fields.add_counter("clients_cut_for_memory", &counters.cut_for_memory);
     fields.add_counter("clients_cut_for_time", &counters.cut_for_time);
     fields.add("keys_changed", server.store.changes());
+    fields.add("pubsub_channels", server.hub.names(Kind::Channel));
+    fields.add("pubsub_patterns", server.hub.names(Kind::Pattern));
+    fields.add("pubsubshard_channels", server.hub.names(Kind::Shard));
+    fields.add(
+        "client_output_buffer_limit_disconnections",
+        server.hub.cut(),
+    );
+    fields.add("evicted_clients", server.outgoing.evicted());
     Ok(())
 }
 
@@ -211,6 +224,11 @@ fn human(bytes: u64) -> String {
         Some((unit, scale)) => format!("{:.2}{unit}", bytes as f64 / *scale as f64),
         None => format!("{bytes}B"),
     }
+}
+
+fn about_cluster(_: &Shared, fields: &mut Fields) -> Outcome {
+    fields.add("cluster_enabled", 0);
+    Ok(())
 }
 
 fn about_keys(server: &Shared, fields: &mut Fields) -> Outcome {

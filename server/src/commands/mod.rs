@@ -9,13 +9,17 @@ mod client;
 mod connection;
 mod counters;
 mod describe;
+mod durability;
 mod expire;
+mod explain;
 mod info;
 mod keys;
 mod log;
+mod messaging;
 mod observe;
 mod options;
 mod permission;
+mod pubsub;
 mod ranges;
 mod refusal;
 mod scan;
@@ -25,10 +29,12 @@ mod strings;
 mod table;
 mod transactions;
 
+pub(crate) use durability::tell as tell_synced;
 pub(crate) use refusal::{Outcome, Refusal};
 pub(crate) use table::{Command, Flags, table};
 pub(crate) use transactions::Queue;
 
+use crate::outgoing::FLOOR_BYTES;
 use crate::protocol::reply::QUOTED_BYTES_MAX;
 use crate::protocol::{Args, Reply};
 use crate::server::Shared;
@@ -49,7 +55,11 @@ impl Call<'_, '_> {
     /// replies, while they gather them.
     fn refuse_excess(&self) -> Outcome {
         let reply = &self.reply.bytes;
-        match reply.len() > self.server.limits.reply_bytes_max {
+        let client = &self.session.client;
+        if reply.capacity() > FLOOR_BYTES {
+            self.server.outgoing.hold_reply(client, reply.capacity());
+        }
+        match reply.len() > self.server.limits.reply_bytes_max || client.is_killed() {
             true => Err("the reply needs more memory than a client may use".into()),
             false => Ok(()),
         }
@@ -112,6 +122,10 @@ fn decide(
         session.spoil_queue();
         return Err(refusal);
     }
+    if let Err(refusal) = pubsub::refuse_while_subscribed(session, command, reply) {
+        session.spoil_queue();
+        return Err(refusal);
+    }
     if session.queue.is_some() && !command.flags.has(Flags::STEERS_MULTI) {
         if command.flags.has(Flags::NO_MULTI) {
             session.spoil_queue();
@@ -146,13 +160,15 @@ fn run(
 ) -> Outcome {
     let store = &server.store;
     let mut call = |keys: &mut Keyspace<'_>| {
-        (command.run)(&mut Call {
+        let outcome = (command.run)(&mut Call {
             server,
             session,
             keys,
             args,
             reply,
-        })
+        });
+        keys.name_deeds(command.name, args, outcome.is_ok());
+        outcome
     };
     if command.flags.has(Flags::WRITE) {
         let (outcome, committed) = store.write(|keys| {

@@ -12,6 +12,9 @@ pub(super) fn check(user: &User, command: &Command, args: Args<'_>) -> Outcome {
         let words = format!("NOPERM this user has no permissions to run the '{name}' command");
         return Err(Refusal::Bytes(words.into_bytes()));
     }
+    if !user.may_use_all_channels() {
+        check_channels(user, command, args)?;
+    }
     if user.may_use_all_keys() {
         return Ok(());
     }
@@ -20,6 +23,22 @@ pub(super) fn check(user: &User, command: &Command, args: Args<'_>) -> Outcome {
         true => Ok(()),
         false => Err(Refusal::Words(
             "NOPERM this user has no permissions to access one of the keys used as arguments",
+        )),
+    }
+}
+
+fn check_channels(user: &User, command: &Command, args: Args<'_>) -> Outcome {
+    let (count, is_pattern) = match command.name {
+        "publish" | "spublish" => (1, false),
+        "subscribe" | "ssubscribe" => (args.len(), false),
+        "psubscribe" => (args.len(), true),
+        _ => return Ok(()),
+    };
+    let mut channels = args.from(1).take(count);
+    match channels.all(|it| user.may_use_channel(it, is_pattern)) {
+        true => Ok(()),
+        false => Err(Refusal::Words(
+            "NOPERM this user has no permissions to access one of the channels used as arguments",
         )),
     }
 }

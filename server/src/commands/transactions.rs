@@ -67,6 +67,10 @@ impl Queue {
         Ok(())
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.commands.len()
+    }
+
     pub(crate) fn spoil(&mut self) {
         self.spoilt = true;
         self.commands = Vec::new();
@@ -146,7 +150,9 @@ pub(super) fn exec(
                 reply.null_array();
                 return (Ok(()), false);
             }
+            session.transacting = true;
             let outcome = run_all(&queue, server, session, keys, reply);
+            session.transacting = false;
             let wanted = outcome.is_ok();
             (outcome, wanted)
         })
@@ -191,6 +197,7 @@ fn run_all(
         let allowed = permission::check(&call.session.user, command, call.args);
         let outcome = allowed.and_then(|()| (command.run)(&mut call));
         call.refuse_excess()?;
+        keys.name_deeds(command.name, args.args(), outcome.is_ok());
         match outcome {
             Ok(()) => {}
             Err(Refusal::Store(error)) => return Err(Refusal::Store(error)),

@@ -117,6 +117,11 @@ impl<'a> Input<'a> {
         Ok(())
     }
 
+    /// Memory that is held.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.charged
+    }
+
     /// Gives memory back before a wait.
     pub(super) fn rest(&mut self) {
         if self.bytes.is_empty() && self.bytes.capacity() > 0 {

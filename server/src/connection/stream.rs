@@ -103,6 +103,17 @@ impl Stream {
         }
     }
 
+    /// Returns once something has arrived. Whether the client is gone.
+    pub(super) async fn is_left(&self) -> io::Result<bool> {
+        let ready = match &self.0 {
+            Kind::Plain(stream) => stream.ready(Interest::READABLE).await,
+            Kind::Tls(tls) => tls.socket.ready(Interest::READABLE).await,
+            #[cfg(unix)]
+            Kind::Local(stream) => stream.ready(Interest::READABLE).await,
+        };
+        Ok(ready?.is_read_closed())
+    }
+
     pub(super) async fn writable(&self) -> io::Result<()> {
         match &self.0 {
             Kind::Plain(stream) => stream.writable().await,

@@ -4,10 +4,16 @@
 //!   bytes --- parse / inline --- Args (slices of those bytes) ... Reply --- bytes
 //! ```
 
+#[cfg(test)]
+mod chunks;
 mod inline;
 mod parse;
 pub(crate) mod reply;
+#[cfg(any(test, feature = "fuzzing"))]
+mod understand;
 
 pub(crate) use inline::split as split_words;
 pub(crate) use parse::{Args, Gate, KeptArgs, Parser, ProtocolError, Step, integer};
 pub(crate) use reply::Reply;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use understand::understand;

@@ -80,6 +80,11 @@ impl Reply {
         self.length(b'*', elements);
     }
 
+    /// Announces what was not asked for: elements that a client of RESP3 can tell from a reply.
+    pub(crate) fn push(&mut self, elements: usize) {
+        self.length(if self.resp3 { b'>' } else { b'*' }, elements);
+    }
+
     /// Announces a map of that many pairs.
     pub(crate) fn map(&mut self, pairs: usize) {
         match self.resp3 {

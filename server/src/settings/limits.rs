@@ -113,9 +113,24 @@ pub(super) const SETTINGS: &[Setting] = &[
         },
         |config| vec![config.limits.input_bytes_max.to_string()],
     )
+    .or("input-memory")
     .told(
         LIMITS,
         "Bytes that all clients together have sent and the server not yet dealt with",
+    ),
+    Setting::new(
+        "output-memory",
+        "BYTES",
+        |config, words| {
+            config.limits.output_bytes_max = size(&words[0])?;
+            Ok(())
+        },
+        |config| vec![config.limits.output_bytes_max.to_string()],
+    )
+    .told(
+        LIMITS,
+        "Bytes of replies and messages that wait to be sent to all clients together. When it is too much, the \
+         client that holds most is closed first",
     ),
     Setting::new(
         "threads",

@@ -45,6 +45,28 @@ pub(super) const SETTINGS: &[Setting] = &[
         |config| vec![config.port().to_string()],
     )
     .told(NETWORK, "The port; 0 takes a free one and prints it"),
+    #[cfg(feature = "grpc")]
+    Setting::new(
+        "grpc-port",
+        "PORT",
+        |config, words| {
+            let port = match words[0].as_str() {
+                "none" => None,
+                port => Some(number(port, 0..=u16::MAX)?),
+            };
+            let first = config.bind.first().map(SocketAddr::ip);
+            config.grpc = first.zip(port).map(SocketAddr::from);
+            Ok(())
+        },
+        |config| {
+            let port = config.grpc.map(|at| at.port().to_string());
+            vec![port.unwrap_or("none".to_owned())]
+        },
+    )
+    .told(
+        NETWORK,
+        "Also serve gRPC (proto/portcask.proto) at this port of the first address; 0 takes a free one",
+    ),
     Setting::new(
         "unixsocket",
         "PATH",

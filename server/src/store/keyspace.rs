@@ -4,7 +4,11 @@
 //! batch: all of it or none, also across a crash. Reads see them at once.
 
 use super::Store;
+use crate::protocol::Args;
+use crate::pubsub::events::{self, Event};
+use crate::pubsub::{Classes, Deed};
 use portcask::{Batch, Error, Expiry, Result, WriteOptions};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 
@@ -28,6 +32,14 @@ pub(crate) struct Keyspace<'a> {
     cleared: bool,
     /// Keys changed, each time.
     changes: u64,
+    /// Which events somebody wants to hear of; the rest is kept only for these.
+    told: Classes,
+    /// What the command at hand did.
+    deeds: RefCell<Vec<Deed>>,
+    /// What all commands did so far, by name.
+    events: Vec<Event>,
+    /// The ends of lives that were written, in order.
+    ends: Vec<(Vec<u8>, Option<u64>)>,
 }
 
 impl<'a> Keyspace<'a> {
@@ -37,6 +49,10 @@ impl<'a> Keyspace<'a> {
             own: BTreeMap::new(),
             cleared: false,
             changes: 0,
+            told: store.events.wanted(),
+            deeds: RefCell::default(),
+            events: Vec::new(),
+            ends: Vec::new(),
         }
     }
 
@@ -47,37 +63,48 @@ impl<'a> Keyspace<'a> {
 
     /// The value of a key, into the caller's buffer. Returns whether the key exists.
     pub(crate) fn get_into(&self, key: &[u8], into: &mut Vec<u8>) -> Result<bool> {
-        match self.own(key) {
-            None => self.store.db.get_into(key, into),
+        let exists = match self.own(key) {
+            None => self.store.db.get_into(key, into)?,
             Some(own) => {
                 into.clear();
                 into.extend_from_slice(own.map_or(&[], |it| &it.value));
-                Ok(own.is_some())
+                own.is_some()
             }
-        }
+        };
+        self.note_miss(key, exists);
+        Ok(exists)
     }
 
     /// The value of a key.
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        match self.own(key) {
-            None => self.store.db.get(key),
-            Some(own) => Ok(own.map(|it| it.value.clone())),
-        }
+        let found = match self.own(key) {
+            None => self.store.db.get(key)?,
+            Some(own) => own.map(|it| it.value.clone()),
+        };
+        self.note_miss(key, found.is_some());
+        Ok(found)
     }
 
     /// The value of a key and when it ends.
     pub(crate) fn entry(&self, key: &[u8]) -> Result<Option<Entry>> {
-        if let Some(own) = self.own(key) {
-            return Ok(own.cloned());
-        }
-        let found = self.store.db.get_entry(key)?;
-        Ok(found.map(|found| Entry {
-            value: found.value,
-            expiry_ms: found.expiry_ms,
-        }))
+        let found = match self.own(key) {
+            Some(own) => own.cloned(),
+            None => self.store.db.get_entry(key)?.map(|found| Entry {
+                value: found.value,
+                expiry_ms: found.expiry_ms,
+            }),
+        };
+        self.note_miss(key, found.is_some());
+        Ok(found)
     }
 
     pub(crate) fn exists(&self, key: &[u8]) -> Result<bool> {
+        let exists = self.is_there(key)?;
+        self.note_miss(key, exists);
+        Ok(exists)
+    }
+
+    fn is_there(&self, key: &[u8]) -> Result<bool> {
         match self.own(key) {
             None => self.store.db.contains_key(key),
             Some(own) => Ok(own.is_some()),
@@ -90,6 +117,16 @@ impl<'a> Keyspace<'a> {
             Some(at) => at <= self.now_ms()?,
             None => false,
         };
+        if self.told != Classes::default() {
+            let is_new = self.told.has(Classes::NEW) && !self.is_there(key)?;
+            self.note_end(key, expiry_ms.filter(|_| !is_over));
+            self.deeds.get_mut().push(Deed::Put {
+                key: key.to_vec(),
+                expiry_ms,
+                is_new,
+                is_over,
+            });
+        }
         let entry = (!is_over).then_some(Entry { value, expiry_ms });
         self.own.insert(key.to_vec(), entry);
         self.changes += 1;
@@ -98,7 +135,11 @@ impl<'a> Keyspace<'a> {
 
     /// Deletes a key. Returns whether it existed.
     pub(crate) fn delete(&mut self, key: &[u8]) -> Result<bool> {
-        let existed = self.exists(key)?;
+        let existed = self.is_there(key)?;
+        if existed && self.told != Classes::default() {
+            self.note_end(key, None);
+            self.deeds.get_mut().push(Deed::Delete(key.to_vec()));
+        }
         if existed {
             self.own.insert(key.to_vec(), None);
             self.changes += 1;
@@ -109,6 +150,7 @@ impl<'a> Keyspace<'a> {
     /// Deletes every key.
     pub(crate) fn clear(&mut self) {
         self.own.clear();
+        self.ends.clear();
         self.cleared = true;
         self.changes += 1;
     }
@@ -199,8 +241,47 @@ impl<'a> Keyspace<'a> {
         }
     }
 
+    fn note_miss(&self, key: &[u8], exists: bool) {
+        if !exists && self.told.has(Classes::MISS) {
+            self.deeds.borrow_mut().push(Deed::Miss(key.to_vec()));
+        }
+    }
+
+    fn note_end(&mut self, key: &[u8], expiry_ms: Option<u64>) {
+        if self.store.events.notes_ends() {
+            self.ends.push((key.to_vec(), expiry_ms));
+        }
+    }
+
+    /// A command is done: what it did gets its names, or is forgotten if it was refused.
+    pub(crate) fn name_deeds(&mut self, command: &str, args: Args<'_>, was_done: bool) {
+        if self.told == Classes::default() {
+            return;
+        }
+        let deeds = std::mem::take(self.deeds.get_mut());
+        if was_done {
+            self.events.extend(events::name(command, args, deeds));
+        }
+    }
+
+    /// Tells what was done to whoever listens.
+    pub(super) fn tell(&mut self) {
+        let told = &self.store.events;
+        if self.cleared && told.notes_ends() {
+            told.forget_ends();
+        }
+        let now = match self.ends.is_empty() {
+            true => None,
+            false => self.store.db.now_ms(),
+        };
+        for (key, expiry_ms) in self.ends.drain(..) {
+            told.note_end(&key, expiry_ms, now);
+        }
+        told.tell(self.events.drain(..));
+    }
+
     /// Writes it all, or nothing.
-    pub(super) fn commit(mut self) -> Result<()> {
+    pub(super) fn commit(&mut self) -> Result<()> {
         if self.cleared {
             return self.commit_clear();
         }
@@ -243,8 +324,9 @@ impl<'a> Keyspace<'a> {
 
     /// A clear is one step of its own, durable at once. With writes after it, what was there is
     /// deleted key by key in their batch, so that it still is all or nothing.
-    fn commit_clear(mut self) -> Result<()> {
-        let db = &self.store.db;
+    fn commit_clear(&mut self) -> Result<()> {
+        let store = self.store;
+        let db = &store.db;
         let mut gone = Vec::new();
         for key in self.store.watches.keys() {
             if db.contains_key(&key)? {

@@ -10,11 +10,16 @@ pub use syncing::SyncPolicy;
 pub(crate) use syncing::Syncing;
 pub(crate) use watches::Watch;
 
-use portcask::{Ack, Db, DbOptions, Error};
+use crate::pubsub::Events;
+use portcask::{Ack, Db, DbOptions, Error, Ttl};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
 use watches::Watches;
+
+/// Keys whose ends are noted at one go before writers have their turn.
+const ENDS_KEYS: usize = 256;
 
 /// The store as the server uses it.
 pub(crate) struct Store {
@@ -23,13 +28,20 @@ pub(crate) struct Store {
     /// and all writes of the server are in one order. Never held while something is synced.
     turn: Mutex<()>,
     watches: Watches,
+    events: Events,
     /// Keys that commands changed since the start.
     changes: AtomicU64,
+    /// Wakes those who wait for a commit.
+    committed: Notify,
 }
 
 impl Store {
     /// Opens the directory, creating a store in it if there is none.
-    pub(crate) fn open(dir: &Path, mut options: DbOptions) -> portcask::Result<Self> {
+    pub(crate) fn open(
+        dir: &Path,
+        mut options: DbOptions,
+        events: Events,
+    ) -> portcask::Result<Self> {
         // Syncs are this crate's business: see `syncing`.
         options.engine.ack = Ack::Written;
         options.engine.sync_every_ms = None;
@@ -37,7 +49,9 @@ impl Store {
             db: Db::open_with(dir, options)?,
             turn: Mutex::new(()),
             watches: Watches::default(),
+            events,
             changes: AtomicU64::new(0),
+            committed: Notify::new(),
         })
     }
 
@@ -52,13 +66,16 @@ impl Store {
 
     /// Looks at the store while others write.
     pub(crate) fn read<T>(&self, look: impl FnOnce(&mut Keyspace<'_>) -> T) -> T {
-        look(&mut Keyspace::reading(self))
+        let mut keys = Keyspace::reading(self);
+        let seen = look(&mut keys);
+        keys.tell();
+        seen
     }
 
     /// Looks at several keys as they were at one moment.
     pub(crate) fn read_alone<T>(&self, look: impl FnOnce(&mut Keyspace<'_>) -> T) -> T {
         let _turn = self.turn();
-        look(&mut Keyspace::reading(self))
+        self.read(look)
     }
 
     /// Runs a deed alone among writers and commits what it wrote as one batch, if it wants that. The
@@ -74,7 +91,17 @@ impl Store {
             true => keys.commit(),
             false => Ok(()),
         };
+        if wanted && done.is_ok() {
+            keys.tell();
+        }
+        self.committed.notify_waiters();
         (answer, done)
+    }
+
+    /// Is woken by the next commit, from when it is first polled or enabled.
+    #[cfg(feature = "grpc")]
+    pub(crate) fn committed(&self) -> tokio::sync::futures::Notified<'_> {
+        self.committed.notified()
     }
 
     /// Starts to watch a key, as it is now.
@@ -94,6 +121,41 @@ impl Store {
     /// Stops watching.
     pub(crate) fn unwatch(&self, watch: &mut Watch) {
         self.watches.remove(watch);
+    }
+
+    /// What is told of changes, and to whom.
+    pub(crate) fn events(&self) -> &Events {
+        &self.events
+    }
+
+    /// Tells of keys whose time was up at `now_ms`, some of them at a time.
+    pub(crate) fn tell_of_ends(&self, now_ms: u64) {
+        let _turn = self.turn();
+        self.events.tell_of_ends(now_ms);
+    }
+
+    /// Notes the ends of the keys that are in the store, for those who want to be told of them. Costs a walk
+    /// over the store; writers come in between.
+    pub(crate) fn note_ends(&self) {
+        let mut cursor = 0;
+        while self.events.notes_ends() {
+            let Ok(page) = self.db.scan_keys(cursor, ENDS_KEYS) else {
+                // What cannot be read is told of by whoever asks for it.
+                return;
+            };
+            let turn = self.turn();
+            for key in &page.keys {
+                // As it is now: a writer may have been here since.
+                if let Ok(Ttl::ExpiresAtMs(at)) = self.db.ttl(key) {
+                    self.events.note_end(key, Some(at), None);
+                }
+            }
+            drop(turn);
+            cursor = page.next;
+            if cursor == 0 {
+                return;
+            }
+        }
     }
 
     fn touched(&self, key: &[u8]) {

@@ -70,6 +70,8 @@ pub(crate) struct Syncing {
     /// Syncs wanted so far.
     wanted: AtomicU64,
     work: Notify,
+    /// Changes of the store that a sync has covered.
+    covered: AtomicU64,
     /// The last sync: which wants it covered, and how it went.
     done: watch::Sender<(u64, Result<(), Error>)>,
 }
@@ -80,6 +82,7 @@ impl Syncing {
             policy: AtomicU64::new(policy.encode()),
             wanted: AtomicU64::new(0),
             work: Notify::new(),
+            covered: AtomicU64::new(0),
             done: watch::Sender::new((0, Ok(()))),
         }
     }
@@ -96,6 +99,11 @@ impl Syncing {
     /// How the last sync failed, if it did.
     pub(crate) fn last_error(&self) -> Option<Error> {
         self.done.borrow().1.clone().err()
+    }
+
+    /// Whether so many [changes](Store::changes) are durable.
+    pub(crate) fn covers(&self, changes: u64) -> bool {
+        self.covered.load(Ordering::Acquire) >= changes
     }
 
     /// Returns once everything written before the call is durable, sharing the sync with others.
@@ -132,6 +140,9 @@ impl Syncing {
                 tracing::error!(%error, "a sync failed: writes are refused from now on");
             }
             synced_changes = changes;
+            if synced.is_ok() {
+                self.covered.store(changes, Ordering::Release);
+            }
             drop(self.done.send_replace((upto, synced)));
         }
     }

@@ -1,7 +1,7 @@
 //! `CONFIG`: what is told, what may be changed, and what is written back.
 
 use crate::common::{start, start_with};
-use crate::durability::Process;
+use crate::process::Process;
 use crate::starting::refused;
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! What cannot start says why, and with which code.
 
-use crate::durability::Process;
+use crate::process::Process;
 use std::process::Command;
 
 /// Runs the command, which must refuse, and returns its code and its words.

@@ -185,6 +185,32 @@ fn acl_tells_of_users_as_redis_does() {
 }
 
 #[test]
+fn channels_are_those_that_a_users_rules_name() {
+    let fixture = with_users(&["alice on >a &news:* +@all", "bob on >b allchannels +@all"]);
+    let refused =
+        "-NOPERM this user has no permissions to access one of the channels used as arguments";
+    check(
+        &fixture,
+        "alice a",
+        &[
+            ("PUBLISH news:1 x", ":0"),
+            ("PUBLISH other x", refused),
+            ("SPUBLISH other x", refused),
+            ("SUBSCRIBE news:1 other", refused),
+            ("SSUBSCRIBE other", refused),
+            ("PSUBSCRIBE news:1*", refused),
+            ("PSUBSCRIBE *", refused),
+            ("PSUBSCRIBE news:*", "*3 $10 psubscribe $6 news:* :1"),
+        ],
+    );
+    check(
+        &fixture,
+        "bob b",
+        &[("PSUBSCRIBE *", "*3 $10 psubscribe $1 * :1")],
+    );
+}
+
+#[test]
 fn clients_are_listed_and_ended_by_their_user() {
     let fixture = with_users(&["alice on >a +@all"]);
     let mut alice = fixture.connect();

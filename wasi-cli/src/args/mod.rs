@@ -24,6 +24,8 @@ Examples:
   portcask --dir data export copy.jsonl       every key, value and expiry, sorted by key
   portcask --dir data verify                  read and check every byte
   export PORTCASK_DIR=data                    then --dir can be left out
+  portcask --url redis://localhost get user:1 the same, from a server
+  portcask data                               type verbs one after another
 
 Under WASI the same program runs with the directory handed to it:
   wasmtime run --dir data portcask.wasm --dir data get user:1";
@@ -52,16 +54,15 @@ Exit codes:
     args_override_self = true,
     after_help = EXAMPLES,
     after_long_help = concat_help(),
-    arg_required_else_help = true,
-    subcommand_required = true
+    arg_required_else_help = true
 )]
 pub struct Cli {
     /// How the store is found and opened.
     #[command(flatten)]
     pub store: StoreArgs,
-    /// What to do.
+    /// What to do; with a directory or a server and nothing else, the REPL.
     #[command(subcommand)]
-    pub verb: Verb,
+    pub verb: Option<Verb>,
 }
 
 /// Everything the command can do.

@@ -1,9 +1,11 @@
 //! Options that say which store, how it is opened, and how much is said.
 
+use crate::failure::Failure;
 use crate::units::{parse_duration_ms, parse_size};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use portcask::{Ack, MergePolicy, OpenMode, Options};
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 /// Global options, before or after the verb.
@@ -23,6 +25,18 @@ pub struct StoreArgs {
         aliases = ["data", "path"]
     )]
     pub dir: Option<PathBuf>,
+
+    /// A server instead of a directory: redis://[user:password@]host[:port], rediss://... or redis+unix:///path
+    #[arg(
+        long,
+        short = 'u',
+        global = true,
+        display_order = 900,
+        value_name = "URL",
+        env = "PORTCASK_URL",
+        hide_env_values = true
+    )]
+    pub url: Option<String>,
 
     /// Answer in JSON: one object, or one object per line for lists
     #[arg(long, global = true, display_order = 901)]
@@ -120,6 +134,45 @@ pub enum AckLevel {
 }
 
 impl StoreArgs {
+    /// The server that is meant, if it is one. What was typed counts more than what the environment says.
+    pub fn server(&self) -> Result<Option<&str>, Failure> {
+        let Some(url) = self.url.as_deref().filter(|url| !url.is_empty()) else {
+            return Ok(None);
+        };
+        let is_set = |name, value: &OsStr| std::env::var_os(name).is_some_and(|it| it == value);
+        let url_typed = !is_set("PORTCASK_URL", url.as_ref());
+        let dir = self
+            .dir
+            .as_deref()
+            .filter(|dir| !dir.as_os_str().is_empty());
+        let dir_typed = dir.is_some_and(|dir| !is_set("PORTCASK_DIR", dir.as_os_str()));
+        match (url_typed, dir_typed) {
+            (false, true) => Ok(None),
+            (false, false) if dir.is_some() => Err(Failure::usage(
+                "PORTCASK_DIR and PORTCASK_URL are both set: which one? --dir or --url says it",
+            )),
+            (true, true) => Err(Failure::usage("--dir or --url, not both")),
+            (true | false, false) => Ok(Some(url)),
+        }
+    }
+
+    /// The first option given that only opening a directory heeds.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn of_directories(&self) -> Option<&'static str> {
+        let given = [
+            (self.sync_every.is_some(), "--sync-every"),
+            (self.segment_size.is_some(), "--segment-size"),
+            (self.strict, "--strict"),
+            (self.accept_stale, "--accept-stale"),
+            (self.trust_clock, "--trust-clock"),
+            (self.verify_overwrite, "--verify-overwrite"),
+        ];
+        given
+            .iter()
+            .find(|(given, _)| *given)
+            .map(|(_, name)| *name)
+    }
+
     /// The engine's options for a writer.
     pub fn write_options(&self) -> Options {
         let mut options = Options::default();
@@ -170,7 +223,7 @@ impl StoreArgs {
 }
 
 /// When merge is due and what it takes.
-#[derive(Args, Clone, Debug, Default)]
+#[derive(Args, Clone, Debug, Default, PartialEq)]
 #[command(next_help_heading = "Merge policy")]
 pub struct MergePolicyArgs {
     /// Merge is due when a segment is this many percent dead, default 60

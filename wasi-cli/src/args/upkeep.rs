@@ -87,7 +87,8 @@ pub struct InitArgs {}
 
 pub const REPL_EXAMPLES: &str = "\
 Every verb works inside, without `portcask` and --dir; upper case is accepted, as are PING, HELP
-and EXIT. The first writing verb makes this process the store's writer until the end.
+and EXIT. The first writing verb makes this process the store's writer until the end. The same
+starts without the verb: `portcask data`, `portcask --url redis://localhost`.
 
 Example:
   printf 'put a 1\\nget a\\n' | portcask --dir data repl";
@@ -95,7 +96,7 @@ Example:
 /// Type verbs one after another
 ///
 /// With history, editing and completion on a terminal; reads plain lines otherwise.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub struct ReplArgs {
     /// Keep no history file
     #[arg(long)]

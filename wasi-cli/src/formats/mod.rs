@@ -8,6 +8,7 @@ pub use jsonl::{JsonlReader, JsonlWriter, record_object};
 
 use crate::args::{Format, ShapeArgs};
 use crate::failure::Failure;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -37,8 +38,12 @@ pub trait ReadRecords {
     fn next(&mut self) -> Result<Option<Record>, Trouble>;
     /// Where the record that was last read (or refused) starts, counted from line 1.
     fn line(&self) -> u64;
-    /// Bytes of the input taken so far.
+    /// Bytes of the input taken so far; of a server, keys.
     fn bytes_read(&self) -> u64;
+    /// What was passed over because it is no record: how many of each kind.
+    fn left_out(&self) -> BTreeMap<String, u64> {
+        BTreeMap::new()
+    }
 }
 
 /// Writes records one after another.

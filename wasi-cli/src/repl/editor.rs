@@ -12,6 +12,7 @@ use rustyline::hint::Hinter;
 use rustyline::history::DefaultHistory;
 use rustyline::validate::Validator;
 use rustyline::{Config, Context, Helper};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -126,10 +127,74 @@ impl Completer for Verbs {
     }
 }
 
+/// Behind a verb, what it takes; behind the beginning of one, its rest.
 impl Hinter for Verbs {
     type Hint = String;
+
+    fn hint(&self, line: &str, at: usize, _: &Context<'_>) -> Option<String> {
+        if at < line.len() {
+            return None;
+        }
+        hint(&self.0, line)
+    }
 }
 
-impl Highlighter for Verbs {}
+fn hint(verbs: &BTreeMap<String, Vec<String>>, line: &str) -> Option<String> {
+    let typed = line.trim_start().to_ascii_lowercase();
+    match typed.split_once(' ') {
+        None if typed.is_empty() => None,
+        None if verbs.contains_key(&typed) => Some(format!(" {}", usage(&typed)?)),
+        None => {
+            let mut begin = verbs.keys().filter(|verb| verb.starts_with(&typed));
+            let only = begin.next().filter(|_| begin.next().is_none())?;
+            Some(only[typed.len()..].to_owned())
+        }
+        Some((verb, rest)) if rest.trim().is_empty() => Some(usage(verb)?.to_owned()),
+        Some(_) => None,
+    }
+}
+
+fn usage(verb: &str) -> Option<&'static str> {
+    Some(match verb {
+        "put" | "set" => "KEY VALUE [--ttl 10s] [--if-absent]",
+        "get" | "exists" | "has" | "ttl" | "persist" | "history" => "KEY",
+        "delete" | "del" | "rm" => "KEY...",
+        "keys" | "list" | "ls" => "[--prefix PREFIX] [--limit COUNT] [--sort]",
+        "scan" | "fold" => "[PREFIX] [--limit COUNT] [--sort]",
+        "count" | "len" => "[--prefix PREFIX]",
+        "range" => "START [END]",
+        "expire" => "KEY 10s",
+        "import" | "export" => "FILE",
+        "changes" => "[--from SEQ] [--limit COUNT]",
+        _ => return None,
+    })
+}
+
+/// A hint is no part of the line: it is dim.
+impl Highlighter for Verbs {
+    fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
+        Cow::Owned(format!("\x1b[2m{hint}\x1b[0m"))
+    }
+}
 impl Validator for Verbs {}
 impl Helper for Verbs {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_is_the_rest_of_a_verb_or_what_it_takes() {
+        let verbs = ["delete", "del", "get", "put", "stats", "scan"];
+        let verbs = verbs.map(|verb| (verb.to_owned(), Vec::new())).into();
+        let hint = |line: &str| hint(&verbs, line);
+        assert_eq!(hint("st").as_deref(), Some("ats"));
+        assert_eq!(hint("s"), None, "there are two");
+        assert_eq!(hint("get").as_deref(), Some(" KEY"));
+        assert_eq!(hint("GET ").as_deref(), Some("KEY"));
+        assert_eq!(hint("get a"), None);
+        assert_eq!(hint("stats"), None);
+        assert_eq!(hint("frob"), None);
+        assert_eq!(hint(""), None);
+    }
+}

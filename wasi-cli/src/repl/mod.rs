@@ -26,14 +26,13 @@ help VERB          ping             exit";
 
 /// `repl`: reads and does lines until the end.
 pub fn repl(context: &mut Context, args: &ReplArgs) -> Outcome {
-    context.store.dir()?;
+    let name = context.store.name()?;
     let is_seen = io::stdin().is_terminal() && io::stdout().is_terminal();
     let mut editor = Editor::new(is_seen, !args.no_history, verbs())?;
     if is_seen && !context.quiet {
-        let dir = context.store.dir()?.display().to_string();
         context
             .out
-            .line(format!("portcask {} on {dir}", env!("CARGO_PKG_VERSION")))?;
+            .line(format!("portcask {} on {name}", env!("CARGO_PKG_VERSION")))?;
         context
             .out
             .line("help lists what can be typed, exit (or Ctrl-D) ends")?;
@@ -100,24 +99,19 @@ fn run(context: &mut Context, line: &str) -> Result<Option<Exit>, Failure> {
             return Ok(Some(crate::spelling::refuse(&error)));
         }
     };
-    let is_here = cli
-        .store
-        .dir
-        .as_deref()
-        .is_none_or(|dir| context.store.dir().is_ok_and(|here| here == dir));
-    if !is_here && cli.store.dir != std::env::var_os("PORTCASK_DIR").map(Into::into) {
+    if !context.store.is_meant_by(&cli.store) {
         return Err(Failure::usage(
             "the REPL stays in one directory; exit, and start it in the other",
         ));
     }
-    if matches!(cli.verb, Verb::Repl(_)) {
+    let Some(verb) = cli.verb.filter(|verb| !matches!(verb, Verb::Repl(_))) else {
         return Err(Failure::usage("this is the REPL already"));
-    }
+    };
     context.json |= cli.store.json;
     context.quiet |= cli.store.quiet;
     context.store.set_line_args(&cli.store);
     context.store.refresh();
-    crate::verbs::run(context, cli.verb).map(Some)
+    crate::verbs::run(context, verb).map(Some)
 }
 
 /// Every verb and alias with its long options, for completion.

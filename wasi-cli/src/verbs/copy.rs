@@ -105,13 +105,10 @@ fn to_tar(context: &mut Context, target: &Path) -> Result<BackupReport, Failure>
         // Started anew each time: a writer that merges meanwhile makes us try again.
         let file = open_read_write(&partial).map_err(|error| {
             unwritable = Some(refused(error));
-            Error::Sink {
-                detail: String::new(),
-            }
+            Error::sink("")
         })?;
-        let host = PlatformStorage::open_existing(&host_dir).map_err(|error| Error::Sink {
-            detail: error.to_string(),
-        })?;
+        let host = PlatformStorage::open_existing(&host_dir)
+            .map_err(|error| Error::sink(error.to_string()))?;
         let tar = Tarball::create(file, host);
         let report = engine.backup(&tar, |done, total| progress.set_of(done, total))?;
         archive = Some(tar);

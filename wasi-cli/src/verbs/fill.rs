@@ -231,11 +231,7 @@ impl Writer {
     }
 
     fn store(&mut self, context: &mut Context) -> Result<(), Failure> {
-        let (batch, ack) = (&self.batch, context.store.ack());
-        context.store.write(|engine| {
-            engine.write_with(batch, ack)?;
-            engine.tick().map(drop)
-        })?;
+        context.store.write_batch(&self.batch)?;
         self.batch.clear();
         self.batch_bytes = 0;
         let kept = self.kept();
@@ -254,7 +250,7 @@ impl Writer {
 
     fn finish(self, context: &mut Context) -> Outcome {
         let elapsed = self.started.elapsed();
-        let keys = context.store.write(|engine| Ok(engine.len()))?;
+        let keys = context.store.len()?;
         if context.json {
             context.out.json(&json!({
                 "written": self.written,
@@ -296,7 +292,7 @@ fn check(context: &mut Context, content: &Content<'_>) -> Outcome {
     let mut first_wrong = String::new();
     for i in 0..args.count {
         content.key(i, &mut key);
-        let found = context.store.read(|engine| engine.get(&key))?;
+        let found = context.store.get(&key)?;
         let is_right = match content.last_version(i) {
             None => found.is_none(),
             Some(version) => {
@@ -318,7 +314,7 @@ fn check(context: &mut Context, content: &Content<'_>) -> Outcome {
         }
     }
     progress.end();
-    let keys = context.store.read(|engine| Ok(engine.len()))?;
+    let keys = context.store.len()?;
     let others = keys.saturating_sub(live.saturating_sub(wrong));
     if context.json {
         context.out.json(&json!({

@@ -4,7 +4,7 @@ use crate::Context;
 use crate::args::{CountArgs, KeysArgs, ListArgs, RangeArgs, ScanArgs};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::formats::{Record, record_object};
-use crate::store::{Page, is_of_one_key};
+use crate::store::Page;
 use crate::term::complain;
 use crate::text::{argument, insert_bytes, readable, to_base64};
 use portcask::{Entry, Error};
@@ -17,7 +17,7 @@ const DAMAGES_SAID: u64 = 10;
 pub fn count(context: &mut Context, args: &CountArgs) -> Outcome {
     let mut damaged = Damaged::default();
     let keys = match &args.prefix {
-        None => context.store.read(|engine| Ok(engine.len()))?,
+        None => context.store.len()?,
         Some(prefix) => {
             let mut keys = 0;
             walk(context, &mut damaged, argument(prefix), |_| keys += 1)?;
@@ -82,7 +82,7 @@ fn list(context: &mut Context, args: &ListArgs, with_values: bool) -> Outcome {
                 .starts_with(prefix)
                 .then(|| record(entry, with_values))
         };
-        let page = exactly(context, from, entries, left, pick)?;
+        let page = exactly(context, (from, prefix), entries, left, pick)?;
         for record in page.items.iter().flatten() {
             print(context, record, args, with_values)?;
             left = left.saturating_sub(1);
@@ -104,14 +104,14 @@ fn list(context: &mut Context, args: &ListArgs, with_values: bool) -> Outcome {
 /// A page with at most `left` matches, so that its end is a place to go on from.
 fn exactly<T>(
     context: &mut Context,
-    cursor: u64,
+    (cursor, prefix): (u64, &[u8]),
     entries: usize,
     left: usize,
     mut pick: impl FnMut(Entry) -> Option<T>,
 ) -> Result<Page<Option<T>>, Failure> {
     let mut limit = entries;
     loop {
-        let page = context.store.page(cursor, limit, &mut pick)?;
+        let page = context.store.entries(cursor, limit, prefix, &mut pick)?;
         let matches = page.items.iter().flatten().count();
         // A page of one can still hold two keys whose hashes share 64 bits; then both are shown.
         if matches <= left || limit == 1 {
@@ -136,7 +136,7 @@ pub fn walk(
 ) -> Result<(), Failure> {
     let mut cursor = Some(0);
     while let Some(from) = cursor {
-        let page = context.store.page(from, 1024, |entry| entry.key)?;
+        let page = context.store.keys(from, 1024, prefix)?;
         damaged.say(context, &page.damaged);
         page.items
             .into_iter()
@@ -244,11 +244,7 @@ impl Damaged {
         context: &mut Context,
         key: &[u8],
     ) -> Result<Option<Entry>, Failure> {
-        let answer = context.store.read(|engine| match engine.get_entry(key) {
-            Err(error) if is_of_one_key(&error) => Ok(Err(error)),
-            other => other.map(Ok),
-        })?;
-        match answer {
+        match context.store.entry_or_damage(key)? {
             Ok(entry) => Ok(entry),
             Err(error) => {
                 self.say(context, &[error]);

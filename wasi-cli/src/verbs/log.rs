@@ -60,14 +60,12 @@ pub fn history(context: &mut Context, args: &KeyArg) -> Outcome {
 pub fn changes(context: &mut Context, args: &ChangesArgs) -> Outcome {
     let mut from = match args.from {
         Some(seq) => seq,
-        None => context
-            .store
-            .read(|engine| Ok(engine.stats()?.oldest_change_seq))?,
+        None => context.store.oldest_change()?,
     };
     let mut left = args.limit.unwrap_or(usize::MAX);
     while left > 0 {
         let limit = left.min(PAGE_CHANGES);
-        let page = context.store.read(|engine| engine.changes(from, limit))?;
+        let page = context.store.changes(from, limit)?;
         left -= page.changes.len().min(left);
         for change in &page.changes {
             let (kind, value, expires) = match &change.kind {
@@ -118,9 +116,7 @@ pub fn dump(context: &mut Context, args: &DumpArgs) -> Outcome {
     let done = portcask::dump(&storage, &name, |line: &str| {
         out.line(line).map_err(|failure| {
             trouble = Some(failure);
-            Error::Sink {
-                detail: String::new(),
-            }
+            Error::sink("")
         })
     });
     match (done, trouble) {

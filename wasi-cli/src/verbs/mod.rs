@@ -17,9 +17,21 @@ mod upkeep;
 use crate::Context;
 use crate::args::Verb;
 use crate::failure::Outcome;
+#[cfg(not(target_family = "wasm"))]
+pub use bench::on_server as bench_on_server;
+#[cfg(not(target_family = "wasm"))]
+pub use transfer::import_from;
 
 /// Does what was typed.
 pub fn run(context: &mut Context, verb: Verb) -> Outcome {
+    match context.store.is_remote()? {
+        true => crate::remote::run(context, verb),
+        false => run_here(context, verb),
+    }
+}
+
+/// Does what was typed, as it is done on any store.
+pub fn run_here(context: &mut Context, verb: Verb) -> Outcome {
     match verb {
         Verb::Put(args) => single::put(context, &args),
         Verb::Get(args) => single::get(context, &args),

@@ -106,9 +106,7 @@ fn into_lines(
         };
         writer.write(&record).map_err(|error| {
             refused = Some(Failure::output(&error));
-            Error::Sink {
-                detail: error.to_string(),
-            }
+            Error::sink(error.to_string())
         })
     });
     if let Some(failure) = refused {

@@ -2,6 +2,7 @@
 
 use crate::Context;
 use crate::args::{DeleteArgs, ExpireArgs, GetArgs, KeyArg, PutArgs};
+use crate::door::{Found, Refused};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::formats::{Record, record_object};
 use crate::text::{argument, argument_or_base64, excerpt, from_base64, to_base64};
@@ -29,21 +30,21 @@ pub fn put(context: &mut Context, args: &PutArgs) -> Outcome {
         },
         condition: condition(args),
     };
-    match answer(context, |engine| engine.put_with(&key, &value, &how))? {
+    match context.store.put(&key, &value, &how)? {
         Ok(seq) => {
             if context.json {
                 context.out.json(&json!({ "seq": seq }))?;
             }
             Ok(Exit::Done)
         }
-        Err(found) => refused(context, found),
+        Err(found) => refused(context, &found),
     }
 }
 
 /// `get`: prints the bytes of a value and nothing else.
 pub fn get(context: &mut Context, args: &GetArgs) -> Outcome {
     let key = argument_or_base64(&args.key, args.key_base64)?;
-    let Some(entry) = context.store.read(|engine| engine.get_entry(&key))? else {
+    let Some(Found { entry, seq }) = context.store.entry(&key)? else {
         return missing(context, &key);
     };
     if let Some(path) = &args.output {
@@ -61,7 +62,7 @@ pub fn get(context: &mut Context, args: &GetArgs) -> Outcome {
             value: entry.value,
             expires_ms: entry.expiry_ms,
         });
-        object.insert("seq".to_owned(), entry.seq.into());
+        object.insert("seq".to_owned(), seq.into());
         context.out.json(&object.into())?;
     } else if args.base64 {
         context.out.line(to_base64(&entry.value))?;
@@ -87,9 +88,9 @@ pub fn delete(context: &mut Context, args: &DeleteArgs) -> Outcome {
     let mut deleted = 0u64;
     for key in &args.keys {
         let key = argument_or_base64(key, args.key_base64)?;
-        match answer(context, |engine| engine.delete_with(&key, &how))? {
-            Ok(seq) => deleted += u64::from(seq.is_some()),
-            Err(found) => return refused(context, found),
+        match context.store.delete(&key, &how)? {
+            Ok(existed) => deleted += u64::from(existed),
+            Err(found) => return refused(context, &found),
         }
     }
     if context.json {
@@ -108,7 +109,7 @@ pub fn delete(context: &mut Context, args: &DeleteArgs) -> Outcome {
 /// `exists`: prints true or false.
 pub fn exists(context: &mut Context, args: &KeyArg) -> Outcome {
     let key = argument_or_base64(&args.key, args.key_base64)?;
-    let exists = context.store.read(|engine| engine.contains_key(&key))?;
+    let exists = context.store.contains_key(&key)?;
     if context.json {
         context.out.json(&json!({ "exists": exists }))?;
     } else if !context.quiet {
@@ -120,9 +121,7 @@ pub fn exists(context: &mut Context, args: &KeyArg) -> Outcome {
 /// `ttl`: prints how long a key has to live.
 pub fn ttl(context: &mut Context, args: &KeyArg) -> Outcome {
     let key = argument_or_base64(&args.key, args.key_base64)?;
-    let (ttl, now) = context
-        .store
-        .read(|engine| Ok((engine.ttl(&key)?, engine.now_ms())))?;
+    let (ttl, now) = context.store.ttl(&key)?;
     let at = match ttl {
         Ttl::Missing => return missing(context, &key),
         Ttl::Forever => None,
@@ -153,18 +152,14 @@ pub fn expire(context: &mut Context, args: &ExpireArgs) -> Outcome {
         (None, Some(ms)) => Expiry::AtMs(ms),
         (None, None) => return Err(Failure::usage("how long? such as 10s, or --at TIME")),
     };
-    let existed = context.store.write(|engine| engine.expire(&key, expiry))?;
+    let existed = context.store.expire(&key, expiry)?;
     changed(context, &key, existed)
 }
 
 /// `persist`: takes a key's end away.
 pub fn persist(context: &mut Context, args: &KeyArg) -> Outcome {
     let key = argument_or_base64(&args.key, args.key_base64)?;
-    let existed = context.store.write(|engine| {
-        let ttl = engine.ttl(&key)?;
-        engine.persist(&key)?;
-        Ok(ttl != Ttl::Missing)
-    })?;
+    let existed = context.store.persist(&key)?;
     changed(context, &key, existed)
 }
 
@@ -185,29 +180,19 @@ fn missing(context: &mut Context, key: &[u8]) -> Outcome {
     Ok(Exit::No)
 }
 
-fn refused(context: &mut Context, found: Option<u64>) -> Outcome {
+fn refused(context: &mut Context, found: &Refused) -> Outcome {
     if context.json {
-        context
-            .out
-            .json(&json!({ "refused": true, "seq": found }))?;
+        let told = json!({ "refused": true, "seq": found.seq });
+        context.out.json(&told)?;
     }
-    context.remark(&match found {
-        Some(seq) => format!("nothing was changed: the key exists, with sequence number {seq}"),
-        None => "nothing was changed: the key does not exist".to_owned(),
+    context.remark(&match (found.exists, found.seq) {
+        (_, Some(seq)) => {
+            format!("nothing was changed: the key exists, with sequence number {seq}")
+        }
+        (true, None) => "nothing was changed: the key exists".to_owned(),
+        (false, None) => "nothing was changed: the key does not exist".to_owned(),
     });
     Ok(Exit::No)
-}
-
-/// Runs a conditional write: `Err` holds what was found when the condition failed.
-fn answer<T>(
-    context: &mut Context,
-    write: impl FnOnce(&mut crate::store::Engine) -> Result<T, Error>,
-) -> Result<Result<T, Option<u64>>, Failure> {
-    context.store.write(|engine| match write(engine) {
-        Ok(done) => Ok(Ok(done)),
-        Err(Error::ConditionFailed { found, .. }) => Ok(Err(found)),
-        Err(error) => Err(error),
-    })
 }
 
 fn condition(args: &PutArgs) -> Option<Condition> {
@@ -228,9 +213,7 @@ fn value(context: &Context, args: &PutArgs) -> Result<Vec<u8>, Failure> {
             let file = File::open(path).map_err(|error| Failure::file("open", path, &error))?;
             let bytes = file.metadata().map_or(0, |found| found.len());
             if bytes > limit {
-                return Err(context
-                    .store
-                    .failure(&Error::ValueTooLarge { bytes, limit }));
+                return Err(context.store.failure(&Error::value_too_large(bytes, limit)));
             }
             limited(context, file, limit, path)
         }
@@ -259,9 +242,7 @@ fn limited(
         .map_err(|error| Failure::file("read", path, &error))?;
     let bytes = value.len() as u64;
     if bytes > limit {
-        return Err(context
-            .store
-            .failure(&Error::ValueTooLarge { bytes, limit }));
+        return Err(context.store.failure(&Error::value_too_large(bytes, limit)));
     }
     Ok(value)
 }

@@ -13,6 +13,7 @@ use crate::text::{argument, from_base64};
 use crate::{Context, interrupt, units};
 use portcask::{Batch, Error, Expiry, Options};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
@@ -25,8 +26,12 @@ const JSON_BYTES_PER_BYTE: u64 = 6;
 
 /// `import`: reads records into the store.
 pub fn import(context: &mut Context, args: &ImportArgs) -> Outcome {
-    context.store.set_policy(&args.merge);
-    context.store.dir()?;
+    if !context.store.is_remote()? {
+        context.store.dir()?;
+    }
+    if let Some(url) = server_named(args) {
+        return crate::remote::import(context, args, url);
+    }
     let file = args.file.as_deref().filter(|file| *file != Path::new("-"));
     if file.is_none() && context.in_repl {
         return Err(Failure::usage("inside the REPL import needs a file"));
@@ -41,17 +46,41 @@ pub fn import(context: &mut Context, args: &ImportArgs) -> Outcome {
     };
     let options = context.store.write_options();
     let mut reader = reader(input, Layout::of(&args.shape, file)?, args, &options)?;
-    // A writer from the start: that the store is locked is said before anything is read.
-    context.store.write(|_| Ok(()))?;
-    interrupt::watch();
     let name = file.map_or("standard input".to_owned(), |file| {
         file.display().to_string()
     });
-    let progress = Progress::new(context.quiet, "importing", total, Unit::Bytes);
+    import_from(context, args, reader.as_mut(), name, (total, Unit::Bytes))
+}
+
+/// Takes what a reader gives; `total` is what there will be of it, for the progress bar.
+pub fn import_from(
+    context: &mut Context,
+    args: &ImportArgs,
+    reader: &mut dyn ReadRecords,
+    name: String,
+    total: (u64, Unit),
+) -> Outcome {
+    context.store.set_policy(&args.merge);
+    // A writer from the start: that the store is locked is said before anything is read.
+    context.store.prepare_to_write()?;
+    interrupt::watch();
+    let progress = Progress::new(context.quiet, "importing", total.0, total.1);
+    let options = context.store.write_options();
     let mut import = Import::new(args, options, name);
-    let end = import.records(context, reader.as_mut(), &progress);
+    let end = import.records(context, reader, &progress);
     progress.end();
+    import.left_out = reader.left_out();
     import.finish(context, end)
+}
+
+/// The server that is named instead of a file.
+fn server_named(args: &ImportArgs) -> Option<&str> {
+    let name = args.file.as_deref()?.to_str()?;
+    let schemes = ["redis://", "rediss://", "redis+unix://"];
+    schemes
+        .iter()
+        .any(|scheme| name.starts_with(scheme))
+        .then_some(name)
 }
 
 struct Import<'a> {
@@ -65,6 +94,8 @@ struct Import<'a> {
     bytes: u64,
     bad: u64,
     first_bad: String,
+    /// What a server has beside strings, by type.
+    left_out: BTreeMap<String, u64>,
 }
 
 impl<'a> Import<'a> {
@@ -80,6 +111,7 @@ impl<'a> Import<'a> {
             bytes: 0,
             bad: 0,
             first_bad: String::new(),
+            left_out: BTreeMap::new(),
         }
     }
 
@@ -117,15 +149,11 @@ impl<'a> Import<'a> {
         }
         let (key, limit) = (record.key.len(), self.options.key_bytes_max);
         if key > limit {
-            return Err(Error::KeyTooLong { bytes: key, limit }.to_string());
+            return Err(Error::key_too_long(key as u64, limit as u64).to_string());
         }
         let (value, limit) = (record.value.len() as u64, self.options.value_bytes_max);
         if value > limit {
-            return Err(Error::ValueTooLarge {
-                bytes: value,
-                limit,
-            }
-            .to_string());
+            return Err(Error::value_too_large(value, limit).to_string());
         }
         Ok(record)
     }
@@ -161,11 +189,7 @@ impl<'a> Import<'a> {
         if self.batch.is_empty() {
             return Ok(());
         }
-        let (batch, ack) = (&self.batch, context.store.ack());
-        context.store.write(|engine| {
-            engine.write_with(batch, ack)?;
-            engine.tick().map(drop)
-        })?;
+        context.store.write_batch(&self.batch)?;
         self.imported += self.batch.len() as u64;
         self.bytes += self.batch_bytes;
         self.batch.clear();
@@ -202,14 +226,18 @@ impl<'a> Import<'a> {
         let is_interrupted = interrupt::was_pressed();
         let elapsed = self.started.elapsed();
         if context.json {
-            context.out.json(&json!({
+            let mut told = json!({
                 "imported": self.imported,
                 "bytes": self.bytes,
                 "bad": self.bad,
                 "first_bad": (self.bad > 0).then_some(&self.first_bad),
                 "seconds": elapsed.as_secs_f64(),
                 "interrupted": is_interrupted,
-            }))?;
+            });
+            if !self.left_out.is_empty() {
+                told["not_taken"] = json!(self.left_out);
+            }
+            context.out.json(&told)?;
         } else if !context.quiet {
             let mut line = format!(
                 "imported {} ({}) in {}, {} per second",
@@ -221,6 +249,16 @@ impl<'a> Import<'a> {
             if self.bad > 0 {
                 let bad = units::counted(self.bad, "bad line");
                 line.push_str(&format!("; skipped {bad}, first {}", self.first_bad));
+            }
+            if !self.left_out.is_empty() {
+                let kinds = self.left_out.iter();
+                let kinds: Vec<_> = kinds
+                    .map(|(kind, count)| units::counted(*count, kind))
+                    .collect();
+                line.push_str(&format!(
+                    "; not taken, because only strings are: {}",
+                    kinds.join(", ")
+                ));
             }
             context.out.line(line)?;
         }

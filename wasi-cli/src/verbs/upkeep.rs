@@ -166,8 +166,8 @@ pub fn rotate(context: &mut Context) -> Outcome {
 pub fn clear(context: &mut Context, args: &ClearArgs) -> Outcome {
     let is_asked = !args.yes && !context.in_repl;
     if is_asked && io::stdin().is_terminal() && io::stderr().is_terminal() {
-        let keys = context.store.read(|engine| Ok(engine.len()))?;
-        let dir = context.store.dir()?.display().to_string();
+        let keys = context.store.len()?;
+        let dir = context.store.name()?;
         let _ = write!(
             io::stderr(),
             "delete {} in {dir}? [y/N] ",
@@ -180,7 +180,7 @@ pub fn clear(context: &mut Context, args: &ClearArgs) -> Outcome {
             return Ok(Exit::No);
         }
     }
-    let cleared = context.store.write(|engine| engine.clear())?;
+    let cleared = context.store.clear()?;
     if context.json {
         context.out.json(&json!({ "cleared": cleared }))?;
     } else if !context.quiet {

@@ -6,6 +6,7 @@
 
 mod binaryen;
 mod browser;
+mod clients;
 mod debian;
 mod npm;
 mod packages;
@@ -13,6 +14,7 @@ mod targets;
 
 pub use binaryen::WasmOpt;
 pub use browser::{Browser, WebTools};
+pub use clients::Clients;
 pub use npm::{installed, npm};
 pub use packages::Consent;
 pub use targets::{Target, WasmToolchain};
@@ -64,6 +66,12 @@ pub fn command(repo: &Repo, yes: bool) -> Result<()> {
     match redis(consent) {
         Ok(way) => println!("  ready    redis-server: {way}"),
         Err(failure) => println!("  optional redis-server, to compare the server with: {failure}"),
+    }
+    for (what, outcome) in Clients::ready(repo, consent).about() {
+        match outcome {
+            Ok(way) => println!("  ready    {what}: {way}"),
+            Err(failure) => println!("  optional {what}, for the page of clients: {failure}"),
+        }
     }
     match xfs_tools(consent) {
         Ok(way) => println!("  ready    mkfs.xfs: {way}"),
@@ -127,6 +135,23 @@ pub fn redis(consent: Consent) -> Result<String> {
         })?;
     }
     shell::version("redis-server").ok_or_else(|| Failure::new("redis-server cannot be started"))
+}
+
+/// Makes sure of a Python that makes environments; answers its command.
+pub fn python(consent: Consent) -> Result<String> {
+    let makes_environments = || {
+        let mut python = std::process::Command::new("python3");
+        let tried = shell::capture(python.args(["-c", "import venv, ensurepip"]));
+        tried.is_ok_and(|output| output.success)
+    };
+    if !makes_environments() {
+        packages::install(&["python3", "python3-venv"], consent)
+            .map_err(|reason| Failure::new(format!("Python has no venv, and {reason}")))?;
+    }
+    match makes_environments() {
+        true => Ok("python3".to_owned()),
+        false => Err(Failure::new("python3 makes no environments")),
+    }
 }
 
 /// Looks for the tools of XFS, which only `powercut` wants; answers how they came.

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use super::{Done, Step, World};
 use crate::shell::{self, Context, Failure, Result};
-use crate::{bench, canary, demo, proof, readme, setup, size, wasm, web};
+use crate::{bench, canary, demo, outside, proof, readme, setup, size, wasm, web};
 
 pub(super) const STEPS: &[Step] = &[
     Step {
@@ -44,6 +44,18 @@ pub(super) const STEPS: &[Step] = &[
         part: "server",
         needs: &[],
         run: server,
+    },
+    Step {
+        name: "redis-py's tests",
+        part: "server",
+        needs: &["server"],
+        run: redis_py,
+    },
+    Step {
+        name: "redis crate's tests",
+        part: "server",
+        needs: &["server"],
+        run: redis_rs,
     },
     Step {
         name: "crash images",
@@ -239,6 +251,10 @@ fn test_run(world: &World<'_>, selection: &[&str]) -> Result<Done> {
     let nextest = shell::capture(world.repo.cargo().args(["nextest", "--version"]));
     let mut command = world.repo.cargo();
     command.env("INSTA_UPDATE", "no");
+    // The command imports from one; where there is none, its test says so.
+    if setup::redis(world.consent).is_ok() {
+        command.env("PORTCASK_REQUIRE_REDIS", "1");
+    }
     let runner = if nextest.is_ok_and(|output| output.success) {
         command.args(["nextest", "run", "--no-fail-fast", "--no-tests=pass"]);
         command.args(["--status-level=fail", "--final-status-level=slow"]);
@@ -263,16 +279,49 @@ fn test_run(world: &World<'_>, selection: &[&str]) -> Result<Done> {
 fn server(world: &World<'_>) -> Result<Done> {
     let redis = setup::redis(world.consent);
     let mut command = world.repo.cargo();
-    command.args(["test", "--package", "portcask-server", "--no-fail-fast"]);
+    let packages = [
+        "--package",
+        "portcask-server",
+        "--package",
+        "portcask-client",
+    ];
+    command.arg("test").args(packages).arg("--no-fail-fast");
     if redis.is_ok() {
         command.env("PORTCASK_REQUIRE_REDIS", "1");
     }
+    let clients = setup::Clients::ready(world.repo, world.consent);
+    if let Ok(python) = &clients.python {
+        command.env("PORTCASK_PYTHON", python);
+    }
+    if let Ok(modules) = &clients.node_modules {
+        command.env("PORTCASK_NODE_MODULES", modules);
+    }
     shell::run(&mut command)?;
+    let lacking = clients.about().into_iter();
+    let lacking = lacking.filter_map(|(what, outcome)| Some(format!("{what}: {}", outcome.err()?)));
+    let lacking: Vec<_> = lacking.collect();
+    let clients = match lacking.is_empty() {
+        true => String::new(),
+        false => format!("; NOT RUN, of the page of clients: {}", lacking.join("; ")),
+    };
     match redis {
-        Ok(way) => Ok(Done::Noted(format!("beside {way}"))),
+        Ok(way) => Ok(Done::Noted(format!("beside {way}{clients}"))),
         Err(reason) if world.consent.is_given() => Err(reason),
         Err(reason) => Ok(Done::Noted(format!("NOT COMPARED with Redis: {reason}"))),
     }
+}
+
+/// Another project's tests, with a client in another language.
+fn redis_py(world: &World<'_>) -> Result<Done> {
+    match setup::python(world.consent) {
+        Ok(_) => outside::redis_py(world.repo, world.consent).map(Done::Noted),
+        Err(reason) if world.consent.is_given() => Err(reason),
+        Err(reason) => Ok(Done::Skipped(reason.to_string())),
+    }
+}
+
+fn redis_rs(world: &World<'_>) -> Result<Done> {
+    outside::redis_rs(world.repo).map(Done::Noted)
 }
 
 /// A small share of `cargo xtask prove`.

@@ -32,6 +32,8 @@ pub enum Call {
     Len,
     /// [`File::truncate`](crate::storage::File::truncate).
     Truncate,
+    /// [`File::lengthen`](crate::storage::File::lengthen).
+    Lengthen,
     /// [`File::preallocate`](crate::storage::File::preallocate).
     Preallocate,
     /// [`Host::entropy`](crate::storage::Host::entropy).
@@ -40,7 +42,7 @@ pub enum Call {
 
 impl Call {
     /// Those whose failing a store must survive wherever it comes. Not among them: what only spares
-    /// time or space (`Preallocate`), what a store never asks for (`Rename`), and `Lock`, whose refusal
+    /// time or space (`Lengthen`, `Preallocate`), what a store never asks for (`Rename`), and `Lock`, whose refusal
     /// is an answer.
     pub const FALLIBLE: [Self; 12] = [
         Self::Append,

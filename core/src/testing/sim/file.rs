@@ -9,6 +9,9 @@ use crate::storage::{
     Access, Capabilities, ErrorKind, File, FileName, Host, Storage, StorageError,
 };
 
+/// What a simulated disk lengthens a file by: a few small records, so that histories run into its end.
+const LENGTHENED_BYTES: u64 = 100;
+
 impl Storage for SimDisk {
     type File = SimFile;
     type Lock = MemoryLock;
@@ -164,6 +167,18 @@ impl File for SimFile {
             len,
         });
         Ok(())
+    }
+
+    fn lengthen(&self, end: u64, bytes: u64) -> Result<u64, StorageError> {
+        self.disk.enter(Call::Lengthen)?;
+        can(self.disk.capabilities.preallocate)?;
+        let len = self.file.len()?;
+        let to = end + bytes.min(LENGTHENED_BYTES);
+        if to > len {
+            // As a write, so that a power cut may keep any part of it and leave old bytes in the rest.
+            self.write(len, &vec![0; (to - len) as usize])?;
+        }
+        Ok(to.max(len))
     }
 
     fn preallocate(&self, len: u64) -> Result<(), StorageError> {

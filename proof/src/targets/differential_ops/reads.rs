@@ -112,7 +112,8 @@ impl Pair {
                     }
                     self.follower.1 = page.next_seq;
                 }
-                Err(Error::Gap { oldest, .. }) => {
+                Err(Error::Gap { missed }) => {
+                    let oldest = missed.oldest;
                     // What a follower does then: a copy of everything, and on from there.
                     assert!(oldest > from);
                     self.follower = (self.map.clone(), self.store().last_seq() + 1);

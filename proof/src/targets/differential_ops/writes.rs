@@ -100,9 +100,9 @@ impl Pair {
                 }
                 self.set(key, (!deletes).then_some((value, expiry)));
             }
-            Err(Error::ConditionFailed { found, .. }) => {
+            Err(Error::ConditionFailed { unmet }) => {
                 assert!(!holds, "refused by {condition:?}");
-                assert_eq!(found, seen);
+                assert_eq!(unmet.found, seen);
             }
             Err(error) => panic!("{condition:?}: {error}"),
         }

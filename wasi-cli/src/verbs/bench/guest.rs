@@ -6,6 +6,23 @@ use portcask::{Error, Options, Stats};
 use std::cell::RefCell;
 use std::path::Path;
 
+/// What ended a run.
+#[derive(Clone)]
+pub struct Trouble(Error);
+
+impl Trouble {
+    /// What it is to a person.
+    pub fn failure(&self, dir: &Path) -> Failure {
+        Failure::engine(dir, &self.0)
+    }
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
 /// The engine, with the same face as the native handle.
 pub struct Target(RefCell<Engine>);
 
@@ -18,37 +35,37 @@ impl Target {
     }
 
     /// A value.
-    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        self.0.borrow().get(key)
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Trouble> {
+        Ok(self.0.borrow().get(key)?)
     }
 
     /// Stores a value.
-    pub fn put(&self, key: &[u8], value: &[u8]) -> Result<(), Error> {
-        self.0.borrow_mut().put(key, value).map(drop)
+    pub fn put(&self, key: &[u8], value: &[u8]) -> Result<(), Trouble> {
+        Ok(self.0.borrow_mut().put(key, value).map(drop)?)
     }
 
     /// Deletes a key.
-    pub fn delete(&self, key: &[u8]) -> Result<(), Error> {
-        self.0.borrow_mut().delete(key).map(drop)
+    pub fn delete(&self, key: &[u8]) -> Result<(), Trouble> {
+        Ok(self.0.borrow_mut().delete(key).map(drop)?)
     }
 
     /// Merges everything.
-    pub fn merge(&self) -> Result<(), Error> {
-        self.0.borrow_mut().merge_all(|_, _| {}).map(drop)
+    pub fn merge(&self) -> Result<(), Trouble> {
+        Ok(self.0.borrow_mut().merge_all(|_, _| {}).map(drop)?)
     }
 
     /// Seals the active segment.
-    pub fn rotate(&self) -> Result<(), Error> {
-        self.0.borrow_mut().rotate()
+    pub fn rotate(&self) -> Result<(), Trouble> {
+        Ok(self.0.borrow_mut().rotate()?)
     }
 
     /// The store in numbers.
-    pub fn stats(&self) -> Result<Stats, Error> {
-        self.0.borrow().stats()
+    pub fn stats(&self) -> Result<Stats, Trouble> {
+        Ok(self.0.borrow().stats()?)
     }
 
     /// Closes the store.
-    pub fn close(self) -> Result<(), Error> {
-        self.0.into_inner().close()
+    pub fn close(self) -> Result<(), Trouble> {
+        Ok(self.0.into_inner().close()?)
     }
 }

@@ -14,21 +14,16 @@ use crate::args::BenchArgs;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::{Context, interrupt};
 use report::Periodic;
+use startup::Startup;
+use std::path::Path;
 #[cfg(not(target_family = "wasm"))]
 use std::sync::atomic::Ordering;
-use target::Target;
+use target::{Target, Trouble};
 use worker::{Shared, Worker};
 
 /// `bench`: runs the mix.
 pub fn bench(context: &mut Context, args: &BenchArgs) -> Outcome {
-    if args.read + args.write + args.del == 0 {
-        return Err(Failure::usage(
-            "--read, --write and --del are all 0: there is nothing to do",
-        ));
-    }
-    if args.keyspace == 0 {
-        return Err(Failure::usage("--keyspace must be above 0"));
-    }
+    refuse_nothing(args)?;
     let dir = context.store.dir()?.to_owned();
     context.store.set_policy(&args.merge);
     // The REPL may have the store open; two writers in one process would lock each other out.
@@ -41,23 +36,70 @@ pub fn bench(context: &mut Context, args: &BenchArgs) -> Outcome {
     if args.print_startup && !context.json {
         report::startup(context, &startup)?;
     }
+    let open = |context: &mut Context| Target::open(&dir, context.store.write_options());
+    measure(context, args, &dir, &startup, open)
+}
+
+/// `bench` on a server.
+#[cfg(not(target_family = "wasm"))]
+pub fn on_server(
+    context: &mut Context,
+    args: &BenchArgs,
+    server: &crate::remote::Remote,
+) -> Outcome {
+    refuse_nothing(args)?;
+    let of_directories = [
+        (args.startup_only, "--startup-only"),
+        (args.force_scan, "--force-scan"),
+        (args.write_hint, "--write-hint"),
+        (args.merge != Default::default(), "a merge policy"),
+    ];
+    if let Some((_, option)) = of_directories.iter().find(|(given, _)| *given) {
+        return Err(Failure::usage(format!(
+            "{option} needs the files of a store"
+        )));
+    }
+    let startup = startup::of_server(server)?;
+    let target = |_: &mut Context| Ok(Target::There(server.db().clone()));
+    measure(context, args, Path::new(""), &startup, target)
+}
+
+fn refuse_nothing(args: &BenchArgs) -> Result<(), Failure> {
+    if args.read + args.write + args.del == 0 {
+        return Err(Failure::usage(
+            "--read, --write and --del are all 0: there is nothing to do",
+        ));
+    }
+    if args.keyspace == 0 {
+        return Err(Failure::usage("--keyspace must be above 0"));
+    }
+    Ok(())
+}
+
+fn measure(
+    context: &mut Context,
+    args: &BenchArgs,
+    dir: &Path,
+    startup: &Startup,
+    open: impl FnOnce(&mut Context) -> Result<Target, Failure>,
+) -> Outcome {
     interrupt::watch();
     interrupt::keep(|| "what the run wrote is kept".to_owned());
-    let refused = |error: &portcask::Error| Failure::engine(&dir, error);
-    let target = Target::open(&dir, context.store.write_options())?;
+    let refused = |trouble: Trouble| trouble.failure(dir);
+    let target = open(context)?;
     let shared = Shared::new(args);
     let mut periodic = Periodic::new(args)?;
     let workers = run(context, args, &target, &shared, &mut periodic)?;
     let elapsed = shared.started.elapsed();
     periodic.profile(&target, &shared, periodic.since_profile())?;
     if args.write_hint {
-        target.rotate().map_err(|error| refused(&error))?;
+        target.rotate().map_err(refused)?;
     }
-    let stats = target.stats().map_err(|error| refused(&error))?;
-    target.close().map_err(|error| refused(&error))?;
-    report::final_report(context, args, &startup, workers, elapsed, &stats, &periodic)?;
+    let stats = target.stats().map_err(refused)?;
+    target.close().map_err(refused)?;
+    report::final_report(context, args, startup, workers, elapsed, &stats, &periodic)?;
     match shared.failure() {
-        Some(error) => Err(refused(&error)),
+        Some(trouble) => Err(refused(trouble)),
         None if interrupt::was_pressed() => Err(Failure::new(
             Exit::Interrupted,
             "interrupted: what the run wrote is kept",

@@ -177,13 +177,13 @@ pub fn startup(context: &mut Context, startup: &Startup) -> Result<(), Failure> 
             .out
             .json(&json!({ "startup": startup_json(startup) }));
     }
-    let report = &startup.report;
+    let found = &startup.found;
     context.out.line(format!(
         "opened in {}: {}, {} from hints, {} read record by record{}",
         units::nanos(startup.elapsed.as_nanos() as u64),
-        units::counted(report.keys, "key"),
-        units::size(report.hinted_bytes),
-        units::size(report.scanned_bytes),
+        units::counted(found.keys, "key"),
+        units::size(found.hinted_bytes),
+        units::size(found.scanned_bytes),
         if startup.is_scan {
             " (hints hidden)"
         } else {
@@ -195,10 +195,10 @@ pub fn startup(context: &mut Context, startup: &Startup) -> Result<(), Failure> 
 fn startup_json(startup: &Startup) -> Value {
     json!({
         "seconds": startup.elapsed.as_secs_f64(),
-        "keys": startup.report.keys,
-        "hinted_bytes": startup.report.hinted_bytes,
-        "scanned_bytes": startup.report.scanned_bytes,
-        "scanned_records": startup.report.scanned_records,
+        "keys": startup.found.keys,
+        "hinted_bytes": startup.found.hinted_bytes,
+        "scanned_bytes": startup.found.scanned_bytes,
+        "scanned_records": startup.found.scanned_records,
         "hints_hidden": startup.is_scan,
     })
 }

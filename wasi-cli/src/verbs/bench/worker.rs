@@ -1,11 +1,10 @@
 //! One thread's share of the mix.
 
 use super::samples::Samples;
-use super::target::Target;
+use super::target::{Target, Trouble};
 use crate::args::BenchArgs;
 use crate::interrupt;
 use crate::random::Random;
-use portcask::Error;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -21,7 +20,7 @@ pub struct Shared {
     begun: AtomicU64,
     ops: u64,
     duration: Duration,
-    failure: Mutex<Option<Error>>,
+    failure: Mutex<Option<Trouble>>,
 }
 
 impl Shared {
@@ -39,7 +38,7 @@ impl Shared {
     }
 
     /// Ends the run if this failed.
-    pub fn note(&self, result: Result<(), Error>) {
+    pub fn note(&self, result: Result<(), Trouble>) {
         if let Err(error) = result {
             self.stop.store(true, Ordering::Relaxed);
             if let Ok(mut failure) = self.failure.lock() {
@@ -49,7 +48,7 @@ impl Shared {
     }
 
     /// The first error that ended the run.
-    pub fn failure(&self) -> Option<Error> {
+    pub fn failure(&self) -> Option<Trouble> {
         self.failure.lock().ok().and_then(|failure| failure.clone())
     }
 

@@ -21,7 +21,7 @@ impl Module {
     pub fn dump(&mut self, name_bytes: usize) -> Answer {
         let name = core::str::from_utf8(self.given(name_bytes)?).unwrap_or("");
         let what = "this is no name of a file";
-        let name = FileName::new(name).ok_or(Error::BadOption { what })?;
+        let name = FileName::new(name).ok_or(Error::bad_option(what))?;
         self.answer.clear();
         let answer = &mut self.answer;
         portcask::dump(&self.dir, &name, |line| {

@@ -396,11 +396,7 @@ fn ack(synced: bool) -> Ack {
 }
 
 fn storage(op: Op, source: StorageError) -> Error {
-    Error::Storage {
-        op,
-        file: None,
-        source,
-    }
+    Error::storage(op, None, source)
 }
 
 /// Each operation is a kind, the lengths of key and value, a double, the key and the value:

@@ -142,9 +142,9 @@ impl Case<'_> {
 /// The variant of an error, and what is wrong where it says so.
 pub(super) fn kind(error: &Error) -> String {
     match error {
-        Error::Corrupt { damage, .. } => format!("Corrupt: {damage:?}"),
-        Error::Damaged { damage, .. } => format!("Damaged: {damage:?}"),
-        Error::Storage { source, .. } => format!("Storage: {:?}", source.kind),
+        Error::Corrupt { found } => format!("Corrupt: {:?}", found.damage),
+        Error::Damaged { found } => format!("Damaged: {:?}", found.damage),
+        Error::Storage { refusal } => format!("Storage: {:?}", refusal.source.kind),
         other => {
             let text = format!("{other:?}");
             let end = text.find([' ', '{', '(']).unwrap_or(text.len());

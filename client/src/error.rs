@@ -1,0 +1,128 @@
+//! What can go wrong between here and the server's disk.
+
+use std::fmt;
+
+/// Why a verb did not do what it was asked to. Variants differ where a caller would act differently.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// The URL names no server that this build can reach.
+    Url {
+        /// What is wrong with it.
+        why: String,
+    },
+    /// There is no connection: **nothing was sent**, so nothing was done. The next verb tries again.
+    Unreachable {
+        /// The server.
+        server: String,
+        /// Why not.
+        why: String,
+    },
+    /// The server does not take the user or password, or wants one. Nothing was done.
+    Denied {
+        /// The server's words.
+        words: String,
+    },
+    /// The connection broke, or the time was up, after a write was sent: **it may have been done or not**. Nothing is
+    /// sent a second time; read the key to know.
+    AnswerLost {
+        /// The server.
+        server: String,
+        /// What happened to the connection.
+        why: String,
+    },
+    /// The connection broke, or the time was up, while a read waited for its answer. It changed nothing.
+    Unanswered {
+        /// The server.
+        server: String,
+        /// What happened to the connection.
+        why: String,
+    },
+    /// The server refused, and nothing was done.
+    Refused {
+        /// Redis's class of the error: `ERR`, `OOM` (a full disk), `READONLY`, `MISCONF` (poisoned) ...
+        code: String,
+        /// The server's words.
+        words: String,
+    },
+    /// The write was done, but the server could not say that it is on the disk, as was asked for.
+    NotDurable {
+        /// Why not.
+        why: Box<Error>,
+    },
+    /// A condition did not hold, so nothing was written.
+    ConditionFailed {
+        /// The key of the condition.
+        key: Vec<u8>,
+    },
+    /// Others kept changing the same keys; nothing was written.
+    Contended,
+    /// The protocol cannot carry this whole, so nothing was sent.
+    NotCarried {
+        /// What was asked for.
+        what: &'static str,
+    },
+    /// A batch lacks something that there was no memory to add. Nothing was sent.
+    OutOfMemory,
+    /// Changes from `from` on are not all in the log any more: merge dropped some.
+    Gap {
+        /// The sequence number asked for.
+        from: u64,
+        /// The oldest one from which the feed is complete.
+        oldest: u64,
+    },
+    /// The server answered something else than the protocol says.
+    Unexpected {
+        /// To what.
+        to: &'static str,
+        /// What it was.
+        answer: String,
+    },
+    /// This handle was closed.
+    Closed,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url { why } => write!(f, "that is no server's URL: {why}"),
+            Self::Unreachable { server, why } => {
+                write!(f, "cannot reach {server}: {why}; nothing was sent")
+            }
+            Self::Denied { words } => write!(f, "the server does not let us in: {words}"),
+            Self::AnswerLost { server, why } => write!(
+                f,
+                "the answer of {server} to a write was lost ({why}): it may have been done or not"
+            ),
+            Self::Unanswered { server, why } => write!(f, "{server} did not answer: {why}"),
+            Self::Refused { code, words } => write!(f, "the server refused: {code} {words}"),
+            Self::NotDurable { why } => {
+                write!(f, "it was written, but may not be on the disk: {why}")
+            }
+            Self::ConditionFailed { key } => {
+                write!(f, "the condition on {} does not hold", key.escape_ascii())
+            }
+            Self::Contended => {
+                f.write_str("others kept changing the same keys; nothing was written")
+            }
+            Self::NotCarried { what } => write!(f, "{what} cannot be sent to a server"),
+            Self::OutOfMemory => f.write_str("there was no memory for the whole batch"),
+            Self::Gap { from, oldest } => write!(
+                f,
+                "changes from seq {from} on are no longer complete; the oldest is {oldest}"
+            ),
+            Self::Unexpected { to, answer } => {
+                write!(f, "the server answered {to} with something else: {answer}")
+            }
+            Self::Closed => f.write_str("this handle was closed"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::NotDurable { why } => Some(&**why),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Where the server is, and how long it may take.
+
+use crate::{Error, Result};
+use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
+use std::time::Duration;
+
+/// What a [`Db`](crate::Db) may be told when it is opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientOptions {
+    /// Time for a connection to be made.
+    pub connect: Duration,
+    /// Time for an answer, while nothing of it arrives. `None` waits for ever.
+    pub answer: Option<Duration>,
+    /// The same for what reads or rewrites the whole log: merge, verify, history, changes.
+    pub long_answer: Option<Duration>,
+    /// A connection that lay unused for this long is tried with `PING` before a write goes over it, so that a server that
+    /// was restarted costs no write.
+    pub rested: Duration,
+    /// Connections that are kept for later verbs; more are made while more threads ask at once.
+    pub idle_max: usize,
+    /// What the server's certificate must be signed by, in PEM, instead of what this machine trusts. For `rediss://`.
+    pub root_certificate: Option<Vec<u8>>,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            answer: Some(Duration::from_secs(30)),
+            long_answer: None,
+            rested: Duration::from_secs(1),
+            idle_max: 16,
+            root_certificate: None,
+        }
+    }
+}
+
+/// A URL that was understood.
+pub(crate) struct Target {
+    pub client: redis::Client,
+    /// For messages: without user and password.
+    pub shown: String,
+}
+
+impl Target {
+    pub(crate) fn new(url: &str, options: &ClientOptions) -> Result<Self> {
+        let wrong = |why: String| Error::Url { why };
+        let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
+        match scheme {
+            "redis" | "redis+unix" | "unix" => {}
+            "rediss" if cfg!(feature = "tls") => {}
+            "rediss" => {
+                return Err(wrong(
+                    "this build has no TLS: its feature `tls` is off".into(),
+                ));
+            }
+            _ => {
+                return Err(wrong(
+                    "a server is named as redis://[user:password@]host[:port], rediss://... or \
+                     redis+unix:///path"
+                        .into(),
+                ));
+            }
+        }
+        // The words of what follows may repeat the password, so the crate's own are not shown.
+        let unclear = || wrong("user, password, host, port or path cannot be told apart".into());
+        let info = url.into_connection_info().map_err(|_| unclear())?;
+        let shown = shown(info.addr());
+        let info = info.clone().set_redis_settings(
+            info.redis_settings()
+                .clone()
+                .set_lib_name("portcask-client", env!("CARGO_PKG_VERSION")),
+        );
+        let client = client(info, options).map_err(|error| wrong(error.to_string()))?;
+        Ok(Self { client, shown })
+    }
+}
+
+#[cfg(feature = "tls")]
+fn client(info: ConnectionInfo, options: &ClientOptions) -> redis::RedisResult<redis::Client> {
+    if !matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
+        return redis::Client::open(info);
+    }
+    // The program may have chosen already; then that one is in force.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let certificates = redis::TlsCertificates {
+        client_tls: None,
+        root_cert: options.root_certificate.clone(),
+    };
+    redis::Client::build_with_tls(info, certificates)
+}
+
+#[cfg(not(feature = "tls"))]
+fn client(info: ConnectionInfo, _: &ClientOptions) -> redis::RedisResult<redis::Client> {
+    redis::Client::open(info)
+}
+
+fn shown(address: &ConnectionAddr) -> String {
+    match address {
+        ConnectionAddr::Tcp(host, port) => format!("redis://{host}:{port}"),
+        ConnectionAddr::TcpTls { host, port, .. } => format!("rediss://{host}:{port}"),
+        ConnectionAddr::Unix(path) => format!("redis+unix://{}", path.display()),
+        // The crate may learn of others.
+        _ => "the server".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(url: &str) -> Result<String> {
+        Target::new(url, &ClientOptions::default()).map(|target| target.shown)
+    }
+
+    #[test]
+    fn a_url_names_a_host_or_a_path_and_is_shown_without_its_password() {
+        for (url, shown) in [
+            ("redis://localhost", "redis://localhost:6379"),
+            ("redis://10.0.0.1:7000/", "redis://10.0.0.1:7000"),
+            ("redis://ann:s3cret@host:1/0", "redis://host:1"),
+            ("redis://:s3cret@[::1]:6380", "redis://::1:6380"),
+        ] {
+            assert_eq!(target(url).unwrap(), shown, "{url}");
+        }
+        #[cfg(unix)]
+        assert_eq!(
+            target("redis+unix:///run/p.sock").unwrap(),
+            "redis+unix:///run/p.sock"
+        );
+    }
+
+    #[test]
+    fn what_is_no_server_is_refused_with_an_example_and_no_password() {
+        for url in [
+            "",
+            "store",
+            "http://host",
+            "redis:/host",
+            "redis://u:s3cret@h:99999",
+        ] {
+            let error = target(url).unwrap_err();
+            assert!(matches!(error, Error::Url { .. }), "{url}");
+            assert!(!error.to_string().contains("s3cret"), "{error}");
+        }
+        assert!(
+            target("store")
+                .unwrap_err()
+                .to_string()
+                .contains("redis://")
+        );
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[test]
+    fn a_build_without_tls_says_so() {
+        assert!(
+            target("rediss://host")
+                .unwrap_err()
+                .to_string()
+                .contains("TLS")
+        );
+    }
+}

@@ -1,0 +1,133 @@
+//! What is said when the network or the server fails, and what is never sent twice.
+
+use crate::servers::{Deed, PATIENCE, Scripted, start, start_with};
+use portcask_client::{Batch, ClientOptions, Db, Error};
+use std::net::{Ipv4Addr, TcpListener};
+use std::time::Duration;
+
+const OK: Deed = Deed::Answer(b"+OK\r\n");
+
+#[test]
+fn a_write_whose_answer_was_lost_is_told_and_not_sent_again() {
+    let server = Scripted::start(|name, _| match name {
+        "SET" | "EXEC" => Deed::HangUp,
+        "PING" => Deed::Answer(b"+PONG\r\n"),
+        _ => OK,
+    });
+    let db = Db::open(&server.url()).unwrap();
+    let lost = db.put(b"k", b"v").unwrap_err();
+    assert!(matches!(lost, Error::AnswerLost { .. }), "{lost}");
+    assert!(
+        lost.to_string().contains("may have been done or not"),
+        "{lost}"
+    );
+    assert_eq!(server.times("SET"), 1);
+    let mut batch = Batch::new();
+    batch.delete("a");
+    let lost = db.write(&batch).unwrap_err();
+    assert!(matches!(lost, Error::AnswerLost { .. }), "{lost}");
+    assert_eq!(server.times("EXEC"), 1);
+}
+
+#[test]
+fn a_read_whose_connection_broke_is_asked_once_more_on_a_new_one() {
+    let server = Scripted::start(|name, before| match (name, before) {
+        ("GET", 0) => Deed::HangUp,
+        ("GET", 1) => Deed::Answer(b"$1\r\nv\r\n"),
+        ("GET", _) => Deed::HangUp,
+        ("PING", _) => Deed::Answer(b"+PONG\r\n"),
+        _ => OK,
+    });
+    let db = Db::open(&server.url()).unwrap();
+    assert_eq!(db.get(b"k").unwrap().as_deref(), Some(&b"v"[..]));
+    assert_eq!(server.times("GET"), 2);
+    let unanswered = db.get(b"k").unwrap_err();
+    assert!(
+        matches!(unanswered, Error::Unanswered { .. }),
+        "{unanswered}"
+    );
+    assert_eq!(server.times("GET"), 4);
+}
+
+#[test]
+fn a_server_that_is_silent_is_given_up_in_the_time_said_and_its_line_is_not_used_again() {
+    let server = Scripted::start(|name, before| match (name, before) {
+        ("SET", 0) => Deed::Silence,
+        ("PING", _) => Deed::Answer(b"+PONG\r\n"),
+        _ => OK,
+    });
+    let options = ClientOptions {
+        answer: Some(Duration::from_millis(50)),
+        ..ClientOptions::default()
+    };
+    let db = Db::open_with(&server.url(), options).unwrap();
+    let lost = db.put(b"k", b"v").unwrap_err();
+    assert!(
+        matches!(&lost, Error::AnswerLost { why, .. } if why.contains("time")),
+        "{lost}"
+    );
+    // Its late answer would be taken for that of the next write.
+    db.put(b"k", b"w").unwrap();
+    assert_eq!(server.times("SET"), 2);
+}
+
+#[test]
+fn a_server_that_was_restarted_costs_no_verb() {
+    let mut server = start();
+    let db = server.connect_with(|options| options.rested = Duration::ZERO);
+    db.put(b"k", b"1").unwrap();
+    server.stop();
+    let away = db.put(b"k", b"2").unwrap_err();
+    assert!(matches!(away, Error::Unreachable { .. }), "{away}");
+    assert!(away.to_string().contains("nothing was sent"), "{away}");
+    server.start();
+    db.put(b"k", b"3").unwrap();
+    server.stop();
+    server.start();
+    assert_eq!(db.get(b"k").unwrap().as_deref(), Some(&b"3"[..]));
+}
+
+#[test]
+fn nobody_there_and_not_let_in_are_two_errors() {
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let nobody = format!("redis://{}", free.local_addr().unwrap());
+    drop(free);
+    let error = Db::open(&nobody).unwrap_err();
+    assert!(matches!(error, Error::Unreachable { .. }), "{error}");
+    let server = start_with(|config| config.password = Some("s3cret".into()));
+    let address = server.url().replace("redis://", "");
+    for url in [server.url(), format!("redis://:wrong@{address}")] {
+        let error = Db::open(&url).unwrap_err();
+        assert!(matches!(error, Error::Denied { .. }), "{url}: {error}");
+    }
+    let db = Db::open(&format!("redis://:s3cret@{address}")).unwrap();
+    db.put(b"k", b"v").unwrap();
+    assert!(!db.server().contains("s3cret"));
+    assert!(!format!("{db:?}").contains("s3cret"));
+}
+
+#[test]
+fn a_closed_handle_says_so_in_all_its_clones() {
+    let server = start();
+    let db = server.connect();
+    let clone = db.clone();
+    db.close().unwrap();
+    assert_eq!(clone.get(b"k"), Err(Error::Closed));
+    assert_eq!(clone.close(), Err(Error::Closed));
+}
+
+#[test]
+fn a_connection_that_cannot_be_made_is_given_up_in_the_time_said() {
+    // Its queue takes the connection, and nobody answers on it.
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    let options = ClientOptions {
+        connect: Duration::from_millis(50),
+        answer: Some(Duration::from_millis(50)),
+        ..ClientOptions::default()
+    };
+    let began = std::time::Instant::now();
+    let error = Db::open_with(&url, options).unwrap_err();
+    assert!(matches!(error, Error::Unreachable { .. }), "{error}");
+    assert!(began.elapsed() < PATIENCE);
+}

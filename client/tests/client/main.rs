@@ -1,0 +1,9 @@
+//! The client, against a server of its own, against Redis, and against servers that fail on purpose.
+
+mod failures;
+mod foreign;
+mod log;
+mod page;
+mod servers;
+mod together;
+mod verbs;

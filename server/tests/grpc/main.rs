@@ -1,0 +1,6 @@
+//! The gRPC door, as a generated client uses it.
+#![cfg(feature = "grpc")]
+
+mod calls;
+mod common;
+mod watching;

@@ -1,0 +1,62 @@
+//! The command itself, in a process of its own.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+pub struct Process {
+    pub child: Child,
+    pub address: SocketAddr,
+}
+
+impl Process {
+    pub fn start(dir: &Path, arguments: &[&str]) -> Self {
+        let mut all = vec!["--port", "0", "--dir", dir.to_str().unwrap()];
+        all.extend(arguments);
+        Self::start_as(&all)
+    }
+
+    /// Starts it with these arguments alone.
+    pub fn start_as(arguments: &[&str]) -> Self {
+        Self::start_with_env(arguments, &[])
+    }
+
+    pub fn start_with_env(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_portcask-server"))
+            .args(arguments)
+            .envs(variables.iter().copied())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let address = line.trim_end().rsplit(' ').next().unwrap().parse().unwrap();
+        Self { child, address }
+    }
+
+    pub fn kill(self) {
+        drop(self);
+    }
+
+    /// Memory that it has now; 0 where nobody tells.
+    pub fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        line.map_or(0, |line| {
+            line.trim().trim_end_matches(" kB").parse().unwrap()
+        })
+    }
+}
+
+/// A test that fails leaves no process behind.
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
