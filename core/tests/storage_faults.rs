@@ -218,6 +218,17 @@ fn s24_on_a_full_disk_the_reserve_lets_deletes_and_a_merge_through() {
 }
 
 #[test]
+fn on_a_full_disk_the_reserve_lets_a_clear_through() {
+    let mut world = Script::new();
+    world.options.reserve_bytes = 1 << 20;
+    world.run("put a x*20000; put b 1");
+    world.disk.set_capacity(Some(world.disk.used_bytes()));
+    world.check("put c x*20000", "!Full");
+    world.check("clear; len", "0");
+    world.check("put c x*20000; kill; len; verify", "1 sound");
+}
+
+#[test]
 fn s25_a_merge_that_finds_no_room_is_given_up_without_harm() {
     for room in (0..2000).step_by(97) {
         let mut world = Script::new();

@@ -25,7 +25,7 @@ use output::Output;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use tokio::sync::{SemaphorePermit, watch};
+use tokio::sync::watch;
 
 /// Commands run before others have their turn, and bytes of replies gathered before they are sent.
 const BATCH_COMMANDS: usize = 256;
@@ -113,13 +113,12 @@ struct Connection<'a> {
 
 impl Connection<'_> {
     async fn run(&mut self) -> End {
-        let shared = self.shared;
         loop {
-            let turn = match self.is_heavy && !self.input.unread().is_empty() {
+            if self.is_heavy && !self.input.unread().is_empty() {
+                let turn = Arc::clone(&self.shared.heavy).acquire_owned();
                 // It is never closed.
-                true => shared.heavy.acquire().await.ok(),
-                false => None,
-            };
+                self.session.turn = turn.await.ok();
+            }
             if self.session.client.is_killed() {
                 return End::Killed;
             }
@@ -129,7 +128,7 @@ impl Connection<'_> {
             if reply_bytes > 0 {
                 self.is_heavy = reply_bytes >= BATCH_REPLY_BYTES;
             }
-            if let Err(end) = self.send(turn).await {
+            if let Err(end) = self.send().await {
                 return end;
             }
             match batch {
@@ -263,11 +262,9 @@ impl Connection<'_> {
     }
 
     /// Sends the replies gathered, once the writes that they tell of are durable.
-    ///
-    /// `turn` is given up before anything is waited for.
-    async fn send(&mut self, mut turn: Option<SemaphorePermit<'_>>) -> Result<(), End> {
+    async fn send(&mut self) -> Result<(), End> {
         if !self.output.unsynced.is_empty() {
-            drop(turn.take());
+            self.session.turn = None;
             let synced = self.shared.syncing.durable().await;
             self.output.settle(synced);
         }
@@ -283,7 +280,7 @@ impl Connection<'_> {
             match self.stream.write(bytes) {
                 Ok(sent) => bytes = &bytes[sent..],
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                    drop(turn.take());
+                    self.session.turn = None;
                     let ready = tokio::select! {
                         ready = tokio::time::timeout(progress, self.stream.writable()) => ready,
                         () = self.session.client.killed() => return Err(End::Killed),
@@ -297,6 +294,7 @@ impl Connection<'_> {
                 Err(_) => return Err(End::Plain),
             }
         }
+        self.session.turn = None;
         self.output.sent();
         self.sent();
         Ok(())

@@ -55,7 +55,7 @@ pub(crate) struct Shared {
     pub started: Instant,
     /// How many connections may do what may be much work at a time: one less than there are threads, so that one is
     /// always there for those who ask for little.
-    pub heavy: Semaphore,
+    pub heavy: Arc<Semaphore>,
     /// Input bytes of all clients that are held now.
     pub input_bytes: AtomicUsize,
     stop: watch::Sender<bool>,
@@ -235,7 +235,7 @@ impl Server {
             live: Live::new(&config),
             complaints: Complaints::default(),
             started: Instant::now(),
-            heavy: Semaphore::new(heavy),
+            heavy: Arc::new(Semaphore::new(heavy)),
             input_bytes: AtomicUsize::new(0),
             stop: watch::Sender::new(false),
             config,

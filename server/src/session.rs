@@ -11,7 +11,7 @@ use crate::store::Watch;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 /// What other clients may see of a client, and do to it.
 pub(crate) struct Client {
@@ -200,6 +200,8 @@ pub(crate) struct Session {
     pub wait_is_told: bool,
     /// Changes of all clients up to this client's last write: see [`Syncing::covers`](crate::store::Syncing::covers).
     pub written: u64,
+    /// Held while it may do much work: see [`Shared::heavy`]. Given up before anything that takes long.
+    pub turn: Option<OwnedSemaphorePermit>,
     /// `EXEC` runs what was queued.
     pub transacting: bool,
     pub replies: Replies,
@@ -221,6 +223,7 @@ impl Session {
             queue: None,
             watch: Watch::default(),
             subscriptions: Subscriptions::default(),
+            turn: None,
             transacting: false,
             wait: None,
             wait_is_told: true,

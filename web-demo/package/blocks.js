@@ -7,15 +7,15 @@ const SLOTS = 512;
 const FILE = 2 ** 24;
 
 /**
- * One place for each block, its neighbours beside it. Only whole blocks are kept: the end of a file that grows is
- * always read anew. Whoever writes or cuts must say so; nobody else can, for the handles are exclusive.
+ * One place for each block, its neighbours beside it. Whoever writes or cuts must say so; nobody else can, for the
+ * handles are exclusive. So the end of a file is kept as well: before each answer the engine looks at a mark there.
  */
 export class Blocks {
-  #bytes; #tags = new Float64Array(SLOTS).fill(-1); #at = { at: 0 };
+  #bytes; #tags = new Float64Array(SLOTS).fill(-1); #lengths = new Uint16Array(SLOTS); #at = { at: 0 };
 
   /**
-   * As `access.read`, for at most a block. `seat` is the file's own place to note where its whole blocks end.
-   * @param {number} number of the file @param {{access: FileSystemSyncAccessHandle, short?: number}} seat @param {Uint8Array} into
+   * As `access.read`, for at most a block. `seat` is the file's own place to note which block has its end.
+   * @param {number} number of the file @param {{access: FileSystemSyncAccessHandle, last?: number}} seat @param {Uint8Array} into
    */
   read(number, seat, into, offset) {
     this.#bytes ??= new Uint8Array(BLOCK * SLOTS);
@@ -27,31 +27,34 @@ export class Blocks {
         this.#at.at = offset + done;
         return done + seat.access.read(done ? into.subarray(done) : into, this.#at);
       }
-      const start = slot * BLOCK + from;
-      const piece = this.#bytes.subarray(start, Math.min(start + into.length - done, (slot + 1) * BLOCK));
-      into.set(piece, done);
-      done += piece.length;
+      const [start, there] = [slot * BLOCK + from, this.#lengths[slot]];
+      const length = Math.min(into.length - done, there - from);
+      if (length <= 0) return done;
+      into.set(this.#bytes.subarray(start, start + length), done);
+      done += length;
+      if (there < BLOCK) return done;
     }
     return into.length;
   }
 
+  /** Keeps a block. One that is not whole is the file's last, or else not kept. */
   #load(number, seat, block, slot) {
-    if (block >= seat.short) return false;
     this.#tags[slot] = -1;
     this.#at.at = block * BLOCK;
     const found = seat.access.read(this.#bytes.subarray(slot * BLOCK, (slot + 1) * BLOCK), this.#at);
     if (found < BLOCK) {
-      seat.short = block;
-      return false;
+      if (!found || seat.access.getSize() !== block * BLOCK + found) return false;
+      seat.last = block;
     }
+    this.#lengths[slot] = found;
     this.#tags[slot] = number * FILE + block;
     return true;
   }
 
-  /** These bytes of a file are about to be others, or none. */
+  /** These bytes of a file are about to be others, or none. What lay before them at its end may then not be its end. */
   forget(number, seat, offset, length) {
-    seat.short = Infinity;
-    const first = Math.floor(offset / BLOCK);
+    const first = Math.min(Math.floor(offset / BLOCK), seat.last ?? Infinity);
+    seat.last = undefined;
     const count = Math.min(SLOTS, Math.ceil((offset + length) / BLOCK) - first);
     if (count === SLOTS) return void this.#tags.fill(-1);
     for (let block = first; block < first + count; block += 1) {

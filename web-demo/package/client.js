@@ -4,8 +4,8 @@ import { Closed, LeaderUnresponsive, LockedByOtherTab, Unsupported, fromData } f
 import { Ops } from './codec.js';
 import { channelOf, clientLock, newId, workerLock } from './names.js';
 
-/** How much longer a leader may be silent that said that it is opening the store. */
-const OPENING_MS = 30_000;
+/** How much longer a leader may be silent that said that it is opening the store, or reading all of it. */
+const BUSY_MS = 30_000;
 
 export class Client {
   #name; #options; #worker; #workerId; #bus; #inbox; #leader; #heard = Date.now(); #timer;
@@ -41,7 +41,7 @@ export class Client {
     this.#bus = new BroadcastChannel(channelOf(this.#name));
     this.#bus.onmessage = ({ data }) => {
       if (data.leads) this.#follow(data.leads);
-      if (data.opening) this.#heard = Math.max(this.#heard, Date.now() + OPENING_MS);
+      if (data.busy) this.#heard = Math.max(this.#heard, Date.now() + BUSY_MS);
       if (data.alone) this.#connected?.refused(new LockedByOtherTab(data.alone));
       if (data.changes && this.#watching) this.onChanges(data.changes);
     };
@@ -85,7 +85,7 @@ export class Client {
         this.#ready = true;
         this.#whenGone(started, id);
       }
-      if (data.opening) this.#heard = Math.max(this.#heard, Date.now() + OPENING_MS);
+      if (data.busy) this.#heard = Math.max(this.#heard, Date.now() + BUSY_MS);
       if (data.leads) this.#follow(data.leads);
       if (data.failed) this.#failed(started, fromData(data.failed));
       this.#hear(data);
@@ -190,10 +190,11 @@ export class Client {
   #flush() {
     const ids = this.#outbox;
     this.#outbox = [];
-    // A batch has grown until now; from here on it is these bytes, however often they are sent.
+    // A batch has grown until now; from here on it is these bytes, however often they are sent. A copy, for with a part of
+    // a buffer all of the buffer would be sent.
     for (const id of ids) {
       const { what } = this.#calls.get(id);
-      if (what[1] instanceof Ops) what[1] = what[1].bytes();
+      if (what[1] instanceof Ops) what[1] = what[1].bytes().slice();
     }
     if (!this.#leader || !ids.length) return this.#watch();
     return this.#post(ids.map((id) => [id, ...this.#calls.get(id).what]));

@@ -9,6 +9,7 @@ const REFUSED = -2;
 const FLAGS = ['create', 'acceptStale', 'trustClock', 'verifyOverwrite', 'readOnly', 'salvage'];
 const SIZES = ['segmentBytes', 'keyBytesMax', 'valueBytesMax', 'ttl', 'reserveBytes'];
 const ROOM_BYTES = 1 << 16;
+const NOTHING = new Uint8Array();
 const decoder = new TextDecoder();
 
 /** Compiled once per module address, however many stores a worker opens. */
@@ -171,11 +172,12 @@ export class Engine {
     return length === ABSENT ? undefined : this.#answer(length);
   }
 
-  /** Takes a batch as `Ops` makes it; answers its first and last sequence number. */
-  commit(ops, synced) {
-    this.#told(this.#calls.commit(this.#give(ops), synced ? 1 : 0));
-    const view = new DataView(this.#answer(16).buffer);
-    return [view.getFloat64(0, true), view.getFloat64(8, true)];
+  /** Takes a batch as `Ops` makes it, and another one with it. */
+  commit(ops, synced, more = NOTHING) {
+    const room = this.#makeRoom(ops.length + more.length);
+    this.#all().set(ops, room);
+    this.#all().set(more, room + ops.length);
+    this.#told(this.#calls.commit(ops.length + more.length, synced ? 1 : 0));
   }
 
   sync() { this.#told(this.#calls.sync()); }

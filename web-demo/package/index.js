@@ -1,6 +1,6 @@
 // A store on the page: any number of tabs, one log.
 
-import { ABSENT, AT_SEQ, DELETE, Ops, PRESENT, PUT, PUT_UNTIL, keyBytes, keyOf, valueBytes, valueOf } from './codec.js';
+import { ABSENT, AT_SEQ, DELETE, Ops, PRESENT, PUT, PUT_UNTIL, isLonger, keyBytes, keyOf, keyPlain, valueOf, valuePlain } from './codec.js';
 import { Client } from './client.js';
 import { BadOption, ConditionFailed, KeyTooLong, LockedByOtherTab, Unsupported, ValueTooLarge } from './errors.js';
 import { folderOf, storeLock } from './names.js';
@@ -99,19 +99,19 @@ class Portcask {
   // Writing.
 
   #key(key) {
-    const bytes = keyBytes(key);
+    const plain = keyPlain(key);
     const limit = this.#options.keyBytesMax;
-    if (bytes.length > limit) throw new KeyTooLong(`the key has ${bytes.length} bytes, the limit is ${limit}`);
-    return bytes;
+    if (isLonger(plain, limit)) throw new KeyTooLong(`the key has more than ${limit} bytes, which is the limit`);
+    return plain;
   }
 
   /** An operation that puts, checked before it joins others. */
   #put([key, value], { ttl = 0, expires, as = this.#options.values } = {}) {
-    const bytes = valueBytes(value, as);
+    const plain = valuePlain(value, as);
     const limit = this.#options.valueBytesMax;
-    if (bytes.length > limit) throw new ValueTooLarge(`the value has ${bytes.length} bytes, the limit is ${limit}`);
+    if (isLonger(plain, limit)) throw new ValueTooLarge(`the value has more than ${limit} bytes, which is the limit`);
     if (!(ttl >= 0)) throw new BadOption('ttl is a number of milliseconds');
-    return expires === undefined ? [PUT, this.#key(key), bytes, ttl] : [PUT_UNTIL, this.#key(key), bytes, Number(expires)];
+    return expires === undefined ? [PUT, this.#key(key), plain, ttl] : [PUT_UNTIL, this.#key(key), plain, Number(expires)];
   }
 
   /** Joins the writes of this tick. All of them are one record of the log. */

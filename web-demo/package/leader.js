@@ -25,7 +25,7 @@ class Client {
   refused = new Map();
   recorded = false;
 
-  record(last) {
+  record(last = this.last) {
     return text.encode(JSON.stringify({ last, refused: [...this.refused] }));
   }
 
@@ -55,6 +55,8 @@ export class Leader {
     this.#inbox.onmessage = ({ data }) => this.hear(data, (answer) => this.#channel(data.from).postMessage(answer));
     this.#bus.onmessage = ({ data }) => { if (data.who) this.announce(); };
     this.#forgetTheDead(this.#registry());
+    const { call } = store.note;
+    if (call) this.#client(call.from).last = Math.max(call.id, this.#client(call.from).last);
     this.announce();
   }
 
@@ -128,6 +130,9 @@ export class Leader {
     }
   }
 
+  /** Before a long silence: nobody is to take this worker for a frozen one. */
+  busy() { this.#tell({ busy: this.id }); }
+
   /** To all tabs. The page of this worker hears it as any other. */
   #tell(message) { if (!this.#stopped) this.#bus.postMessage(message); }
 
@@ -177,17 +182,21 @@ export class Leader {
   }
 
   #take(client, call, bytes) {
+    const { note } = this.#store;
     const extra = new Ops();
-    const id = unhex(call.from);
-    extra.add(PUT_META, id, client.record(call.id));
-    if (!client.recorded) extra.add(PUT_META, REGISTRY, this.#joined(new Set([...this.#registry(), call.from])));
-    const all = new Uint8Array(bytes.length + extra.length);
-    all.set(bytes);
-    all.set(extra.bytes(), bytes.length);
-    this.#store.commit(all, false);
+    extra.add(PUT_META, unhex(call.from), client.record(call.id));
+    const told = [call.from];
+    if (note.call && note.call.from !== call.from) {
+      extra.add(PUT_META, unhex(note.call.from), this.#client(note.call.from).record());
+      told.push(note.call.from);
+    }
+    if (!client.recorded || note.call) extra.add(PUT_META, REGISTRY, this.#joined(new Set([...this.#registry(), ...told])));
+    this.#store.commit(bytes, false, extra.bytes());
+    extra.free();
     client.last = call.id;
     client.recorded = true;
     client.refused.delete(call.id);
+    if (note.call) note.remove();
     if (this.#watchers.size) {
       for (const [kind, key] of operations(bytes)) {
         if (kind === PUT || kind === PUT_UNTIL) this.#changed.push(['set', key.slice()]);
@@ -248,23 +257,48 @@ export class Leader {
     else this.#watchers.delete(id);
   }
 
-  /** Every key is gone, and with them what the system key space knew: it is told again at once. */
-  cleared(call) {
+  /**
+   * Does what takes away or replaces everything, and with it what the system key space knew: a note outlives it. Whoever
+   * leads next finishes what was begun.
+   */
+  async whole(call, deed) {
+    this.busy();
+    const { note } = this.#store;
+    // An earlier one is told by the store first.
+    if (note.call) this.#tellAll();
+    await note.begin({ verb: call.verb, from: call.from, id: call.id }).catch((error) => {
+      // Where there is no room for a note, a clear is what makes some.
+      if (!(error instanceof QuotaExceeded && call.verb === 'clear')) throw error;
+    });
+    let answer;
+    try {
+      answer = await this.#patiently(deed);
+    } catch (error) {
+      await note.remove();
+      throw error;
+    }
+    note.finish();
     this.#changed.push(['clear']);
-    const ops = new Ops();
     this.#clients.get(call.from).last = call.id;
+    for (const client of this.#clients.values()) client.recorded = false;
+    return answer;
+  }
+
+  /** Writes down what is known of each client. */
+  #tellAll() {
+    const ops = new Ops();
     for (const [id, client] of this.#clients) {
-      ops.add(PUT_META, unhex(id), client.record(client.last));
+      ops.add(PUT_META, unhex(id), client.record());
       client.recorded = true;
     }
-    ops.add(PUT_META, REGISTRY, this.#joined(new Set(this.#clients.keys())));
+    ops.add(PUT_META, REGISTRY, this.#joined(new Set([...this.#registry(), ...this.#clients.keys()])));
     this.#store.commit(ops.bytes(), true);
   }
 
-  /** Other files took the place of these. They stay as they came until somebody writes, and then clients are told again. */
-  replaced() {
-    this.#changed.push(['clear']);
-    for (const client of this.#clients.values()) client.recorded = false;
+  async clear(call, store) {
+    await this.whole(call, () => store.clear());
+    this.#tellAll();
+    await store.note.remove();
   }
 
   /** Whether a call that is sent again was done already. Knows all clients from then on. */
@@ -354,24 +388,24 @@ const verbs = {
   scan: (store, _, cursor, limit, prefix, values) => store.engine.scan(cursor, limit, prefix, values),
   stats: (store) => store.stats(),
   report: (store) => store.report,
-  verify: (store) => store.verify(),
+  verify(store) {
+    this.busy();
+    return store.verify();
+  },
   flush: (store) => store.flush(),
   confirmClock: (store) => store.engine.confirmClock(),
   commit(store, call, bytes, level) { return this.commit(call, bytes, level); },
   clear(store, call) {
-    if (this.isDone(call)) return;
-    store.clear();
-    this.cleared(call);
+    return this.isDone(call) ? undefined : this.clear(call, store);
   },
   merge(store, call) { return this.merge(call); },
   watch(store, call, on) { this.watch(call.from, on); },
   forget(store, call, id) { this.forget(id); },
   ping: () => undefined,
-  export: (store) => store.exportFiles(),
-  async import(store, call, files) {
-    if (this.isDone(call)) return store.report;
-    const report = await store.importFiles(files);
-    this.replaced();
-    return report;
+  export(store) {
+    this.busy();
+    return store.exportFiles();
   },
+  /** The files stay as they came, byte by byte, until somebody writes: the note tells of it until then. */
+  import(store, call, files) { return this.isDone(call) ? store.report : this.whole(call, () => store.importFiles(files)); },
 };

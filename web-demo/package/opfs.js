@@ -36,7 +36,7 @@ export async function directoryAt(path, create = true) {
 }
 
 /** A browser's error as one of ours. */
-function explained(error) {
+export function explained(error) {
   const more = { cause: error };
   switch (error?.name) {
     case 'SecurityError':
@@ -52,6 +52,19 @@ function explained(error) {
       return new Failed('a file stands where the folder of the store would be', more);
     default:
       return error;
+  }
+}
+
+/** A file's synchronous handle, waited for some seconds where somebody else still has it. @param {FileSystemFileHandle} file */
+export async function accessTo(file) {
+  for (let waited = 0, pause = 1; ; waited += pause, pause = Math.min(pause * 2, 250)) {
+    try {
+      if (!file.createSyncAccessHandle) throw new NeedsWorker('synchronous files exist in dedicated workers only');
+      return await file.createSyncAccessHandle();
+    } catch (error) {
+      if (error?.name !== 'NoModificationAllowedError' || waited >= PATIENCE_MS) throw explained(error);
+      await sleep(pause);
+    }
   }
 }
 
@@ -90,18 +103,7 @@ export class OpfsFiles {
     }
   }
 
-  async #seat(name, file) {
-    for (let waited = 0, pause = 1; ; waited += pause, pause = Math.min(pause * 2, 250)) {
-      try {
-        if (!file.createSyncAccessHandle) throw new NeedsWorker('synchronous files exist in dedicated workers only');
-        const access = await file.createSyncAccessHandle();
-        return this.open.push({ name, file, access }) - 1;
-      } catch (error) {
-        if (error?.name !== 'NoModificationAllowedError' || waited >= PATIENCE_MS) throw explained(error);
-        await sleep(pause);
-      }
-    }
-  }
+  async #seat(name, file) { return this.open.push({ name, file, access: await accessTo(file) }) - 1; }
 
   /** Closes a handle and deletes its file. */
   async discard(number) {

@@ -5,6 +5,7 @@ import { DELETE, Ops, PUT, PUT_UNTIL, keyBytes, keyOf, keyPlain, valueOf, valueO
 import { Engine } from './engine.js';
 import { MemoryDirectory } from './memory.js';
 import { folderOf } from './names.js';
+import { Note } from './note.js';
 import { OpfsFiles, directoryAt } from './opfs.js';
 
 const MIB = 1 << 20;
@@ -27,20 +28,46 @@ export class SyncStore {
   backend;
   /** What opening found. */
   report;
+  /** The call that the store as a whole is subject to, or was last. @type {Note} */
+  note;
 
   /** Opens a store in this worker. The caller holds its lock. */
   static async open(name, options = {}) {
     const store = new SyncStore();
     store.#options = { ...DEFAULTS, ...options };
-    const files = store.#files = new OpfsFiles(await store.#directory(name));
+    const directory = await store.#directory(name);
+    const files = store.#files = new OpfsFiles(directory);
+    store.note = new Note(directory);
     try {
       store.#engine = await Engine.load(options.wasmUrl ?? new URL('./portcask.wasm', import.meta.url), files);
+      await store.note.read();
+      await store.#undoImport();
       await store.#start();
+      await store.#finishClear();
       return store;
     } catch (error) {
-      files.closeAll();
+      store.#letGo();
       throw error;
     }
+  }
+
+  /** An import that was cut short took the place of a store without keys, and may be no store yet. */
+  async #undoImport() {
+    if (this.note.call?.verb !== 'import' || this.note.done) return;
+    await this.#files.openAll(Infinity);
+    await this.#empty();
+    await this.note.remove();
+  }
+
+  async #finishClear() {
+    if (this.note.call?.verb !== 'clear' || this.note.done) return;
+    await this.whenReady(() => this.clear());
+    this.note.finish();
+  }
+
+  #letGo() {
+    this.#files.closeAll();
+    this.note.close();
   }
 
   async #directory(name) {
@@ -198,19 +225,20 @@ export class SyncStore {
     const ops = new Ops();
     const [kind, number] = expires === undefined ? [PUT, ttl] : [PUT_UNTIL, Number(expires)];
     for (const [key, value] of entries) ops.add(kind, keyPlain(key), valuePlain(value, as), number);
-    this.commit(ops.bytes(), durability === 'flushed');
+    this.#commit(ops, durability);
   }
   delMany(keys, { durability = 'flushed' } = {}) {
     const ops = new Ops();
     for (const key of keys) ops.add(DELETE, keyPlain(key));
-    this.commit(ops.bytes(), durability === 'flushed');
+    this.#commit(ops, durability);
+  }
+  #commit(ops, durability) {
+    if (ops.length) this.commit(ops.bytes(), durability === 'flushed');
+    ops.free();
   }
 
-  /** A batch as `Ops` makes it. */
-  commit(ops, synced) {
-    if (ops.length) return this.#wrote(this.engine.commit(ops, synced));
-    return undefined;
-  }
+  /** A batch as `Ops` makes it, and another one with it. */
+  commit(ops, synced, more) { this.#wrote(this.engine.commit(ops, synced, more)); }
 
   flush() { this.engine.sync(); }
   clear() { this.#wrote(this.engine.clear()); }
@@ -307,7 +335,7 @@ export class SyncStore {
       this.#engine.close();
       await this.#sweep(true);
     } finally {
-      this.#files.closeAll();
+      this.#letGo();
     }
   }
 
@@ -315,7 +343,7 @@ export class SyncStore {
   abandon() {
     this.#closed = true;
     clearTimeout(this.#idle);
-    this.#files.closeAll();
+    this.#letGo();
   }
 }
 

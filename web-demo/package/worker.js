@@ -14,8 +14,8 @@ const ending = new AbortController();
 async function lead({ name, id, options }) {
   await navigator.locks.request(storeLock(name), { signal: ending.signal }, async () => {
     const bus = new BroadcastChannel(channelOf(name));
-    bus.postMessage({ opening: id });
-    postMessage({ opening: true });
+    bus.postMessage({ busy: id });
+    postMessage({ busy: true });
     const store = await SyncStore.open(name, options).finally(() => bus.close());
     if (ending.signal.aborted) return store.close();
     leader = new Leader(name, id, store);

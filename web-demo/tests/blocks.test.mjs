@@ -27,7 +27,8 @@ test('reads through the blocks are those of the files, whatever is written and c
     const size = seat.access.getSize();
     const what = random(100);
     if (what < 20) {
-      const at = random(4) ? size : random(size + 1);
+      // Also behind the end, which leaves a hole.
+      const at = random(4) ? size + random(2) * random(9000) : random(size + 1);
       const bytes = new Uint8Array(random(6000)).fill(random(256));
       blocks.forget(number, seat, at, bytes.length);
       seat.access.write(bytes, { at });
@@ -45,6 +46,18 @@ test('reads through the blocks are those of the files, whatever is written and c
     }
   }
   assert.ok(seats.every(({ access }) => access.getSize() > 1_000_000));
+});
+
+test('the end of a file is read once until it is written to', async () => {
+  const access = await (await new MemoryDirectory([['a', new Uint8Array(100).fill(7)]]).getFileHandle('a')).createSyncAccessHandle();
+  let asked = 0;
+  const seat = { access: { read: (...given) => { asked += 1; return access.read(...given); }, getSize: () => access.getSize() } };
+  const blocks = new Blocks();
+  const into = new Uint8Array(40);
+  assert.deepEqual([blocks.read(0, seat, into, 10), blocks.read(0, seat, into, 80), blocks.read(0, seat, into, 100), asked], [40, 20, 0, 1]);
+  blocks.forget(0, seat, 100, 40);
+  access.write(new Uint8Array(40), { at: 100 });
+  assert.deepEqual([blocks.read(0, seat, into, 100), asked], [40, 2]);
 });
 
 test('a block is read once, and again after it was written to', async () => {

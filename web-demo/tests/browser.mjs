@@ -10,12 +10,12 @@ import { serve } from '../serve.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 /** Where `cargo xtask setup` put playwright-core. */
-const tools = process.env.PORTCASK_WEB_TOOLS;
+export const tools = process.env.PORTCASK_WEB_TOOLS;
 const { chromium } = createRequire(tools ? join(tools, 'package.json') : import.meta.url)('playwright-core');
 const executablePath = process.env.PORTCASK_CHROMIUM ?? '/usr/bin/chromium';
 const ARGUMENTS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 
-const PACKAGE = {
+export const PACKAGE = {
   '/package/': fileURLToPath(new URL('../package/', import.meta.url)),
   '/built/': process.env.PORTCASK_WEB_BUILT ?? fileURLToPath(new URL('../../target/web-built/', import.meta.url)),
   '/': join(here, 'pages/'),

@@ -50,12 +50,16 @@ test('out of quota a write answers QuotaExceeded, reads go on, and deleting give
     for (let n = 0; n < taken; n += 1) await store.del(`n${n}`);
     const merged = await store.merge();
     const after = await code(store.set('after', new Uint8Array(500_000)));
-    return { refused, taken, kept, whole, freed: merged.bytesBefore - merged.bytesAfter, after, sound: (await store.verify()).sound };
+    const { sound } = await store.verify();
+    while (await code(store.set(`n${Math.random()}`, new Uint8Array(500_000))) === 'none');
+    await store.clear();
+    const cleared = await code(store.set('after', new Uint8Array(500_000)));
+    return { refused, taken, kept, whole, freed: merged.bytesBefore - merged.bytesAfter, after, cleared, keys: await store.keys(), sound };
   });
   assert.equal(told.refused, 'QuotaExceeded');
   assert.ok(told.taken > 2 && told.whole && told.kept === 500_000 && told.sound, JSON.stringify(told));
   assert.ok(told.freed > 1_000_000, `${told.freed} bytes freed`);
-  assert.equal(told.after, 'none');
+  assert.deepEqual([told.after, told.cleared, told.keys], ['none', 'none', ['after']]);
 });
 
 test('a rotten value answers Corrupt, and every other key goes on', async (t) => {

@@ -117,6 +117,24 @@ test('a leader that is frozen is told of within the stated time, and what was as
   assert.equal(told.value, 1);
 });
 
+test('a leader that reads all of the store says so first, and nobody takes it for a frozen one', async (t) => {
+  const world = await browse(t);
+  const one = await tab(world);
+  await one.evaluate(async () => {
+    const worker = () => new Worker('/slow.js', { type: 'module' });
+    globalThis.store = await portcask.open('large', { leaderTimeout: 600, worker });
+  });
+  const two = await opened(await tab(world), 'large', { leaderTimeout: 600 });
+  const told = await two.evaluate(async () => {
+    const verified = store.verify();
+    await new Promise((later) => { setTimeout(later, 100); });
+    const start = Date.now();
+    await store.set('a', 1);
+    return [Date.now() - start > 1000, (await verified).sound, await store.get('a')];
+  });
+  assert.deepEqual(told, [true, true, 1]);
+});
+
 test('a leader that closes hands the store over, and a client that is gone is forgotten', async (t) => {
   const world = await browse(t);
   const one = await opened(await tab(world), 'handed');

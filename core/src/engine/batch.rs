@@ -10,24 +10,26 @@ use crate::prelude::*;
 /// Operations apply in the order they were added; conditions are judged before any of them. A batch
 /// that there was no memory to add to is refused as a whole, with
 /// [`Error::OutOfMemory`](crate::Error::OutOfMemory), when it is written.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Batch {
-    pub(crate) ops: Vec<BatchOp>,
-    pub(crate) conditions: Vec<(Vec<u8>, Condition)>,
+///
+/// Keys and values are its own ([`Batch::new`]), or bytes that lie elsewhere ([`Batch::borrowed`]).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch<B = Vec<u8>> {
+    pub(crate) ops: Vec<BatchOp<B>>,
+    pub(crate) conditions: Vec<(B, Condition)>,
     /// Something that was added is not in it.
     pub(super) incomplete: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct BatchOp {
+pub(crate) struct BatchOp<B> {
     pub space: Space,
-    pub key: Vec<u8>,
-    pub deed: Deed,
+    pub key: B,
+    pub deed: Deed<B>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Deed {
-    Put { value: Vec<u8>, expiry: Expiry },
+pub(crate) enum Deed<B> {
+    Put { value: B, expiry: Expiry },
     Delete,
 }
 
@@ -47,17 +49,36 @@ impl Batch {
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl Batch<&[u8]> {
+    /// An empty batch of bytes that lie elsewhere: they are copied once, into the log.
+    pub fn borrowed() -> Self {
+        Self::default()
+    }
+}
+
+impl<B> Default for Batch<B> {
+    fn default() -> Self {
+        Self {
+            ops: Vec::new(),
+            conditions: Vec::new(),
+            incomplete: false,
+        }
+    }
+}
+
+impl<B> Batch<B> {
     /// Adds a put.
-    pub fn put(&mut self, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> &mut Self {
+    pub fn put(&mut self, key: impl Into<B>, value: impl Into<B>) -> &mut Self {
         self.put_with(key, value, Expiry::Default)
     }
 
     /// Adds a put with an expiry.
     pub fn put_with(
         &mut self,
-        key: impl Into<Vec<u8>>,
-        value: impl Into<Vec<u8>>,
+        key: impl Into<B>,
+        value: impl Into<B>,
         expiry: Expiry,
     ) -> &mut Self {
         let value = value.into();
@@ -65,13 +86,13 @@ impl Batch {
     }
 
     /// Adds a delete. Deleting an absent key is no error.
-    pub fn delete(&mut self, key: impl Into<Vec<u8>>) -> &mut Self {
+    pub fn delete(&mut self, key: impl Into<B>) -> &mut Self {
         self.add(Space::User, key.into(), Deed::Delete)
     }
 
     /// Adds a put into the system key space, which user keys cannot reach and scans never show:
     /// a request id, a replicated log's applied index.
-    pub fn put_meta(&mut self, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> &mut Self {
+    pub fn put_meta(&mut self, key: impl Into<B>, value: impl Into<B>) -> &mut Self {
         let deed = Deed::Put {
             value: value.into(),
             expiry: Expiry::Never,
@@ -80,12 +101,12 @@ impl Batch {
     }
 
     /// Adds a delete in the system key space.
-    pub fn delete_meta(&mut self, key: impl Into<Vec<u8>>) -> &mut Self {
+    pub fn delete_meta(&mut self, key: impl Into<B>) -> &mut Self {
         self.add(Space::Meta, key.into(), Deed::Delete)
     }
 
     /// Adds a precondition on a user key; it is judged before any operation of the batch.
-    pub fn require(&mut self, key: impl Into<Vec<u8>>, condition: Condition) -> &mut Self {
+    pub fn require(&mut self, key: impl Into<B>, condition: Condition) -> &mut Self {
         let condition = (key.into(), condition);
         self.incomplete |= fallible::push(&mut self.conditions, condition).is_err();
         self
@@ -102,21 +123,27 @@ impl Batch {
     }
 
     /// What it does, in order, for those who carry it elsewhere.
-    pub fn deeds(&self) -> impl ExactSizeIterator<Item = BatchDeed<'_>> {
+    pub fn deeds(&self) -> impl ExactSizeIterator<Item = BatchDeed<'_>>
+    where
+        B: AsRef<[u8]>,
+    {
         self.ops.iter().map(|op| BatchDeed {
             is_meta: op.space == Space::Meta,
-            key: &op.key,
+            key: op.key.as_ref(),
             put: match &op.deed {
-                Deed::Put { value, expiry } => Some((value, *expiry)),
+                Deed::Put { value, expiry } => Some((value.as_ref(), *expiry)),
                 Deed::Delete => None,
             },
         })
     }
 
     /// What must hold before it is taken.
-    pub fn conditions(&self) -> impl ExactSizeIterator<Item = (&[u8], Condition)> {
+    pub fn conditions(&self) -> impl ExactSizeIterator<Item = (&[u8], Condition)>
+    where
+        B: AsRef<[u8]>,
+    {
         let pairs = self.conditions.iter();
-        pairs.map(|(key, condition)| (key.as_slice(), *condition))
+        pairs.map(|(key, condition)| (key.as_ref(), *condition))
     }
 
     /// Whether something that was added is not in it, for want of memory: then it must not be taken.
@@ -131,7 +158,7 @@ impl Batch {
         self.incomplete = false;
     }
 
-    fn add(&mut self, space: Space, key: Vec<u8>, deed: Deed) -> &mut Self {
+    fn add(&mut self, space: Space, key: B, deed: Deed<B>) -> &mut Self {
         let op = BatchOp { space, key, deed };
         self.incomplete |= fallible::push(&mut self.ops, op).is_err();
         self

@@ -19,22 +19,8 @@ use crate::storage::{File, Storage};
 /// The greatest offset at which a record may start.
 const RECORD_OFFSET_MAX: u64 = u32::MAX as u64;
 
-/// What every write needs room for, kept from one to the next.
-#[derive(Default)]
-pub(crate) struct Scratch {
-    bytes: Vec<u8>,
-    published: Vec<Publication>,
-}
-
-impl Scratch {
-    /// Most that is kept: 1 MiB of records, and what 4,096 of them change.
-    fn clear(&mut self) {
-        self.bytes.clear();
-        self.bytes.shrink_to(1 << 20);
-        self.published.clear();
-        self.published.shrink_to(1 << 12);
-    }
-}
+/// Most that is kept of the room for records from one write to the next.
+const SCRATCH_BYTES_MAX: usize = 1 << 20;
 
 impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// Encodes, appends, publishes and acknowledges.
@@ -49,16 +35,18 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         for (seq, op) in (next_seq..).zip(staged.iter_mut()) {
             op.head.seq = seq;
         }
-        self.make_room(staged)?;
+        let total = self.make_room(staged)?;
         let first_seq = self.issue_seqs(staged.len() as u64)?;
         let due = self.sync_is_due();
         // What is to be synced at once is handed over first: refused there, it must not be shown already.
         let handed = if due { ack.max(Ack::Written) } else { ack };
-        let mut scratch = core::mem::take(&mut self.writer_mut()?.scratch);
-        let done = self.encode_and_publish(staged, handed, &mut scratch);
+        let mut bytes = core::mem::take(&mut self.writer_mut()?.scratch);
+        fallible::reserve(&mut bytes, usize::try_from(total).unwrap_or(usize::MAX))?;
+        let done = self.encode_and_publish(staged, handed, &mut bytes);
         if let Ok(writer) = self.writer_mut() {
-            scratch.clear();
-            writer.scratch = scratch;
+            bytes.clear();
+            bytes.shrink_to(SCRATCH_BYTES_MAX);
+            writer.scratch = bytes;
         }
         done?;
         if (ack == Ack::Synced && !planted(Bug::AckBeforeSync)) || due {
@@ -75,7 +63,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
 
     /// Rotates if the records would not fit, and gives the first one the durable marker and the
     /// batch its extent. Lengths depend on the segment's base seq, so this is done twice at most.
-    fn make_room(&mut self, staged: &mut [Staged<'_>]) -> Result<()> {
+    /// Returns the bytes of all.
+    fn make_room(&mut self, staged: &mut [Staged<'_>]) -> Result<u64> {
         let total = shape(staged, &self.writer()?.active);
         let active = &self.writer()?.active;
         let fits = active.end.saturating_add(total) <= self.options.segment_bytes;
@@ -90,55 +79,38 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 RECORD_OFFSET_MAX - active.end,
             ));
         }
-        Ok(())
+        Ok(total)
     }
 
     fn encode_and_publish(
         &mut self,
         staged: &[Staged<'_>],
         ack: Ack,
-        Scratch { bytes, published }: &mut Scratch,
+        bytes: &mut Vec<u8>,
     ) -> Result<()> {
         let active = &self.writer()?.active;
-        let (start, site, slot) = (active.end, active.site, active.slot);
-        fallible::reserve(published, staged.len())?;
+        let (start, site) = (active.end, active.site);
         for op in staged {
             let offset = start + bytes.len() as u64;
+            if offset > RECORD_OFFSET_MAX {
+                return Err(Error::TooLarge);
+            }
             op.head.encode(bytes, site, offset)?;
             fallible::extend(bytes, op.key)?;
             fallible::extend(bytes, op.value)?;
-            let record_bytes = start + bytes.len() as u64 - offset;
-            let publication = Publication {
-                hash: op.hash,
-                space: op.space,
-                place: Place {
-                    segment: slot,
-                    offset: u32::try_from(offset).map_err(|_| Error::TooLarge)?,
-                },
-                record_bytes,
-                change: if op.head.kind.is_tombstone() {
-                    Change::Delete
-                } else {
-                    Change::Put {
-                        expiry_ms: op.head.expiry_ms,
-                    }
-                },
-                old_expiry_ms: op.old_expiry_ms,
-            };
-            fallible::push(published, publication)?;
         }
-        self.append_and_publish(bytes, ack, published, staged)?;
+        self.append_and_publish(bytes, ack, staged)?;
         let active = &mut self.writer_mut()?.active;
         active.records += staged.len() as u64;
         active.records_end = active.end;
         if let Some(durable) = staged.iter().find_map(|op| op.head.durable) {
             active.marked = durable;
         }
-        for (it, op) in published.iter().zip(staged) {
+        for op in staged {
             active.hint.push(&hint::Entry {
                 kind: op.head.kind,
-                record_bytes: it.record_bytes,
-                hash: Some(it.hash),
+                record_bytes: op.head.record_bytes(site.base_seq),
+                hash: Some(op.hash),
                 expiry_ms: op.head.expiry_ms,
             });
         }
@@ -147,17 +119,12 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
 
     /// Takes records into the log, or for a while into memory, and then into the index: the writer
     /// enters the index once.
-    fn append_and_publish(
-        &mut self,
-        bytes: &[u8],
-        ack: Ack,
-        published: &[Publication],
-        staged: &[Staged<'_>],
-    ) -> Result<()> {
+    fn append_and_publish(&mut self, bytes: &[u8], ack: Ack, staged: &[Staged<'_>]) -> Result<()> {
         let room = self.options.buffer_bytes;
         let buffers = ack == Ack::Buffered && bytes.len() <= room;
         let active = &self.writer()?.active;
         let (slot, start, held) = (active.slot, active.end, active.end - active.handed);
+        let base_seq = active.site.base_seq;
         let end = start + bytes.len() as u64;
         if !buffers || held + bytes.len() as u64 > room as u64 {
             self.flush_tail()?;
@@ -165,7 +132,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         if !buffers && let Err(refused) = self.append_at_end(bytes) {
             if planted(Bug::PublishedUnappended) {
                 self.index
-                    .write(|index| publish(index, published, staged))?;
+                    .write(|index| publish(index, staged, slot, start, base_seq))?;
             }
             return Err(refused);
         }
@@ -174,7 +141,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 index.tail.extend(slot, start, bytes)?;
             }
             index.goes_to(slot, end);
-            Ok::<_, Error>(publish(index, published, staged))
+            Ok::<_, Error>(publish(index, staged, slot, start, base_seq))
         })?;
         self.writer_mut()?.active.end = end;
         // The records are in the log but not all in the index: only a new opening can tell.
@@ -196,26 +163,45 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     }
 }
 
+/// Tells the index of records that lie one behind the other from `start` on.
 fn publish<F: File + Clone>(
     index: &mut Index<F>,
-    published: &[Publication],
     staged: &[Staged<'_>],
+    segment: u16,
+    start: u64,
+    base_seq: u64,
 ) -> Result<()> {
-    for (at, (it, op)) in published.iter().zip(staged).enumerate() {
-        if at % AHEAD == 0 && published.len() > 1 {
+    let mut offset = start;
+    for (at, op) in staged.iter().enumerate() {
+        if at % AHEAD == 0 && staged.len() > 1 {
             // What a long batch looked at when it was staged is far away again.
-            let near = published[at..].iter().take(AHEAD);
-            index.keydir.approach(near.map(|it| it.hash));
+            let near = staged[at..].iter().take(AHEAD);
+            index.keydir.approach(near.map(|op| op.hash));
         }
-        index.publish(it)?;
-        if let (Some(ordered), Space::User) = (&mut index.ordered, it.space) {
-            match it.change {
-                Change::Put { .. } => {
-                    ordered.insert(fallible::copy(op.key)?)?;
+        let record_bytes = op.head.record_bytes(base_seq);
+        index.publish(&Publication {
+            hash: op.hash,
+            space: op.space,
+            place: Place {
+                segment,
+                offset: u32::try_from(offset).map_err(|_| Error::TooLarge)?,
+            },
+            record_bytes,
+            change: if op.head.kind.is_tombstone() {
+                Change::Delete
+            } else {
+                Change::Put {
+                    expiry_ms: op.head.expiry_ms,
                 }
-                Change::Delete => {
-                    ordered.remove(op.key);
-                }
+            },
+            old_expiry_ms: op.old_expiry_ms,
+        })?;
+        offset += record_bytes;
+        if let (Some(ordered), Space::User) = (&mut index.ordered, op.space) {
+            if op.head.kind.is_tombstone() {
+                ordered.remove(op.key);
+            } else {
+                ordered.insert(fallible::copy(op.key)?)?;
             }
         }
     }

@@ -1,6 +1,5 @@
 //! Opening: an engine made of what recovery found.
 
-use super::commit::Scratch;
 use super::{Engine, ReaderState, Role, WriterState};
 use crate::error::Result;
 use crate::index::IndexCell;
@@ -97,7 +96,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 torn_hints: Vec::new(),
                 poisoned: false,
                 hash_key,
-                scratch: Scratch::default(),
+                scratch: Vec::new(),
                 looked,
             })),
         };

@@ -75,7 +75,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
 
     /// As [`Engine::look_up`] of each key of a batch: entered once for some thirty of them, the index is
     /// waited for once.
-    pub(super) fn look_up_all(&self, ops: &[BatchOp]) -> Result<Vec<Keyed>> {
+    pub(super) fn look_up_all<B: AsRef<[u8]>>(&self, ops: &[BatchOp<B>]) -> Result<Vec<Keyed>> {
         let mut all = Vec::new();
         fallible::reserve(&mut all, ops.len())?;
         let verifies = self.options.verify_overwrite;
@@ -84,7 +84,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             let mut keyed = [(KeyHash::default(), None); AHEAD];
             let keyed = &mut keyed[..some.len()];
             for ((hash, _), op) in keyed.iter_mut().zip(some) {
-                *hash = self.hash(op.space, &op.key);
+                *hash = self.hash(op.space, op.key.as_ref());
             }
             if !unasked {
                 self.index.read(|index| {

@@ -69,7 +69,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     }
 
     /// Takes all of a batch or nothing of it, at the store's acknowledgement level.
-    pub fn write(&mut self, batch: &Batch) -> Result<Committed> {
+    pub fn write<B: AsRef<[u8]>>(&mut self, batch: &Batch<B>) -> Result<Committed> {
         self.write_with(batch, None)
     }
 
@@ -77,7 +77,11 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     ///
     /// The batch is one append into one segment file. Errors with [`Error::ConditionFailed`] if a
     /// precondition does not hold, with [`Error::BatchTooLarge`] if no file could hold it.
-    pub fn write_with(&mut self, batch: &Batch, ack: Option<Ack>) -> Result<Committed> {
+    pub fn write_with<B: AsRef<[u8]>>(
+        &mut self,
+        batch: &Batch<B>,
+        ack: Option<Ack>,
+    ) -> Result<Committed> {
         self.writable()?;
         if batch.incomplete {
             return Err(Error::OutOfMemory);
@@ -86,13 +90,14 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let mut staged = Vec::new();
         fallible::reserve(&mut staged, batch.ops.len())?;
         // What an earlier operation of the batch puts is not in the index yet.
-        let mut put_here = hashbrown::HashMap::<KeyHash, &BatchOp, Mixed>::default();
+        let mut put_here = hashbrown::HashMap::<KeyHash, &BatchOp<B>, Mixed>::default();
         fallible::reserve_map(&mut put_here, batch.ops.len())?;
         let known = self.look_up_all(&batch.ops)?;
         for (op, keyed) in batch.ops.iter().zip(known) {
+            let key = op.key.as_ref();
             match &op.deed {
                 Deed::Put { value, expiry } => {
-                    let put = self.stage_put(op.space, &op.key, value, *expiry, keyed)?;
+                    let put = self.stage_put(op.space, key, value.as_ref(), *expiry, keyed)?;
                     let earlier = fallible::insert(&mut put_here, put.hash, op)?;
                     self.refuse_collision(earlier, op)?;
                     fallible::push(&mut staged, put)?;
@@ -100,10 +105,10 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 Deed::Delete => {
                     let put_here = put_here.get(&keyed.0).copied();
                     self.refuse_collision(put_here, op)?;
-                    match self.stage_delete(op.space, &op.key)? {
+                    match self.stage_delete(op.space, key)? {
                         Some(deletion) => fallible::push(&mut staged, deletion.tombstone)?,
                         None if put_here.is_some() => {
-                            fallible::push(&mut staged, self.tombstone(op.space, &op.key, None))?;
+                            fallible::push(&mut staged, self.tombstone(op.space, key, None))?;
                         }
                         None => {}
                     }
@@ -120,7 +125,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         }
         let mut done = self.commit_staged(&mut staged, ack);
         // As for a single delete; what a batch notes in the system key space is small.
-        let gives_back = |op: &BatchOp| op.deed == Deed::Delete || op.space == Space::Meta;
+        let gives_back =
+            |op: &BatchOp<B>| matches!(op.deed, Deed::Delete) || op.space == Space::Meta;
         if matches!(done, Err(Error::Full { .. }))
             && batch.ops.iter().all(gives_back)
             && self.spend_reserve()
@@ -139,7 +145,13 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         // A number of its own: a follower that had seen everything before must meet a gap.
         let floor = self.issue_seqs(1)?;
         let fresh = self.index.read(Index::successor)?;
-        self.start_segment(Vec::from([Edit::Clear, Edit::HistoryFloor(floor)]))?;
+        let edits = || Vec::from([Edit::Clear, Edit::HistoryFloor(floor)]);
+        let mut started = self.start_segment(edits());
+        // As for a delete: what is removed gives more back than its record takes.
+        if matches!(started, Err(Error::Full { .. })) && self.spend_reserve() {
+            started = self.start_segment(edits());
+        }
+        started?;
         // Only now: had the clear been refused, keys would still need the copies of a committed merge.
         self.writer_mut()?.merge = None;
         let active = self.writer()?.active.slot;
@@ -152,8 +164,15 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     }
 
     /// Refuses to write a key over another one of the same batch that has its hash.
-    fn refuse_collision(&self, earlier: Option<&BatchOp>, op: &BatchOp) -> Result<()> {
-        if earlier.is_none_or(|earlier| (earlier.space, &earlier.key) == (op.space, &op.key)) {
+    fn refuse_collision<B: AsRef<[u8]>>(
+        &self,
+        earlier: Option<&BatchOp<B>>,
+        op: &BatchOp<B>,
+    ) -> Result<()> {
+        let is_same = |earlier: &BatchOp<B>| {
+            earlier.space == op.space && earlier.key.as_ref() == op.key.as_ref()
+        };
+        if earlier.is_none_or(is_same) {
             return Ok(());
         }
         let active = &self.writer()?.active;

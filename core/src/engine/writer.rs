@@ -1,6 +1,5 @@
 //! What only the one writer has, and what stops it: the fence and the poison.
 
-use super::commit::Scratch;
 use super::{Engine, ReaderState, Role};
 use crate::error::{Error, Op, Result};
 use crate::fallible;
@@ -42,7 +41,7 @@ pub(crate) struct WriterState<S: Storage> {
     /// The index's, likewise.
     pub hash_key: HashKey,
     /// Reused by every write.
-    pub scratch: Scratch,
+    pub scratch: Vec<u8>,
     /// The active segment and its end when merge was last asked about: [`Engine::merge_may_be_due`].
     pub looked: (u64, u64),
 }

@@ -16,6 +16,8 @@
 //! a walk, and stays meaningful while keys come and go between its pages: an entry's position is
 //! its hash, which never changes.
 //!
+//! An opening does not insert: it gathers all entries, sorts them and lays each table out once (`load`).
+//!
 //! A hash is the identity here; that two keys may share one is the business of the caller, who has
 //! the records ([`HashKey`] says how rare it is).
 

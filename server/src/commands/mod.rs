@@ -143,6 +143,7 @@ fn decide(
         return transactions::exec(server, session, reply);
     }
     if command.flags.has(Flags::SLOW) {
+        session.turn = None;
         // Others of this thread's connections are taken over by another thread meanwhile.
         tokio::task::block_in_place(|| run(command, server, session, args, reply))?;
     } else {

@@ -140,6 +140,9 @@ pub(super) fn exec(
         .commands
         .iter()
         .any(|(it, _)| it.flags.has(Flags::SLOW));
+    if slow {
+        session.turn = None;
+    }
     let start = reply.bytes.len();
     let mut work = || {
         server.store.write(|keys| {

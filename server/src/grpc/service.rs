@@ -6,6 +6,7 @@ use super::proto::{
     KeysPage, PutReply, PutRequest, ScanPage, ScanRequest, WatchPage, WatchRequest, deed, expiry,
 };
 use super::{status, streams};
+use crate::protocol::KeptArgs;
 use crate::server::Shared;
 use crate::store::{Keyspace, SyncPolicy};
 use std::sync::Arc;
@@ -36,6 +37,8 @@ impl Service {
             store.write(|keys| {
                 let answer = deed(keys);
                 let is_wanted = answer.is_ok();
+                // Who listens for keyspace events hears of this door, too: of `set`, `expire` and `del`.
+                keys.name_deeds("set", KeptArgs::default().args(), is_wanted);
                 (answer, is_wanted)
             })
         });

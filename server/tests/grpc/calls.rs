@@ -275,3 +275,41 @@ fn what_was_acknowledged_under_always_is_there_after_a_restart() {
         }
     });
 }
+
+#[test]
+fn who_listens_for_keyspace_events_hears_of_both_doors() {
+    let fixture = start();
+    let mut redis = fixture.redis();
+    resp(
+        &mut redis,
+        &["CONFIG", "SET", "notify-keyspace-events", "EA"],
+    );
+    let mut heard = Vec::new();
+    let mut listener = fixture.redis();
+    let patience = Some(Duration::from_secs(30));
+    listener.set_read_timeout(patience).unwrap();
+    let mut subscribed = listener.as_pubsub();
+    subscribed.psubscribe("__keyevent@0__:*").unwrap();
+    run(async {
+        let mut client = fixture.connect().await;
+        let short = portcask_server::grpc::proto::PutRequest {
+            expiry: after(500_000),
+            ..put("k", "v")
+        };
+        client.put(short).await.unwrap();
+        let keys = vec![b"k".to_vec()];
+        client.delete(DeleteRequest { keys }).await.unwrap();
+    });
+    while heard.len() < 3 {
+        let message = subscribed.get_message().unwrap();
+        heard.push(
+            message
+                .get_channel_name()
+                .rsplit(':')
+                .next()
+                .unwrap()
+                .to_owned(),
+        );
+    }
+    assert_eq!(heard, ["set", "expire", "del"]);
+}

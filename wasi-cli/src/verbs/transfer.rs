@@ -204,6 +204,11 @@ impl<'a> Import<'a> {
         Ok(())
     }
 
+    /// A guest reads no server, so nothing is ever left out there.
+    fn has_left_out(&self) -> bool {
+        cfg!(not(target_family = "wasm")) && !self.left_out.is_empty()
+    }
+
     fn finish(mut self, context: &mut Context, end: Result<(), Failure>) -> Outcome {
         // What was read before a bad line is good: it is kept as the help says.
         let stored = self.store(context);
@@ -234,7 +239,7 @@ impl<'a> Import<'a> {
                 "seconds": elapsed.as_secs_f64(),
                 "interrupted": is_interrupted,
             });
-            if !self.left_out.is_empty() {
+            if self.has_left_out() {
                 told["not_taken"] = json!(self.left_out);
             }
             context.out.json(&told)?;
@@ -250,7 +255,7 @@ impl<'a> Import<'a> {
                 let bad = units::counted(self.bad, "bad line");
                 line.push_str(&format!("; skipped {bad}, first {}", self.first_bad));
             }
-            if !self.left_out.is_empty() {
+            if self.has_left_out() {
                 let kinds = self.left_out.iter();
                 let kinds: Vec<_> = kinds
                     .map(|(kind, count)| units::counted(*count, kind))

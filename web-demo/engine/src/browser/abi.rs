@@ -50,8 +50,6 @@ exports! {
     entry(key_bytes: usize);
     /// A value of the system key space.
     get_meta(key_bytes: usize);
-    /// Stores one value.
-    put(key_bytes: usize, value_bytes: usize, ttl_ms: f64, synced: bool);
     /// Takes a batch.
     commit(bytes: usize, synced: bool);
     /// Makes everything written durable.

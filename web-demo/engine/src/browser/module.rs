@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use portcask::opfs::Imports;
 use portcask::{
     Ack, Batch, Condition, Engine, Error, ErrorKind, Expiry, FileName, MergePolicy, MergeProgress,
-    Op, Options, PlatformStorage, StorageError, WriteOptions, fallible, files_ahead,
+    Op, Options, PlatformStorage, StorageError, fallible, files_ahead,
 };
 
 /// New segments that one write needs at most, and one step of merge: for sealing the active one, and to copy to.
@@ -16,6 +16,9 @@ const WRITE_SEGMENTS: usize = 1;
 const MERGE_SEGMENTS: usize = 3;
 /// Segments to have ready unless more are asked for: some writes may go on while the next ones are opened.
 const SEGMENTS_AHEAD: usize = 4;
+
+/// The head of one operation of a batch.
+const HEAD_BYTES: usize = 1 + 4 + 4 + 8;
 
 /// Stands for a handle where something that is no file has the name.
 const NO_FILE: u32 = u32::MAX;
@@ -242,38 +245,12 @@ impl Module {
         Ok(self.answer.len() as i32)
     }
 
-    pub fn put(
-        &mut self,
-        key_bytes: usize,
-        value_bytes: usize,
-        ttl_ms: f64,
-        synced: bool,
-    ) -> Answer {
+    /// A batch, as [`batch_of`] reads it.
+    pub fn commit(&mut self, bytes: usize, synced: bool) -> Answer {
         self.ready(WRITE_SEGMENTS)?;
         let store = self.store.as_mut().ok_or(Error::Closed)?;
-        let mut parts = Parts(&self.room);
-        let (key, value) = (parts.take(key_bytes)?, parts.take(value_bytes)?);
-        let how = WriteOptions {
-            ack: Some(ack(synced)),
-            expiry: match ttl_ms as u64 {
-                0 => Expiry::Default,
-                ttl_ms => Expiry::AfterMs(ttl_ms),
-            },
-            ..WriteOptions::default()
-        };
-        store.put_with(key, value, &how).map(|_| 0)
-    }
-
-    /// A batch, as [`batch_of`] reads it; the answer is its first and last sequence number.
-    pub fn commit(&mut self, bytes: usize, synced: bool) -> Answer {
-        let batch = batch_of(self.given(bytes)?)?;
-        let done = self
-            .writer(WRITE_SEGMENTS)?
-            .write_with(&batch, Some(ack(synced)))?;
-        self.answer.clear();
-        push_whole(&mut self.answer, done.first_seq)?;
-        push_whole(&mut self.answer, done.last_seq)?;
-        Ok(0)
+        let batch = batch_of(self.room.get(..bytes).ok_or(Error::TooLarge)?)?;
+        store.write_with(&batch, Some(ack(synced))).map(|_| 0)
     }
 
     /// Needs a new file only after an append that failed, and then says so itself.
@@ -399,39 +376,48 @@ fn storage(op: Op, source: StorageError) -> Error {
     Error::storage(op, None, source)
 }
 
-/// Each operation is a kind, the lengths of key and value, a double, the key and the value:
+/// Groups of operations: how many, then the head of each, and then the keys and values of all, each value behind its key.
+/// A head is a kind, the lengths of key and value, and a double:
 ///
 /// ```text
 /// 1 put, living for so many ms (0: the store's default, below: for ever)    2 delete
 /// 3 put, living until this time                                             4 put in the system key space
 /// 5 delete there    6 the key must be absent    7 present    8 at this sequence number
 /// ```
-fn batch_of(bytes: &[u8]) -> Result<Batch, Error> {
-    let mut parts = Parts(bytes);
-    let mut batch = Batch::new();
-    while !parts.is_empty() {
-        let (kind, key_bytes, value_bytes) = (parts.byte()?, parts.u32()?, parts.u32()?);
-        let number = f64::from_bits(parts.u64()?);
-        let key = fallible::copy(parts.take(key_bytes as usize)?)?;
-        let value = parts.take(value_bytes as usize)?;
-        let whole = number as u64;
-        match kind {
-            1 | 3 => {
-                let expiry = match kind {
-                    3 => Expiry::AtMs(whole),
-                    _ if number < 0.0 => Expiry::Never,
-                    _ if whole == 0 => Expiry::Default,
-                    _ => Expiry::AfterMs(whole),
-                };
-                batch.put_with(key, fallible::copy(value)?, expiry);
-            }
-            2 => drop(batch.delete(key)),
-            4 => drop(batch.put_meta(key, fallible::copy(value)?)),
-            5 => drop(batch.delete_meta(key)),
-            6 => drop(batch.require(key, Condition::Absent)),
-            7 => drop(batch.require(key, Condition::Present)),
-            _ => drop(batch.require(key, Condition::Seq(whole))),
+fn batch_of(bytes: &[u8]) -> Result<Batch<&[u8]>, Error> {
+    let mut groups = Parts(bytes);
+    let mut batch = Batch::borrowed();
+    while !groups.is_empty() {
+        let heads = groups.u32()? as usize;
+        let mut heads = Parts(groups.take(heads.saturating_mul(HEAD_BYTES))?);
+        while !heads.is_empty() {
+            let (kind, key_bytes, value_bytes) = (heads.byte()?, heads.u32()?, heads.u32()?);
+            let number = f64::from_bits(heads.u64()?);
+            let key = groups.take(key_bytes as usize)?;
+            let value = groups.take(value_bytes as usize)?;
+            add(&mut batch, kind, key, value, number);
         }
     }
     Ok(batch)
+}
+
+fn add<'a>(batch: &mut Batch<&'a [u8]>, kind: u8, key: &'a [u8], value: &'a [u8], number: f64) {
+    let whole = number as u64;
+    match kind {
+        1 | 3 => {
+            let expiry = match kind {
+                3 => Expiry::AtMs(whole),
+                _ if number < 0.0 => Expiry::Never,
+                _ if whole == 0 => Expiry::Default,
+                _ => Expiry::AfterMs(whole),
+            };
+            batch.put_with(key, value, expiry)
+        }
+        2 => batch.delete(key),
+        4 => batch.put_meta(key, value),
+        5 => batch.delete_meta(key),
+        6 => batch.require(key, Condition::Absent),
+        7 => batch.require(key, Condition::Present),
+        _ => batch.require(key, Condition::Seq(whole)),
+    };
 }
