@@ -1,5 +1,7 @@
 //! What a server may be told at its start.
 
+use crate::acl::User;
+use crate::observe::Watching;
 use crate::store::SyncPolicy;
 use portcask::DbOptions;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -13,13 +15,21 @@ pub struct Config {
     pub dir: PathBuf,
     /// Where it listens; port 0 takes a free one, see [`Server::addresses`](crate::Server::addresses).
     pub bind: Vec<SocketAddr>,
+    /// A socket of this machine to listen at too.
+    pub socket: Option<PathBuf>,
+    /// Who may use that socket, as file permissions.
+    pub socket_mode: u32,
+    /// Whether and how TLS is served.
+    pub tls: Tls,
     /// Where it listens for gRPC, if it does.
     #[cfg(feature = "grpc")]
     pub grpc: Option<SocketAddr>,
     /// When a write is acknowledged.
     pub sync: SyncPolicy,
-    /// What clients must say before anything else.
+    /// The password of the user `default`, which clients are until they say otherwise.
     pub password: Option<String>,
+    /// Further users, or `default` with other rights.
+    pub users: Vec<User>,
     /// Answer only loopback addresses while there is no password.
     pub protected_mode: bool,
     /// What one client may use.
@@ -28,30 +38,113 @@ pub struct Config {
     pub store: DbOptions,
     /// Threads that serve connections; `None` is one for each processor.
     pub threads: Option<usize>,
+    /// What is logged, by whoever installs a subscriber for `tracing`: this crate installs none.
+    pub log_level: LogLevel,
+    /// Whether that is JSON.
+    pub log_json: bool,
+    /// Where `/metrics` and `/healthz` are answered over HTTP, 0 for a free port; `None` is nowhere.
+    pub metrics_port: Option<u16>,
+    /// The address of that port.
+    pub metrics_bind: IpAddr,
+    /// From when a command is noted as slow.
+    pub watching: Watching,
+    /// Where `BGSAVE` makes backups, each in a directory of its own; `None` is nowhere.
+    pub backup_dir: Option<PathBuf>,
+    /// Who may use `DEBUG`.
+    pub debug_command: DebugCommand,
+    /// The configuration file that `CONFIG REWRITE` writes.
+    pub file: Option<PathBuf>,
 }
+
+/// Where Redis listens.
+const PORT: u16 = 6379;
 
 impl Config {
     /// A server on 127.0.0.1:6379.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
             dir: dir.into(),
-            bind: vec![SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 6379)],
+            bind: vec![SocketAddr::new(Ipv4Addr::LOCALHOST.into(), PORT)],
+            socket: None,
+            socket_mode: 0o700,
+            tls: Tls::default(),
             #[cfg(feature = "grpc")]
             grpc: None,
             sync: SyncPolicy::Every(Duration::from_secs(1)),
             password: None,
+            users: Vec::new(),
             protected_mode: true,
             limits: Limits::default(),
             store: DbOptions::default(),
             threads: None,
+            log_level: LogLevel::Notice,
+            log_json: false,
+            metrics_port: None,
+            metrics_bind: Ipv4Addr::LOCALHOST.into(),
+            watching: Watching::default(),
+            backup_dir: None,
+            debug_command: DebugCommand::No,
+            file: None,
         }
     }
 
-    /// Whether a client at this address must not be served: it is not on this machine, nobody set a
-    /// password, and the operator did not say that this is wanted.
-    pub(crate) fn refuses(&self, peer: IpAddr) -> bool {
-        self.protected_mode && self.password.is_none() && !peer.to_canonical().is_loopback()
+    /// The port of the first address.
+    pub(crate) fn port(&self) -> u16 {
+        self.bind.first().map_or(PORT, SocketAddr::port)
     }
+}
+
+/// Whether and how TLS is served: at the addresses of [`Config::bind`], on a port of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// The port, 0 for a free one; `None` is no TLS.
+    pub port: Option<u16>,
+    /// Nothing is served without TLS, but for the socket of this machine.
+    pub only: bool,
+    /// The server's certificate with those that lead to its authority, as PEM.
+    pub certificate: Option<PathBuf>,
+    /// The certificate's private key, as PEM.
+    pub key: Option<PathBuf>,
+    /// The authorities that clients' certificates come from, as PEM.
+    pub authority: Option<PathBuf>,
+    /// Whether clients show certificates.
+    pub clients: ClientCertificates,
+}
+
+/// Whether clients show certificates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientCertificates {
+    /// They are not asked.
+    #[default]
+    No,
+    /// Those that they show must be right.
+    Optional,
+    /// Who shows none is not let in.
+    Required,
+}
+
+/// What is logged: this and what weighs more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// Everything.
+    Debug,
+    /// What single clients do wrong.
+    Verbose,
+    /// What an operator wants to know.
+    Notice,
+    /// What an operator must know.
+    Warning,
+}
+
+/// Who may use `DEBUG`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DebugCommand {
+    /// Nobody.
+    No,
+    /// Clients on this machine.
+    Local,
+    /// Everybody whose user may.
+    Yes,
 }
 
 /// What clients may use.

@@ -10,9 +10,13 @@
 mod input;
 mod mail;
 mod output;
+mod stream;
 mod waiting;
 
+pub(crate) use stream::Stream;
+
 use crate::commands::{Flags, Sending, dispatch};
+use crate::observe::Tally;
 use crate::protocol::{Gate, Parser, ProtocolError, Step};
 use crate::server::{Listed, Shared};
 use crate::session::{Client, Replies, Session, Wait};
@@ -21,8 +25,6 @@ use output::Output;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 /// Commands run before others have their turn, and bytes of replies gathered before they are sent.
@@ -34,11 +36,9 @@ const LINGER_BYTES: usize = 1 << 20;
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Sends a word to a client that is not served.
-pub(crate) async fn refuse(mut stream: TcpStream, words: &[u8]) {
-    if tokio::time::timeout(LINGER, stream.write_all(words))
-        .await
-        .is_ok()
-    {
+pub(crate) async fn refuse(mut stream: Stream, words: &[u8]) {
+    // With TLS there is nobody to understand it yet. Elsewhere the first few bytes always fit.
+    if !stream.is_handshaking() && stream.write(words).is_ok() {
         linger(stream).await;
     }
 }
@@ -50,14 +50,16 @@ pub(crate) async fn refuse(mut stream: TcpStream, words: &[u8]) {
 pub(crate) async fn serve(
     shared: &Arc<Shared>,
     client: Arc<Client>,
-    stream: TcpStream,
+    stream: Stream,
     listed: Listed<'_>,
 ) {
     let mut connection = Connection {
-        session: Session::new(Arc::clone(&client), shared.password.is_none()),
+        session: Session::new(Arc::clone(&client), shared.users.default_user()),
         parser: Parser::default(),
         input: Input::new(shared),
         output: Output::default(),
+        tally: Tally::default(),
+        clock: Instant::now(),
         stopping: shared.stopping(),
         began: Instant::now(),
         is_heavy: true,
@@ -73,9 +75,11 @@ pub(crate) async fn serve(
         End::Plain | End::Killed => {}
         End::Told => linger(connection.stream).await,
         End::Cut(Cut::Memory) => {
+            tracing::debug!(peer = %client.peer, "cut: it held too much memory");
             counters.cut_for_memory.fetch_add(1, Ordering::Relaxed);
         }
         End::Cut(Cut::Time) => {
+            tracing::debug!(peer = %client.peer, "cut: nothing came from it, or went to it, for too long");
             counters.cut_for_time.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -93,11 +97,14 @@ enum End {
 
 struct Connection<'a> {
     shared: &'a Shared,
-    stream: TcpStream,
+    stream: Stream,
     session: Session,
     parser: Parser,
     input: Input<'a>,
     output: Output,
+    tally: Tally,
+    /// When the command before ended, or the batch began.
+    clock: Instant,
     stopping: watch::Receiver<bool>,
     began: Instant,
     /// Its last batch was much work; a newcomer's may be. Then it takes its turn with the others of its kind.
@@ -144,9 +151,11 @@ impl Connection<'_> {
     /// Runs what has arrived, up to a batch.
     fn batch(&mut self) -> Batch {
         let mut commands = 0;
+        self.clock = Instant::now();
         let batch = self.commands(&mut commands);
         let counter = &self.shared.counters.commands;
         counter.fetch_add(commands, Ordering::Relaxed);
+        self.tally.flush(&self.shared.observed.commands);
         if let Batch::Drained = batch {
             self.input.waits();
         }
@@ -198,6 +207,14 @@ impl Connection<'_> {
         let start = reply.bytes.len();
         let before = self.session.last.take();
         let sending = dispatch(self.shared, &mut self.session, args, reply);
+        let ended = Instant::now();
+        let took = ended - std::mem::replace(&mut self.clock, ended);
+        if let Some(command) = self.session.last {
+            let observed = &self.shared.observed;
+            let said = reply.bytes.get(start..).unwrap_or_default();
+            self.tally.add(&observed.commands, command, took, said);
+            observed.note(command, args, &self.session.client, took);
+        }
         let flags = self
             .session
             .last
@@ -237,6 +254,8 @@ impl Connection<'_> {
             .counters
             .protocol_errors
             .fetch_add(1, Ordering::Relaxed);
+        let peer = &self.session.client.peer;
+        tracing::debug!(%peer, error = error.words(), "not understood");
         let words = format!("ERR Protocol error: {}", error.words());
         self.output.reply.error(words.as_bytes());
         Batch::Over(End::Told)
@@ -257,8 +276,8 @@ impl Connection<'_> {
         counters
             .output_bytes
             .fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        while !bytes.is_empty() {
-            match self.stream.try_write(bytes) {
+        while !bytes.is_empty() || self.stream.has_unsent() {
+            match self.stream.write(bytes) {
                 Ok(sent) => bytes = &bytes[sent..],
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
                     self.session.turn = None;
@@ -284,7 +303,10 @@ impl Connection<'_> {
     /// Waits until more has arrived.
     async fn receive(&mut self) -> Result<(), End> {
         loop {
-            match self.input.read(&self.stream, self.parser.wanted_bytes()) {
+            match self
+                .input
+                .read(&mut self.stream, self.parser.wanted_bytes())
+            {
                 Ok(0) => return Err(End::Plain),
                 Ok(_) => {
                     let held = self.parser.memory_bytes();
@@ -319,8 +341,9 @@ impl Connection<'_> {
             .parser
             .is_midway()
             .then(|| self.input.deadline(limits.progress));
-        let handshake = (!self.session.authenticated).then(|| self.began + limits.handshake);
-        let idle = limits.idle.map(|idle| Instant::now() + idle);
+        let is_stranger = self.stream.is_handshaking() || !self.session.authenticated;
+        let handshake = is_stranger.then(|| self.began + limits.handshake);
+        let idle = self.shared.live.idle().map(|idle| Instant::now() + idle);
         [midway, handshake, idle].into_iter().flatten().min()
     }
 }
@@ -344,14 +367,14 @@ async fn until(deadline: Option<Instant>) {
 }
 
 /// Closes a connection so that the last words arrive.
-async fn linger(mut stream: TcpStream) {
+async fn linger(mut stream: Stream) {
     if stream.shutdown().await.is_err() {
         return;
     }
     let mut left = LINGER_BYTES;
     let drain = async {
         while left > 0 && stream.readable().await.is_ok() {
-            match stream.try_read(&mut [0; 4096]) {
+            match stream.read(&mut [0; 4096]) {
                 Ok(0) => return,
                 Ok(bytes) => left = left.saturating_sub(bytes),
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}

@@ -2,6 +2,7 @@
 
 use crate::commands::{Flags, dispatch, table};
 use crate::config::Config;
+use crate::listen::Address;
 use crate::protocol::{Gate, Parser, Reply, Step, understand};
 use crate::server::{Server, Shared};
 use crate::session::{Client, Replies, Session};
@@ -84,10 +85,10 @@ pub fn resp_session(data: &[u8]) {
         ((), true)
     });
     cleared.expect("a store that can be written");
-    let nobody = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 1);
+    let nobody = Address::Ip(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 1));
     let first = table().find(b"client").expect("a command");
-    let client = Arc::new(Client::new(u64::MAX, nobody, nobody, first));
-    let mut session = Session::new(client, true);
+    let client = Arc::new(Client::new(u64::MAX, nobody.clone(), nobody, first));
+    let mut session = Session::new(client, shared.users.default_user());
     run(shared, &mut session, data);
     shared.store.unwatch(&mut session.watch);
     shared

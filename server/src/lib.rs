@@ -4,7 +4,10 @@
 //!   server       listens, counts clients, starts and stops everything
 //!   connection   one client: bytes in, commands, replies, bytes out
 //!   protocol     RESP2 and RESP3 as bytes
+//!   acl          users, and what they may do
 //!   commands     the table, one file for each group
+//!   observe      what commands cost, slow ones, metrics over HTTP
+//!   settings     one table of what may be told, for flags, environment, file and CONFIG
 //!   pubsub       who listens to what, mailboxes, keyspace events
 //!   grpc         the same store by a description that other languages compile
 //!   store        who writes now, one batch for each command or transaction, group commit
@@ -20,6 +23,8 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod acl;
+mod backup;
 mod commands;
 mod config;
 mod connection;
@@ -30,15 +35,21 @@ pub mod fuzzing;
 mod glob;
 #[cfg(feature = "grpc")]
 pub mod grpc;
+mod listen;
+mod observe;
 mod outgoing;
-mod password;
 mod protocol;
 mod pubsub;
 mod server;
 mod session;
+pub mod settings;
 mod store;
+mod tls;
 mod upkeep;
 
-pub use config::{Config, Limits, MailLimits};
+pub use acl::{RuleError, User};
+pub use config::{ClientCertificates, Config, DebugCommand, Limits, LogLevel, MailLimits, Tls};
+pub use observe::Watching;
 pub use server::{Server, StartError, Stopper};
 pub use store::SyncPolicy;
+pub use tls::TlsError;

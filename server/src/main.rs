@@ -1,26 +1,47 @@
 //! The portcask-server command.
 
 mod args;
+mod logging;
+mod notify;
 
-use args::Cli;
-use clap::Parser;
+use args::Wrong;
 use portcask_server::{Server, StartError};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let config = Cli::parse().config();
-    let dir = config.dir.clone();
+    let config = match args::config() {
+        Ok(config) => config,
+        // It prints help and versions too, and knows where and with which code.
+        Err(Wrong::Usage(usage)) => usage.exit(),
+        Err(wrong) => {
+            eprintln!("portcask-server: {wrong}");
+            return ExitCode::from(2);
+        }
+    };
+    logging::start(&config);
+    let (dir, socket) = (config.dir.clone(), config.socket.clone());
     let server = match Server::start(config) {
         Ok(server) => server,
         Err(error) => return fail(&error, args::exit_code(&error)),
     };
+    let dir_shown = dir.display();
     for address in server.addresses() {
-        println!("portcask-server: serving {} on {address}", dir.display());
+        println!("portcask-server: serving {dir_shown} on {address}");
+    }
+    for address in server.tls_addresses() {
+        println!("portcask-server: serving {dir_shown} with TLS on {address}");
     }
     #[cfg(feature = "grpc")]
     if let Some(address) = server.grpc_address() {
         println!("portcask-server: serving gRPC on {address}");
     }
+    if let Some(address) = server.metrics_address() {
+        println!("portcask-server: metrics on http://{address}/metrics");
+    }
+    if let Some(path) = socket {
+        println!("portcask-server: serving {dir_shown} at {}", path.display());
+    }
+    notify::ready();
     if let Err(error) = args::stop_on_signals(&server) {
         return fail(&StartError::Threads(error), 5);
     }

@@ -1,13 +1,19 @@
 //! The server as a whole: listening, counting clients, stopping.
 
+use crate::acl::Users;
 use crate::commands::table;
 use crate::config::{Config, Limits};
-use crate::connection;
+use crate::connection::{self, Stream};
+#[cfg(unix)]
+use crate::listen::LocalListener;
+use crate::listen::{Address, Listener};
+use crate::observe::{self, Complaints, Observed};
 use crate::outgoing::Outgoing;
-use crate::password::Password;
 use crate::pubsub::{Events, Hub};
 use crate::session::Client;
+use crate::settings::Live;
 use crate::store::{Store, Syncing};
+use crate::tls::{self, TlsError};
 use crate::upkeep::Upkeep;
 use portcask::Error;
 use std::collections::HashMap;
@@ -19,7 +25,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::sync::{Semaphore, mpsc, watch};
 
@@ -39,8 +45,12 @@ pub(crate) struct Shared {
     pub hub: Arc<Hub>,
     pub outgoing: Arc<Outgoing>,
     pub counters: Counters,
+    pub observed: Observed,
     pub limits: Limits,
-    pub password: Option<Password>,
+    pub users: Users,
+    pub live: Live,
+    /// Warnings that clients can cause, so that they cannot fill a disk with them.
+    pub complaints: Complaints,
     pub config: Config,
     pub started: Instant,
     /// How many connections may do what may be much work at a time: one less than there are threads, so that one is
@@ -144,6 +154,8 @@ impl Clients {
 /// A running server. Dropping it stops it.
 pub struct Server {
     addresses: Vec<SocketAddr>,
+    tls_addresses: Vec<SocketAddr>,
+    metrics_address: Option<SocketAddr>,
     #[cfg(feature = "grpc")]
     grpc_address: Option<SocketAddr>,
     stopper: Stopper,
@@ -165,6 +177,10 @@ impl Stopper {
 impl Server {
     /// Opens the store and the sockets. Once this returns, clients can connect.
     pub fn start(mut config: Config) -> Result<Self, StartError> {
+        if config.tls.only && config.tls.port.is_none() {
+            return Err(StartError::Config("tls-only needs tls-port".to_owned()));
+        }
+        let tls = tls::load(&config.tls).map_err(StartError::Tls)?;
         let clients = Arc::new(Clients::default());
         let outgoing = Outgoing::new(config.limits.output_bytes_max, Arc::clone(&clients));
         let outgoing = Arc::new(outgoing);
@@ -179,13 +195,16 @@ impl Server {
         }
         let runtime = builder.enable_all().thread_name("portcask-server").build();
         let runtime = runtime.map_err(StartError::Threads)?;
-        let mut listeners = Vec::new();
-        for address in &config.bind {
-            let listener = runtime.block_on(TcpListener::bind(address));
-            listeners.push(listener.map_err(|error| StartError::Bind(*address, error))?);
-        }
-        let addresses: io::Result<Vec<_>> = listeners.iter().map(TcpListener::local_addr).collect();
-        let addresses = addresses.map_err(StartError::Threads)?;
+        let Listening {
+            listeners,
+            addresses,
+            tls_addresses,
+        } = runtime.block_on(listen(&config, tls))?;
+        let metrics = config.metrics_port.map(|port| {
+            let address = SocketAddr::new(config.metrics_bind, port);
+            runtime.block_on(bind(address))
+        });
+        let metrics = metrics.transpose()?;
         let threads = runtime.metrics().num_workers();
         let heavy = threads.saturating_sub(1).max(1);
         #[cfg(feature = "grpc")]
@@ -193,7 +212,15 @@ impl Server {
         #[cfg(feature = "grpc")]
         let grpc_address = grpc.as_ref().and_then(|it| it.local_addr().ok());
         // Port 0 has become a port.
-        config.bind.clone_from(&addresses);
+        if let Some((_, address)) = &metrics {
+            config.metrics_port = Some(address.port());
+        }
+        if !addresses.is_empty() {
+            config.bind.clone_from(&addresses);
+        }
+        if let Some(address) = tls_addresses.first() {
+            config.tls.port = Some(address.port());
+        }
         let shared = Arc::new(Shared {
             store: Arc::new(store),
             syncing: Arc::new(Syncing::new(config.sync)),
@@ -202,14 +229,21 @@ impl Server {
             hub,
             outgoing,
             counters: Counters::default(),
+            observed: Observed::new(config.watching),
             limits: config.limits,
-            password: config.password.as_deref().map(Password::new),
+            users: Users::new(&config.users, config.password.as_deref()),
+            live: Live::new(&config),
+            complaints: Complaints::default(),
             started: Instant::now(),
             heavy: Arc::new(Semaphore::new(heavy)),
             input_bytes: AtomicUsize::new(0),
             stop: watch::Sender::new(false),
             config,
         });
+        let metrics_address = metrics.as_ref().map(|(_, address)| *address);
+        if let Some((listener, _)) = metrics {
+            runtime.spawn(observe::serve_http(Arc::clone(&shared), listener));
+        }
         let stopper = Stopper(Arc::clone(&shared));
         let run = move || {
             #[cfg(feature = "grpc")]
@@ -224,6 +258,8 @@ impl Server {
         let thread = thread.spawn(run).map_err(StartError::Threads)?;
         Ok(Self {
             addresses,
+            tls_addresses,
+            metrics_address,
             #[cfg(feature = "grpc")]
             grpc_address,
             stopper,
@@ -234,6 +270,16 @@ impl Server {
     /// Where it listens, in the order of [`Config::bind`].
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Where it listens for TLS.
+    pub fn tls_addresses(&self) -> &[SocketAddr] {
+        &self.tls_addresses
+    }
+
+    /// Where it answers `/metrics` and `/healthz`.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
     }
 
     /// Where it listens for gRPC, if it does.
@@ -282,10 +328,55 @@ impl Drop for Server {
     }
 }
 
+/// Everything that clients can connect to.
+struct Listening {
+    listeners: Vec<Listener>,
+    addresses: Vec<SocketAddr>,
+    tls_addresses: Vec<SocketAddr>,
+}
+
+async fn listen(
+    config: &Config,
+    tls: Option<Arc<rustls::ServerConfig>>,
+) -> Result<Listening, StartError> {
+    let mut listening = Listening {
+        listeners: Vec::new(),
+        addresses: Vec::new(),
+        tls_addresses: Vec::new(),
+    };
+    for address in config.bind.iter().filter(|_| !config.tls.only) {
+        let (listener, address) = bind(*address).await?;
+        listening.addresses.push(address);
+        listening.listeners.push(Listener::Plain(listener));
+    }
+    if let Some((tls, port)) = tls.zip(config.tls.port) {
+        for address in &config.bind {
+            let (listener, address) = bind(SocketAddr::new(address.ip(), port)).await?;
+            listening.tls_addresses.push(address);
+            let listener = Listener::Tls(listener, Arc::clone(&tls));
+            listening.listeners.push(listener);
+        }
+    }
+    #[cfg(unix)]
+    if let Some(path) = &config.socket {
+        let listener = LocalListener::open(path, config.socket_mode);
+        let listener = listener.map_err(|error| StartError::Socket(path.clone(), error))?;
+        listening.listeners.push(Listener::Local(listener));
+    }
+    Ok(listening)
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.map_err(|error| StartError::Bind(address, error))?;
+    let bound = listener.local_addr().map_err(StartError::Threads)?;
+    Ok((listener, bound))
+}
+
 /// Accepts until told to stop, then waits for the clients and closes the store.
 async fn serve(
     shared: Arc<Shared>,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listener>,
     beside: Option<tokio::task::JoinHandle<()>>,
 ) -> Result<(), Error> {
     let syncing = Arc::clone(&shared.syncing).run(Arc::clone(&shared.store));
@@ -301,6 +392,7 @@ async fn serve(
     let mut stopping = shared.stopping();
     // It cannot be dropped: `shared` holds the other end.
     let _ = stopping.wait_for(|stop| *stop).await;
+    tracing::info!(clients = shared.clients.len(), "stopping");
     for accepting in accepting {
         accepting.abort();
     }
@@ -319,22 +411,32 @@ async fn serve(
     telling.abort();
     let store = Arc::clone(&shared.store);
     let closed = tokio::task::spawn_blocking(move || store.db().close()).await;
-    closed.unwrap_or(Err(Error::Poisoned))
+    let closed = closed.unwrap_or(Err(Error::Poisoned));
+    match &closed {
+        Ok(()) => tracing::info!("stopped; everything is durable"),
+        Err(error) => tracing::error!(%error, "the store was not closed in order"),
+    }
+    closed
 }
 
-async fn accept(shared: Arc<Shared>, listener: TcpListener, present: mpsc::Sender<()>) {
+async fn accept(shared: Arc<Shared>, listener: Listener, present: mpsc::Sender<()>) {
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => {
+            Ok((stream, peer, local)) => {
                 let shared = Arc::clone(&shared);
                 let present = present.clone();
                 tokio::spawn(async move {
-                    welcome(&shared, stream, peer).await;
+                    welcome(&shared, stream, peer, local).await;
                     drop(present);
                 });
             }
             // Out of file descriptors, say: those who are connected go on.
-            Err(_) => tokio::time::sleep(ACCEPT_REST).await,
+            Err(error) => {
+                shared
+                    .complaints
+                    .say(|| tracing::warn!(%error, "a connection could not be accepted"));
+                tokio::time::sleep(ACCEPT_REST).await;
+            }
         }
     }
 }
@@ -346,24 +448,25 @@ one of the following solutions: 1) Set a password with --requirepass. 2) Disable
 with --protected-mode no, if the server is not reachable from the internet.\r\n";
 const TOO_MANY: &[u8] = b"-ERR max number of clients reached\r\n";
 
-async fn welcome(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
+async fn welcome(shared: &Arc<Shared>, stream: Stream, peer: Address, local: Address) {
     shared.counters.connections.fetch_add(1, Ordering::Relaxed);
-    let Ok(local) = stream.local_addr() else {
-        return;
-    };
     let Some(none_yet) = table().find(b"client") else {
         return;
     };
     let id = shared.clients.next_id();
+    let is_refused = shared.live.refuses(&peer);
     let client = Arc::new(Client::new(id, peer, local, none_yet));
-    let refusal = if shared.config.refuses(peer.ip()) {
+    let default = shared.users.default_user();
+    let is_open = default.is_on && default.is_open;
+    let refusal = if is_open && is_refused {
         Some(PROTECTED)
-    } else if !shared.clients.add(&client, shared.limits.clients_max) {
+    } else if !shared.clients.add(&client, shared.live.clients_max()) {
         Some(TOO_MANY)
     } else {
         None
     };
     if let Some(words) = refusal {
+        tracing::debug!(peer = %client.peer, "refused");
         shared
             .counters
             .refused_connections
@@ -371,8 +474,6 @@ async fn welcome(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
         return connection::refuse(stream, words).await;
     }
     let listed = Listed(shared, id);
-    // Small replies are not held back to be sent with others. Where it fails, they are only slower.
-    let _ = stream.set_nodelay(true);
     connection::serve(shared, client, stream, listed).await;
 }
 
@@ -392,6 +493,12 @@ pub enum StartError {
     Store(PathBuf, Box<Error>),
     /// Nobody can listen at this address.
     Bind(SocketAddr, io::Error),
+    /// Nobody can listen at this socket of this machine.
+    Socket(PathBuf, io::Error),
+    /// TLS cannot be served.
+    Tls(TlsError),
+    /// Settings do not go together.
+    Config(String),
     /// The system gives no threads.
     Threads(io::Error),
 }
@@ -407,6 +514,13 @@ impl fmt::Display for StartError {
                 )
             }
             Self::Bind(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::Socket(path, error) if error.kind() == io::ErrorKind::AddrInUse => {
+                let path = path.display();
+                write!(f, "cannot listen on {path}: another program does already")
+            }
+            Self::Socket(path, error) => write!(f, "cannot listen on {}: {error}", path.display()),
+            Self::Tls(error) => error.fmt(f),
+            Self::Config(words) => f.write_str(words),
             Self::Threads(error) => write!(f, "cannot start threads: {error}"),
         }
     }
@@ -416,7 +530,9 @@ impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Store(_, error) => Some(&**error),
-            Self::Bind(_, error) | Self::Threads(error) => Some(error),
+            Self::Bind(_, error) | Self::Socket(_, error) | Self::Threads(error) => Some(error),
+            Self::Tls(error) => Some(error),
+            Self::Config(_) => None,
         }
     }
 }

@@ -1,22 +1,23 @@
 //! What the server knows of one client.
 
+use crate::acl::User;
 use crate::commands::{Command, Queue, Refusal};
+use crate::listen::Address;
 use crate::outgoing::Account;
 use crate::protocol::Args;
 use crate::pubsub::{Mailbox, Subscriptions};
 use crate::server::Shared;
 use crate::store::Watch;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 /// What other clients may see of a client, and do to it.
 pub(crate) struct Client {
     pub id: u64,
-    pub peer: SocketAddr,
-    pub local: SocketAddr,
+    pub peer: Address,
+    pub local: Address,
     pub connected: Instant,
     /// What it calls itself and its library.
     pub names: Mutex<Names>,
@@ -42,18 +43,15 @@ pub(crate) struct Client {
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Names {
+    /// The user that it is.
+    pub user: String,
     pub name: Vec<u8>,
     pub library: Vec<u8>,
     pub library_version: Vec<u8>,
 }
 
 impl Client {
-    pub(crate) fn new(
-        id: u64,
-        peer: SocketAddr,
-        local: SocketAddr,
-        first: &'static Command,
-    ) -> Self {
+    pub(crate) fn new(id: u64, peer: Address, local: Address, first: &'static Command) -> Self {
         Self {
             id,
             peer,
@@ -188,8 +186,10 @@ pub(crate) enum Replies {
 
 /// A client's state, which its own connection alone changes.
 pub(crate) struct Session {
-    pub client: std::sync::Arc<Client>,
+    pub client: Arc<Client>,
     pub authenticated: bool,
+    /// Who it is, authenticated or not yet.
+    pub user: Arc<User>,
     /// The commands since `MULTI`.
     pub queue: Option<Queue>,
     pub watch: Watch,
@@ -213,10 +213,13 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(client: std::sync::Arc<Client>, authenticated: bool) -> Self {
+    /// A client that has said nothing yet is this user, if that one needs no password.
+    pub(crate) fn new(client: Arc<Client>, user: Arc<User>) -> Self {
+        client.names().user.clone_from(&user.name);
         Self {
             client,
-            authenticated,
+            authenticated: user.is_on && user.is_open,
+            user,
             queue: None,
             watch: Watch::default(),
             subscriptions: Subscriptions::default(),
@@ -240,6 +243,13 @@ impl Session {
             let queued = queued.map_or(-1, |count| i64::try_from(count).unwrap_or(i64::MAX));
             self.client.queued.store(queued, Ordering::Relaxed);
         }
+    }
+
+    /// Is this user from now on.
+    pub(crate) fn become_user(&mut self, user: Arc<User>) {
+        self.client.names().user.clone_from(&user.name);
+        self.user = user;
+        self.authenticated = true;
     }
 
     /// Closes the connection once the replies so far are sent.

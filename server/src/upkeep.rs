@@ -12,6 +12,8 @@ struct State {
     is_merging: bool,
     merges: u64,
     merge_error: Option<Error>,
+    is_saving: bool,
+    save_failed: bool,
 }
 
 impl Upkeep {
@@ -22,6 +24,8 @@ impl Upkeep {
             is_merging: false,
             merges: 0,
             merge_error: None,
+            is_saving: false,
+            save_failed: false,
         }))
     }
 
@@ -31,6 +35,26 @@ impl Upkeep {
 
     pub(crate) fn last_saved(&self) -> SystemTime {
         self.state().saved
+    }
+
+    /// Notes that a save begins, unless one is on its way.
+    pub(crate) fn begin_save(&self) -> bool {
+        !std::mem::replace(&mut self.state().is_saving, true)
+    }
+
+    pub(crate) fn end_save(&self, succeeded: bool) {
+        let mut state = self.state();
+        state.is_saving = false;
+        state.save_failed = !succeeded;
+        if succeeded {
+            state.saved = SystemTime::now();
+        }
+    }
+
+    /// Whether a save is on its way, and whether the last one failed.
+    pub(crate) fn saves(&self) -> (bool, bool) {
+        let state = self.state();
+        (state.is_saving, state.save_failed)
     }
 
     /// Notes that a merge begins, unless one is on its way.

@@ -4,6 +4,7 @@ use super::options::{int, is, value_of};
 use super::refusal::{Outcome, Refusal, SYNTAX};
 use super::table::{Command, Flags};
 use super::{Call, help};
+use crate::listen::Address;
 use crate::session::{Client, Replies, Unblocked};
 use std::fmt::Write;
 use std::sync::atomic::Ordering;
@@ -197,7 +198,7 @@ fn describe(client: &Client) -> String {
     let done = write!(
         line,
         "id={} addr={} laddr={} name={} age={} idle={} flags={} db=0 sub={} psub={} ssub={} multi={} qbuf={input} \
-         qbuf-free=0 argv-mem=0 multi-mem=0 obl=0 oll=0 omem={output} tot-mem={} cmd={} user=default \
+         qbuf-free=0 argv-mem=0 multi-mem=0 obl=0 oll=0 omem={output} tot-mem={} cmd={} user={} \
          lib-name={} lib-ver={} resp={}",
         client.id,
         client.peer,
@@ -216,6 +217,7 @@ fn describe(client: &Client) -> String {
         client.queued.load(Ordering::Relaxed),
         input + output,
         client.last_command().full_name(),
+        names.user,
         text(&names.library),
         text(&names.library_version),
         if client.resp3.load(Ordering::Relaxed) {
@@ -299,19 +301,23 @@ struct Chosen<'a> {
     id: Option<u64>,
     peer: Option<&'a [u8]>,
     local: Option<&'a [u8]>,
+    user: Option<&'a [u8]>,
     of_type: Type,
     skip_me: bool,
 }
 
 impl Chosen<'_> {
     fn holds(&self, client: &Client, me: u64) -> bool {
-        let is_at = |asked: Option<&[u8]>, address: std::net::SocketAddr| {
+        let is_at = |asked: Option<&[u8]>, address: &Address| {
             asked.is_none_or(|asked| asked == address.to_string().as_bytes())
         };
         self.of_type.is(client)
             && self.id.is_none_or(|id| id == client.id)
-            && is_at(self.peer, client.peer)
-            && is_at(self.local, client.local)
+            && is_at(self.peer, &client.peer)
+            && is_at(self.local, &client.local)
+            && self
+                .user
+                .is_none_or(|user| user == client.names().user.as_bytes())
             && !(self.skip_me && client.id == me)
     }
 }
@@ -322,6 +328,7 @@ fn kill(call: &mut Call<'_, '_>) -> Outcome {
         id: None,
         peer: None,
         local: None,
+        user: None,
         of_type: Type::Any,
         skip_me: true,
     };
@@ -343,10 +350,11 @@ fn kill(call: &mut Call<'_, '_>) -> Outcome {
             } else if is(option, "TYPE") {
                 chosen.of_type = Type::parse(value)?;
             } else if is(option, "USER") {
-                if value != b"default" {
+                if call.server.users.get(value).is_none() {
                     let words = [b"ERR No such user '", value, b"'"];
                     return Err(Refusal::Bytes(words.concat()));
                 }
+                chosen.user = Some(value);
             } else if is(option, "SKIPME") && is(value, "yes") {
                 chosen.skip_me = true;
             } else if is(option, "SKIPME") && is(value, "no") {

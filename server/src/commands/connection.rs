@@ -78,7 +78,7 @@ fn echo(call: &mut Call<'_, '_>) -> Outcome {
 fn auth(call: &mut Call<'_, '_>) -> Outcome {
     let args = call.args;
     match args.len() {
-        2 if call.server.password.is_none() => return Err(NO_PASSWORD_SET),
+        2 if call.server.users.default_user().is_open => return Err(NO_PASSWORD_SET),
         2 => authenticate(call, b"default", args.at(1))?,
         3 => authenticate(call, args.at(1), args.at(2))?,
         _ => return Err(super::refusal::SYNTAX),
@@ -95,15 +95,15 @@ const WRONG_PASSWORD: Refusal =
     Refusal::Words("WRONGPASS invalid username-password pair or user is disabled.");
 
 fn authenticate(call: &mut Call<'_, '_>, user: &[u8], password: &[u8]) -> Outcome {
-    let is_right = match &call.server.password {
-        // Without a password every one is right for the one user there is.
-        None => true,
-        Some(right) => right.is(password),
-    };
-    if !is_right || user != b"default" {
+    let known = call.server.users.authenticate(user, password);
+    let Some(known) = known else {
+        let peer = &call.session.client.peer;
+        let complaints = &call.server.complaints;
+        complaints
+            .say(|| tracing::warn!(%peer, user = %user.escape_ascii(), "wrong user or password"));
         return Err(WRONG_PASSWORD);
-    }
-    call.session.authenticated = true;
+    };
+    call.session.become_user(known);
     Ok(())
 }
 
@@ -194,7 +194,10 @@ fn reset(call: &mut Call<'_, '_>) -> Outcome {
     call.server.store.unwatch(&mut session.watch);
     let (client, subscriptions) = (&session.client, &mut session.subscriptions);
     call.server.hub.unsubscribe_all(client, subscriptions);
-    session.authenticated = call.server.password.is_none();
+    let user = call.server.users.default_user();
+    let is_open = user.is_on && user.is_open;
+    session.become_user(user);
+    session.authenticated = is_open;
     session.replies = Replies::On;
     session.client.names().name.clear();
     speak(call, false);

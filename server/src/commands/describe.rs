@@ -176,6 +176,13 @@ fn flags(command: &Command) -> Vec<&'static str> {
     has.map(|(_, name)| name).collect()
 }
 
+impl Command {
+    /// Its categories, as access rules name them.
+    pub(crate) fn categories(&self) -> Vec<&'static str> {
+        categories(self)
+    }
+}
+
 fn categories(command: &Command) -> Vec<&'static str> {
     let mut categories = Vec::new();
     let mut add = |yes: bool, name| {
@@ -310,13 +317,7 @@ fn get_keys(call: &mut Call<'_, '_>) -> Outcome {
     if keys.first == 0 {
         return Err("The command has no key arguments".into());
     }
-    let count = asked.len();
-    let place = |at: i8| match usize::try_from(at) {
-        Ok(at) => at,
-        Err(_) => count - usize::from(at.unsigned_abs()),
-    };
-    let step = usize::from(keys.step.unsigned_abs());
-    let places = (place(keys.first)..place(keys.last) + 1).step_by(step);
+    let places = keys.places(asked.len());
     call.reply.array(places.len());
     for at in places {
         call.reply.bulk(asked.at(at));

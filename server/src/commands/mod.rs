@@ -3,6 +3,7 @@
 //! Each group of commands is a file that begins with its part of the table. A command validates all its
 //! arguments before it changes anything.
 
+mod acl;
 mod bits;
 mod client;
 mod connection;
@@ -15,7 +16,9 @@ mod info;
 mod keys;
 mod log;
 mod messaging;
+mod observe;
 mod options;
+mod permission;
 mod pubsub;
 mod ranges;
 mod refusal;
@@ -114,6 +117,10 @@ fn decide(
     if !session.authenticated && !command.flags.has(Flags::NO_AUTH) {
         session.spoil_queue();
         return Err(Refusal::Words("NOAUTH Authentication required."));
+    }
+    if let Err(refusal) = permission::check(&session.user, command, args) {
+        session.spoil_queue();
+        return Err(refusal);
     }
     if let Err(refusal) = pubsub::refuse_while_subscribed(session, command, reply) {
         session.spoil_queue();

@@ -7,6 +7,7 @@ use super::options::is;
 use super::refusal::{Outcome, SYNTAX};
 use super::settings;
 use super::table::{Command, Flags};
+use crate::backup::{BackupError, back_up};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const OPERATOR: Flags = Flags::ADMIN.and(Flags::DANGEROUS).and(Flags::NO_MULTI);
@@ -46,7 +47,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::new("bgsave", -1, bgsave).flag(OPERATOR).told(
         "server",
         "1.0.0",
-        "Has every write so far made durable in the background.",
+        "Has every write so far made durable in the background, and a backup made where one is configured.",
     ),
     Command::new("lastsave", 1, lastsave)
         .flag(Flags::ADMIN.and(Flags::DANGEROUS).and(Flags::FAST))
@@ -99,10 +100,19 @@ fn bgsave(call: &mut Call<'_, '_>) -> Outcome {
         _ => return Err(SYNTAX),
     }
     let (store, upkeep) = (call.server.store.clone(), call.server.upkeep.clone());
+    if !upkeep.begin_save() {
+        return Err("Background save already in progress".into());
+    }
+    let into = call.server.config.backup_dir.clone();
     tokio::task::spawn_blocking(move || {
-        // After an error the store itself refuses every later write.
-        if store.db().sync().is_ok() {
-            upkeep.saved();
+        // After an error of a sync the store itself refuses every later write.
+        let synced = store.db().sync().map_err(BackupError::Store);
+        let done = synced.and_then(|()| into.map(|into| back_up(&store, &into)).transpose());
+        upkeep.end_save(done.is_ok());
+        match done {
+            Ok(Some(path)) => tracing::info!(path = %path.display(), "backup made"),
+            Ok(None) => tracing::debug!("every write so far is durable"),
+            Err(error) => tracing::error!(%error, "backup failed"),
         }
     });
     call.reply.simple("Background saving started");

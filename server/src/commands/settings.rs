@@ -1,15 +1,12 @@
 //! `CONFIG`: what the server was told, and what may be changed while it runs.
 
-use super::info::redis_word;
 use super::messaging::{self, Change};
 use super::refusal::{Outcome, Refusal};
 use super::table::{Command, Flags};
 use super::{Call, help};
 use crate::glob;
-use crate::server::Shared;
-use crate::store::SyncPolicy;
+use crate::settings::{self, Setting};
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 const OPERATOR: Flags = Flags::ADMIN.and(Flags::DANGEROUS);
 
@@ -17,6 +14,7 @@ pub(super) const SUBCOMMANDS: &[Command] = &[
     Command::new("get", -3, get)
         .of("config")
         .flag(OPERATOR)
+        .costs("O(N) when N is the number of configuration parameters provided")
         .told(
             "server",
             "2.0.0",
@@ -25,10 +23,19 @@ pub(super) const SUBCOMMANDS: &[Command] = &[
     Command::new("set", -4, set)
         .of("config")
         .flag(OPERATOR)
+        .costs("O(N) when N is the number of configuration parameters provided")
         .told(
             "server",
             "2.0.0",
             "Sets configuration parameters in-flight.",
+        ),
+    Command::new("rewrite", 2, rewrite)
+        .of("config")
+        .flag(OPERATOR.and(Flags::SLOW))
+        .told(
+            "server",
+            "2.8.0",
+            "Persists the effective configuration to file.",
         ),
     Command::new("resetstat", 2, reset_counters)
         .of("config")
@@ -46,60 +53,40 @@ const HELP: &[&str] = &[
     "GET <pattern>",
     "    Return parameters matching the glob-like <pattern> and their values.",
     "SET <directive> <value>",
-    "    Set the configuration <directive> to <value>; appendfsync,",
-    "    client-output-buffer-limit, notify-keyspace-events and portcask-output-max can be set.",
+    "    Set the configuration <directive> to <value>.",
     "RESETSTAT",
     "    Reset statistics reported by the INFO command.",
+    "REWRITE",
+    "    Rewrite the configuration file.",
 ];
 
-/// Every parameter and its value now.
-fn parameters(server: &Shared) -> Vec<(&'static str, String)> {
-    let limits = &server.limits;
-    let config = &server.config;
-    let addresses = config.bind.iter().map(|address| address.ip().to_string());
-    let yes_or_no = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
-    let mut all = vec![
-        (
-            "appendfsync",
-            redis_word(server.syncing.policy()).to_owned(),
-        ),
-        ("appendonly", "yes".to_owned()),
-        ("bind", addresses.collect::<Vec<_>>().join(" ")),
-        ("databases", "1".to_owned()),
-        ("dir", config.dir.display().to_string()),
-        ("maxclients", limits.clients_max.to_string()),
-        ("maxmemory", "0".to_owned()),
-        (
-            "port",
-            config
-                .bind
-                .first()
-                .map_or(0, |address| address.port())
-                .to_string(),
-        ),
-        ("portcask-sync", server.syncing.policy().to_string()),
-        ("proto-max-bulk-len", limits.bulk_bytes_max.to_string()),
-        ("protected-mode", yes_or_no(config.protected_mode)),
-        ("save", String::new()),
-        (
-            "timeout",
-            limits.idle.unwrap_or_default().as_secs().to_string(),
-        ),
-    ];
-    all.extend(messaging::parameters(server));
-    all
-}
+/// Parameters of Redis that have one value here, because there is no other way.
+const FIXED: &[(&str, &str)] = &[
+    ("appendonly", "yes"),
+    ("databases", "1"),
+    ("maxmemory", "0"),
+    ("save", ""),
+];
 
 fn get(call: &mut Call<'_, '_>) -> Outcome {
-    let mut parameters = parameters(call.server);
-    let args = call.args;
-    parameters.retain(|(name, _)| {
-        let matches =
-            |pattern: &[u8]| glob::matches(&pattern.to_ascii_lowercase(), name.as_bytes());
-        args.from(2).any(matches)
-    });
-    call.reply.map(parameters.len());
-    for (name, value) in parameters {
+    let config = call.server.live.config();
+    let fixed = FIXED.iter();
+    let fixed = fixed.map(|(name, value)| (*name, "", (*value).to_owned()));
+    let messaging = messaging::parameters(call.server);
+    let messaging = messaging.into_iter().map(|(name, value)| (name, "", value));
+    let told = settings::all().map(|it| (it.name, it.alias, it.get(&config)));
+    let mut found: Vec<(&str, String)> = Vec::new();
+    let patterns: Vec<_> = call.args.from(2).map(<[u8]>::to_ascii_lowercase).collect();
+    for (name, alias, value) in fixed.chain(messaging).chain(told) {
+        for name in [name, alias] {
+            let matches = |pattern: &Vec<u8>| glob::matches(pattern, name.as_bytes());
+            if !name.is_empty() && patterns.iter().any(matches) {
+                found.push((name, value.clone()));
+            }
+        }
+    }
+    call.reply.map(found.len());
+    for (name, value) in found {
         call.reply.bulk(name.as_bytes());
         call.reply.bulk(value.as_bytes());
     }
@@ -111,60 +98,70 @@ fn set(call: &mut Call<'_, '_>) -> Outcome {
     if args.len() % 2 == 1 {
         return Err("wrong number of arguments for 'config|set' command".into());
     }
-    let mut chosen = None;
-    let mut changes = Vec::new();
+    let mut changes: Vec<(&Setting, String)> = Vec::new();
+    let mut others = Vec::new();
     for at in (2..args.len()).step_by(2) {
-        let (name, value) = (args.at(at).to_ascii_lowercase(), args.at(at + 1));
-        if name == b"appendfsync" {
-            chosen = Some(policy(value)?);
+        let lower = args.at(at).to_ascii_lowercase();
+        if let Some(change) = Change::parse(call.server, &lower, args.at(at + 1)) {
+            others.push(change?);
             continue;
         }
-        if let Some(change) = Change::parse(call.server, &name, value) {
-            changes.push(change?);
-            continue;
+        let setting = changeable(args.at(at))?;
+        if changes.iter().any(|(other, _)| other.name == setting.name) {
+            return Err(failed(setting.name, "duplicate parameter"));
         }
-        let is_known = parameters(call.server)
-            .iter()
-            .any(|(known, _)| known.as_bytes() == name);
-        let words: [&[u8]; 3] = match is_known {
-            true => [
-                b"ERR CONFIG SET failed (possibly related to argument '",
-                &name,
-                b"') - can't set immutable config",
-            ],
-            false => [
-                b"ERR Unknown option or number of arguments for CONFIG SET - '",
-                &name,
-                b"'",
-            ],
-        };
-        return Err(Refusal::Bytes(words.concat()));
+        let value = String::from_utf8(args.at(at + 1).to_vec());
+        let value = value.map_err(|_| failed(setting.name, "argument must be UTF-8 text"))?;
+        changes.push((setting, value));
     }
-    if let Some(policy) = chosen {
-        call.server.syncing.set_policy(policy);
-    }
-    changes.into_iter().for_each(|it| it.make(call.server));
+    let changed = call.server.live.change(call.server, &changes);
+    changed.map_err(|(name, words)| failed(name, &words))?;
+    others
+        .into_iter()
+        .for_each(|it: Change| it.make(call.server));
     call.reply.ok();
     Ok(())
 }
 
-fn policy(value: &[u8]) -> Result<SyncPolicy, Refusal> {
-    match value.to_ascii_lowercase().as_slice() {
-        b"always" => Ok(SyncPolicy::Always),
-        b"everysec" => Ok(SyncPolicy::Every(Duration::from_secs(1))),
-        b"no" => Ok(SyncPolicy::Never),
-        _ => Err(
-            "CONFIG SET failed (possibly related to argument 'appendfsync') - argument(s) \
-                  must be one of the following: everysec, always, no"
-                .into(),
-        ),
+/// The setting of this name, if it may be changed now.
+fn changeable(name: &[u8]) -> Result<&'static Setting, Refusal> {
+    let known = std::str::from_utf8(name).ok();
+    let setting = known.and_then(settings::named);
+    match setting {
+        Some(setting) if setting.is_live => Ok(setting),
+        Some(setting) => Err(failed(setting.name, "can't set immutable config")),
+        None => {
+            let lower = name.to_ascii_lowercase();
+            match FIXED.iter().find(|(fixed, _)| fixed.as_bytes() == lower) {
+                Some((fixed, _)) => Err(failed(fixed, "can't set immutable config")),
+                None => {
+                    let words = "ERR Unknown option or number of arguments for CONFIG SET - '";
+                    Err(Refusal::Bytes([words.as_bytes(), name, b"'"].concat()))
+                }
+            }
+        }
     }
+}
+
+fn failed(name: &str, words: &str) -> Refusal {
+    format!("CONFIG SET failed (possibly related to argument '{name}') - {words}").into()
+}
+
+fn rewrite(call: &mut Call<'_, '_>) -> Outcome {
+    let config = call.server.live.config();
+    let Some(file) = &config.file else {
+        return Err("The server is running without a config file".into());
+    };
+    settings::rewrite(file, &config).map_err(|error| format!("Rewriting config file: {error}"))?;
+    call.reply.ok();
+    Ok(())
 }
 
 fn reset_counters(call: &mut Call<'_, '_>) -> Outcome {
     for counter in call.server.counters.all() {
         counter.store(0, Ordering::Relaxed);
     }
+    call.server.observed.commands.reset();
     call.reply.ok();
     Ok(())
 }

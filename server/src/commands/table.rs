@@ -1,14 +1,15 @@
 //! The table of commands: what dispatches them, and what `COMMAND` tells of them.
 
 use super::{
-    Run, bits, connection, counters, describe, durability, expire, explain, keys, log, pubsub,
-    ranges, scan, server, strings, transactions,
+    Run, acl, bits, connection, counters, describe, durability, expire, explain, keys, log,
+    observe, pubsub, ranges, scan, server, strings, transactions,
 };
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 /// Every part of the table.
-const GROUPS: [&[Command]; 15] = [
+const GROUPS: [&[Command]; 17] = [
+    acl::COMMANDS,
     bits::COMMANDS,
     connection::COMMANDS,
     counters::COMMANDS,
@@ -18,6 +19,7 @@ const GROUPS: [&[Command]; 15] = [
     explain::COMMANDS,
     keys::COMMANDS,
     log::COMMANDS,
+    observe::COMMANDS,
     pubsub::COMMANDS,
     ranges::COMMANDS,
     scan::COMMANDS,

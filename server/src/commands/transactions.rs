@@ -1,7 +1,7 @@
 //! `MULTI`, `EXEC`, `DISCARD`, `WATCH`, `UNWATCH`: commands that are one atomic batch.
 
 use super::table::{Command, Flags};
-use super::{Call, Outcome, Refusal, Sending};
+use super::{Call, Outcome, Refusal, Sending, permission};
 use crate::protocol::{Args, KeptArgs, Reply};
 use crate::server::Shared;
 use crate::session::Session;
@@ -196,7 +196,9 @@ fn run_all(
             args: args.args(),
             reply,
         };
-        let outcome = (command.run)(&mut call);
+        // It may have become another user meanwhile.
+        let allowed = permission::check(&call.session.user, command, call.args);
+        let outcome = allowed.and_then(|()| (command.run)(&mut call));
         call.refuse_excess()?;
         keys.name_deeds(command.name, args.args(), outcome.is_ok());
         match outcome {

@@ -1,10 +1,10 @@
 //! What a client has sent and the server not yet dealt with, and what that may cost.
 
+use super::stream::Stream;
 use crate::server::Shared;
 use std::io;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use tokio::net::TcpStream;
 
 /// Bytes read at a time. They pass through the stack, so that a client costs only what it has sent.
 const READ_BYTES: usize = 16 << 10;
@@ -64,7 +64,7 @@ impl<'a> Input<'a> {
 
     /// Reads what has arrived. `wanted` is how many bytes the command at hand will have at least, once that
     /// is known.
-    pub(super) fn read(&mut self, stream: &TcpStream, wanted: Option<usize>) -> io::Result<usize> {
+    pub(super) fn read(&mut self, stream: &mut Stream, wanted: Option<usize>) -> io::Result<usize> {
         if self.start > 0 {
             self.bytes.drain(..self.start);
             self.start = 0;
@@ -75,14 +75,14 @@ impl<'a> Input<'a> {
         let missing = wanted.unwrap_or(0).saturating_sub(self.bytes.len());
         let read = if missing <= READ_BYTES {
             let mut piece = [0; READ_BYTES];
-            let read = stream.try_read(&mut piece)?;
+            let read = stream.read(&mut piece)?;
             self.reserve(read)?;
             self.bytes.extend_from_slice(&piece[..read]);
             read
         } else {
             // Never more than it has sent so far: what is declared costs nothing.
             self.reserve(missing.min(self.bytes.len().max(READ_BYTES)))?;
-            stream.try_read_buf(&mut self.bytes)?
+            stream.read_into(&mut self.bytes)?
         };
         let total = &self.shared.counters.input_bytes;
         total.fetch_add(read as u64, Ordering::Relaxed);

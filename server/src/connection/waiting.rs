@@ -4,7 +4,6 @@ use super::{Connection, End};
 use crate::commands::tell_synced;
 use crate::session::{Unblocked, Wait};
 use std::time::{Duration, Instant};
-use tokio::io::Interest;
 
 /// How often a client is looked at that has sent more meanwhile: its leaving shows behind that.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -78,9 +77,9 @@ impl Connection<'_> {
     /// Returns once the client is gone.
     async fn left(&self) {
         loop {
-            match self.stream.ready(Interest::READABLE).await {
-                Ok(ready) if ready.is_read_closed() => return,
-                Ok(_) => tokio::time::sleep(LOOK_EVERY).await,
+            match self.stream.is_left().await {
+                Ok(true) => return,
+                Ok(false) => tokio::time::sleep(LOOK_EVERY).await,
                 Err(_) => return,
             }
         }

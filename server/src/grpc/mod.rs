@@ -21,6 +21,7 @@ pub mod proto {
     tonic::include_proto!("portcask.v1");
 }
 
+use crate::listen::Address;
 use crate::server::{Shared, StartError};
 use proto::portcask_server::PortcaskServer;
 use service::Service;
@@ -97,13 +98,20 @@ pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener) {
 /// Lets a call in, or says why not. Nothing of its message has been read yet.
 fn authorize(shared: &Shared, request: Request<()>) -> Result<Request<()>, Status> {
     shared.counters.commands.fetch_add(1, Ordering::Relaxed);
-    let Some(password) = &shared.password else {
+    let user = shared.users.default_user();
+    if !user.may_do_everything() {
+        // What it does is not looked at call by call here, so it is for those who may do all of it.
+        return Err(Status::permission_denied(
+            "the default user may not do everything here",
+        ));
+    }
+    if user.is_open {
         return Ok(request);
-    };
+    }
     let said = request.metadata().get("authorization");
     let said = said.and_then(|it| it.as_bytes().strip_prefix(b"Bearer "));
     match said {
-        Some(tried) if password.is(tried) => Ok(request),
+        Some(tried) if user.knows(tried) => Ok(request),
         Some(_) => Err(Status::unauthenticated("wrong password")),
         None => Err(Status::unauthenticated(
             "this server wants a password: send the metadata `authorization: Bearer PASSWORD`",
@@ -130,7 +138,9 @@ async fn accept(
         counters.connections.fetch_add(1, Ordering::Relaxed);
         let counted = Counted::new(stream, Arc::clone(&shared), Arc::clone(&connected));
         let clients = connected.load(Ordering::Relaxed) + shared.clients.len();
-        if shared.config.refuses(peer.ip()) || clients > shared.limits.clients_max {
+        let is_open = shared.users.default_user().is_open;
+        let is_refused = is_open && shared.live.refuses(&Address::Ip(peer));
+        if is_refused || clients > shared.live.clients_max() {
             counters.refused_connections.fetch_add(1, Ordering::Relaxed);
             continue;
         }

@@ -4,7 +4,7 @@
 ///
 /// Words may be quoted: `"..."` with the escapes `\n \r \t \b \a \xHH`, `'...'` with `\'`. A zero byte
 /// ends the line. `None` if a quote is not closed, or is closed inside a word.
-pub(super) fn split(line: &[u8], into: &mut Vec<u8>, ends: &mut Vec<usize>) -> Option<()> {
+pub(crate) fn split(line: &[u8], into: &mut Vec<u8>, ends: &mut Vec<usize>) -> Option<()> {
     let line = line.split(|byte| *byte == 0).next().unwrap_or_default();
     let mut at = 0;
     loop {

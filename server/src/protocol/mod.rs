@@ -12,6 +12,7 @@ pub(crate) mod reply;
 #[cfg(any(test, feature = "fuzzing"))]
 mod understand;
 
+pub(crate) use inline::split as split_words;
 pub(crate) use parse::{Args, Gate, KeptArgs, Parser, ProtocolError, Step, integer};
 pub(crate) use reply::Reply;
 #[cfg(any(test, feature = "fuzzing"))]

@@ -23,6 +23,11 @@ impl Reply {
         self.line(b'+', word.as_bytes());
     }
 
+    /// Words of ours; never what a client sent.
+    pub(crate) fn words(&mut self, words: &str) {
+        self.line(b'+', words.as_bytes());
+    }
+
     /// An error. Line ends inside become spaces, so that nothing a client sent can pass for another
     /// reply.
     pub(crate) fn error(&mut self, words: &[u8]) {

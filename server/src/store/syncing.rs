@@ -96,6 +96,11 @@ impl Syncing {
         self.work.notify_one();
     }
 
+    /// How the last sync failed, if it did.
+    pub(crate) fn last_error(&self) -> Option<Error> {
+        self.done.borrow().1.clone().err()
+    }
+
     /// Whether so many [changes](Store::changes) are durable.
     pub(crate) fn covers(&self, changes: u64) -> bool {
         self.covered.load(Ordering::Acquire) >= changes
@@ -131,6 +136,9 @@ impl Syncing {
             let db = store.db().clone();
             let synced = tokio::task::spawn_blocking(move || db.sync()).await;
             let synced = synced.unwrap_or(Err(Error::Poisoned));
+            if let Err(error) = &synced {
+                tracing::error!(%error, "a sync failed: writes are refused from now on");
+            }
             synced_changes = changes;
             if synced.is_ok() {
                 self.covered.store(changes, Ordering::Release);

@@ -126,9 +126,12 @@ impl Client {
 
     fn receive(&mut self) -> bool {
         let mut bytes = [0; 64 << 10];
-        let read = match self.stream.read(&mut bytes) {
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => 0,
-            read => read.unwrap(),
+        let read = loop {
+            match self.stream.read(&mut bytes) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => break 0,
+                read => break read.unwrap(),
+            }
         };
         self.received.extend_from_slice(&bytes[..read]);
         read > 0

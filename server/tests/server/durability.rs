@@ -141,7 +141,8 @@ fn sigterm_stops_in_order_and_a_directory_in_use_is_refused_with_its_own_exit_co
     assert!(words.contains("another program does already"), "{words}");
     let (code, words) = second(&["--dir", same, "--sync", "sometimes"]);
     assert_eq!(code, Some(2), "{words}");
-    let mut child = server.child;
+    let mut server = server;
+    let child = &mut server.child;
     let terminated = Command::new("kill")
         .arg(child.id().to_string())
         .status()

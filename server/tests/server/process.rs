@@ -12,10 +12,20 @@ pub struct Process {
 
 impl Process {
     pub fn start(dir: &Path, arguments: &[&str]) -> Self {
+        let mut all = vec!["--port", "0", "--dir", dir.to_str().unwrap()];
+        all.extend(arguments);
+        Self::start_as(&all)
+    }
+
+    /// Starts it with these arguments alone.
+    pub fn start_as(arguments: &[&str]) -> Self {
+        Self::start_with_env(arguments, &[])
+    }
+
+    pub fn start_with_env(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_portcask-server"))
-            .args(["--port", "0", "--dir"])
-            .arg(dir)
             .args(arguments)
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -27,9 +37,8 @@ impl Process {
         Self { child, address }
     }
 
-    pub fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+    pub fn kill(self) {
+        drop(self);
     }
 
     /// Memory that it has now; 0 where nobody tells.
@@ -40,5 +49,14 @@ impl Process {
         line.map_or(0, |line| {
             line.trim().trim_end_matches(" kB").parse().unwrap()
         })
+    }
+}
+
+/// A test that fails leaves no process behind.
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }

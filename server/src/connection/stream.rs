@@ -1,0 +1,212 @@
+//! Bytes to and from a client, whatever carries them. Nothing here waits but what says so.
+
+use rustls::{ServerConfig, ServerConnection};
+use std::io::{self, ErrorKind, Read, Write};
+use std::sync::Arc;
+use tokio::io::{AsyncWriteExt, Interest};
+use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
+
+/// Bytes of replies that TLS may hold encrypted and unsent.
+const TLS_UNSENT_BYTES_MAX: usize = 64 << 10;
+/// Read at once where the caller's buffer cannot be filled in place.
+const PIECE_BYTES: usize = 16 << 10;
+
+/// A connection to a client.
+pub(crate) struct Stream(Kind);
+
+enum Kind {
+    Plain(TcpStream),
+    Tls(Box<Tls>),
+    #[cfg(unix)]
+    Local(UnixStream),
+}
+
+impl Stream {
+    pub(crate) fn plain(stream: TcpStream) -> Self {
+        without_delay(&stream);
+        Self(Kind::Plain(stream))
+    }
+
+    /// The handshake takes place as the client is read from.
+    pub(crate) fn tls(socket: TcpStream, config: Arc<ServerConfig>) -> io::Result<Self> {
+        without_delay(&socket);
+        let mut tls = ServerConnection::new(config).map_err(io::Error::other)?;
+        tls.set_buffer_limit(Some(TLS_UNSENT_BYTES_MAX));
+        Ok(Self(Kind::Tls(Box::new(Tls { socket, tls }))))
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn local(stream: UnixStream) -> Self {
+        Self(Kind::Local(stream))
+    }
+
+    /// What has arrived, if anything; `WouldBlock` if not. 0 is the end.
+    pub(super) fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match &mut self.0 {
+            Kind::Plain(stream) => stream.try_read(into),
+            Kind::Tls(tls) => tls.read(into),
+            #[cfg(unix)]
+            Kind::Local(stream) => stream.try_read(into),
+        }
+    }
+
+    /// As [`Self::read`], into the room that `into` has.
+    pub(super) fn read_into(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
+        match &mut self.0 {
+            Kind::Plain(stream) => stream.try_read_buf(into),
+            Kind::Tls(tls) => {
+                let mut piece = [0; PIECE_BYTES];
+                let room = (into.capacity() - into.len()).min(PIECE_BYTES);
+                let read = tls.read(&mut piece[..room])?;
+                into.extend_from_slice(&piece[..read]);
+                Ok(read)
+            }
+            #[cfg(unix)]
+            Kind::Local(stream) => stream.try_read_buf(into),
+        }
+    }
+
+    /// Sends as much as goes out at once, `WouldBlock` if nothing does.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.0 {
+            Kind::Plain(stream) => stream.try_write(bytes),
+            Kind::Tls(tls) => tls.write(bytes),
+            #[cfg(unix)]
+            Kind::Local(stream) => stream.try_write(bytes),
+        }
+    }
+
+    /// Whether something that was taken still has to be sent, by writing again.
+    pub(super) fn has_unsent(&self) -> bool {
+        matches!(&self.0, Kind::Tls(tls) if tls.tls.wants_write())
+    }
+
+    /// Whether client and server do not trust each other yet.
+    pub(super) fn is_handshaking(&self) -> bool {
+        matches!(&self.0, Kind::Tls(tls) if tls.tls.is_handshaking())
+    }
+
+    pub(super) async fn readable(&self) -> io::Result<()> {
+        match &self.0 {
+            Kind::Plain(stream) => stream.readable().await,
+            Kind::Tls(tls) => {
+                let interest = match tls.tls.wants_write() {
+                    true => Interest::READABLE | Interest::WRITABLE,
+                    false => Interest::READABLE,
+                };
+                tls.socket.ready(interest).await.map(drop)
+            }
+            #[cfg(unix)]
+            Kind::Local(stream) => stream.readable().await,
+        }
+    }
+
+    /// Returns once something has arrived. Whether the client is gone.
+    pub(super) async fn is_left(&self) -> io::Result<bool> {
+        let ready = match &self.0 {
+            Kind::Plain(stream) => stream.ready(Interest::READABLE).await,
+            Kind::Tls(tls) => tls.socket.ready(Interest::READABLE).await,
+            #[cfg(unix)]
+            Kind::Local(stream) => stream.ready(Interest::READABLE).await,
+        };
+        Ok(ready?.is_read_closed())
+    }
+
+    pub(super) async fn writable(&self) -> io::Result<()> {
+        match &self.0 {
+            Kind::Plain(stream) => stream.writable().await,
+            Kind::Tls(tls) => tls.socket.writable().await,
+            #[cfg(unix)]
+            Kind::Local(stream) => stream.writable().await,
+        }
+    }
+
+    /// Tells the client that nothing more comes.
+    pub(super) async fn shutdown(&mut self) -> io::Result<()> {
+        match &mut self.0 {
+            Kind::Plain(stream) => stream.shutdown().await,
+            Kind::Tls(tls) => {
+                tls.tls.send_close_notify();
+                // If it does not go out at once, the client is told by the end of the connection.
+                let _ = tls.send_encrypted();
+                tls.socket.shutdown().await
+            }
+            #[cfg(unix)]
+            Kind::Local(stream) => stream.shutdown().await,
+        }
+    }
+}
+
+/// Small replies are not held back to be sent with others. Where it fails, they are only slower.
+fn without_delay(stream: &TcpStream) {
+    let _ = stream.set_nodelay(true);
+}
+
+struct Tls {
+    socket: TcpStream,
+    tls: ServerConnection,
+}
+
+impl Tls {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.tls.reader().read(into) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                // An end that was not announced may have been cut off by anybody; no command is whole by it.
+                read => return read,
+            }
+            self.send_what_goes()?;
+            self.tls.read_tls(&mut Socket(&self.socket))?;
+            if let Err(error) = self.tls.process_new_packets() {
+                // The client is told why, if it listens.
+                let _ = self.send_encrypted();
+                return Err(io::Error::new(ErrorKind::InvalidData, error));
+            }
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = self.tls.writer().write(bytes)?;
+        match self.send_encrypted() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock && taken > 0 => Ok(taken),
+            Err(error) => Err(error),
+            Ok(()) => Ok(taken),
+        }
+    }
+
+    /// Sends all that is encrypted.
+    fn send_encrypted(&mut self) -> io::Result<()> {
+        while self.tls.wants_write() {
+            self.tls.write_tls(&mut Socket(&self.socket))?;
+        }
+        Ok(())
+    }
+
+    fn send_what_goes(&mut self) -> io::Result<()> {
+        match self.send_encrypted() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
+            done => done,
+        }
+    }
+}
+
+/// A socket as TLS wants it.
+struct Socket<'a>(&'a TcpStream);
+
+impl Read for Socket<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.0.try_read(into)
+    }
+}
+
+impl Write for Socket<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
