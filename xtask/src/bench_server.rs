@@ -113,7 +113,13 @@ pub fn command(repo: &Repo, words: &[&str]) -> Result<()> {
     };
     let redis = setup::redis(Consent::new(false))?;
     // The other door is not measured, and takes minutes to build.
-    let build = ["build", "--release", "--package", "portcask-server", "--no-default-features"];
+    let build = [
+        "build",
+        "--release",
+        "--package",
+        "portcask-server",
+        "--no-default-features",
+    ];
     shell::run(repo.cargo().args(build))?;
     println!("{redis}; 50 connections, values of 100 bytes, {rounds} rounds, medians\n");
     println!(
