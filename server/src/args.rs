@@ -126,15 +126,19 @@ pub fn command() -> Command {
     command
 }
 
-/// Has the server stop in order when the system or a person asks for it.
+/// Has the server stop in order when the system or a person asks for it: once this returned, any request counts.
 pub fn stop_on_signals(server: &Server) -> io::Result<()> {
     let stopper = server.stopper();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    let signals = {
+        let _inside = runtime.enter();
+        Signals::new()?
+    };
     let wait = move || {
-        // If signals cannot be waited for, they end the process as they always did.
-        if runtime.block_on(signalled()).is_ok() {
+        // If signals cannot be waited for, the process can only be ended at once.
+        if runtime.block_on(signals.any()).is_ok() {
             stopper.stop();
         }
     };
@@ -145,18 +149,41 @@ pub fn stop_on_signals(server: &Server) -> io::Result<()> {
 }
 
 #[cfg(unix)]
-async fn signalled() -> io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        done = tokio::signal::ctrl_c() => done,
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn any(mut self) -> io::Result<()> {
+        tokio::select! {
+            _ = self.terminate.recv() => Ok(()),
+            _ = self.interrupt.recv() => Ok(()),
+        }
     }
 }
 
 #[cfg(not(unix))]
-async fn signalled() -> io::Result<()> {
-    tokio::signal::ctrl_c().await
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn any(self) -> io::Result<()> {
+        tokio::signal::ctrl_c().await
+    }
 }
 
 /// What tells a script why.

@@ -24,6 +24,10 @@ fn main() -> ExitCode {
         Ok(server) => server,
         Err(error) => return fail(&error, args::exit_code(&error)),
     };
+    // Before anybody is told that it runs, and so may ask it to stop.
+    if let Err(error) = args::stop_on_signals(&server) {
+        return fail(&StartError::Threads(error), 5);
+    }
     let dir_shown = dir.display();
     for address in server.addresses() {
         println!("portcask-server: serving {dir_shown} on {address}");
@@ -42,9 +46,6 @@ fn main() -> ExitCode {
         println!("portcask-server: serving {dir_shown} at {}", path.display());
     }
     notify::ready();
-    if let Err(error) = args::stop_on_signals(&server) {
-        return fail(&StartError::Threads(error), 5);
-    }
     match server.wait() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
