@@ -24,7 +24,7 @@ impl<S: Storage + Clone, C: IndexCell<S::File> + Clone> Engine<S, C> {
     /// A read-only handle that shares this one's index, for a front end that reads from other
     /// threads. What it reads by key is always the present; what it says of files is as of now.
     ///
-    /// Errors only with [`Error::OutOfMemory`].
+    /// Errors only with [`Error::OutOfMemory`](crate::Error::OutOfMemory).
     pub fn view(&self) -> Result<Self> {
         let mut state = self.state().try_clone()?;
         state.last_seq = self.last_seq();

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Keys and values go through that one buffer. Every call may move it, so the host asks for its address after the
-//! call. A negative answer, but for [`ABSENT`], is a failure: `-(code + 256 * n)`, where the code is
+//! call. A negative answer, but for `ABSENT`, is a failure: `-(code + 256 * n)`, where the code is
 //! [`Error::code`](portcask::Error::code) and n the bytes in the buffer of what the platform says about it. The words for
 //! a person are the host's: here they would weigh as much as a merge does.
 //!

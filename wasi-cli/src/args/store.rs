@@ -26,6 +26,10 @@ pub struct StoreArgs {
     )]
     pub dir: Option<PathBuf>,
 
+    #[allow(
+        rustdoc::broken_intra_doc_links,
+        reason = "the help shows these words as they are; in brackets stands what may be left out"
+    )]
     /// A server instead of a directory: redis://[user:password@]host[:port], rediss://... or redis+unix:///path
     #[arg(
         long,
