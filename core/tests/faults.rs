@@ -111,6 +111,7 @@ fn endure_everywhere(fault: impl Fn(u64) -> Fault) {
 /// As [`endure`], with memory that is refused. It lasts until the workload or the process ends.
 fn endure_refused(refusal: Refusal, seed: u64, steps: Vec<Step>) -> Result<bool, String> {
     let mut world = World::new(seed, Laws::DISK);
+    world.memory_refused = true;
     for step in steps {
         if let Err(Error::Locked { .. }) = world.apply(&step) {
             return Err(format!("{step:?} left the lock behind"));

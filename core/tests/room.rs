@@ -51,6 +51,16 @@ fn a_sealed_or_closed_file_is_no_longer_than_what_was_written_to_it() {
 }
 
 #[test]
+fn closing_sets_nothing_aside_however_many_syncs_came_before() {
+    for syncs in 0..5 {
+        for end in ["close", "put e 5; close", "put e 5; sync; close"] {
+            let script = format!("{}{end}", "put a 1 synced; ".repeat(syncs));
+            assert_eq!(after(&script), bare(&script), "{script}");
+        }
+    }
+}
+
+#[test]
 fn what_was_set_aside_is_neither_torn_nor_in_doubt_after_a_crash() {
     for end in ["kill", "cut", "cut all"] {
         let mut world = Script::new();

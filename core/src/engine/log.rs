@@ -74,7 +74,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     pub(super) fn give_room_back(&mut self) -> Result<()> {
         let active = &mut self.writer_mut()?.active;
         let (segment, end) = (active.id, active.end);
-        if !active.room.give_back(&active.file, end, active.durable) {
+        if !active.room.close(&active.file, end, active.durable) {
             return Ok(());
         }
         let done = active.file.sync();

@@ -25,8 +25,8 @@ pub(crate) struct Room {
     bytes: u64,
     /// The file may be longer than its records.
     longer: bool,
-    /// The platform has no such call.
-    unable: bool,
+    /// None is set aside any more: the platform has no such call, or the file is being closed.
+    over: bool,
 }
 
 impl Room {
@@ -35,7 +35,7 @@ impl Room {
         run: 0,
         bytes: ROOM_BYTES,
         longer: false,
-        unable: false,
+        over: false,
     };
 
     /// Before a sync of a segment that ends at `end` and is durable up to `durable`: sets space aside if
@@ -47,7 +47,7 @@ impl Room {
             return;
         }
         self.run = self.run.saturating_add(1);
-        if self.unable || self.run <= RUN || self.to >= end + news {
+        if self.over || self.run <= RUN || self.to >= end + news {
             return;
         }
         match file.lengthen(end, self.bytes) {
@@ -57,11 +57,18 @@ impl Room {
                 self.bytes = ROOM_BYTES_MAX.min(2 * self.bytes);
             }
             Err(error) => {
-                self.unable = error.kind == ErrorKind::Unsupported;
-                self.longer |= !self.unable;
+                self.over = error.kind == ErrorKind::Unsupported;
+                self.longer |= !self.over;
                 self.run = 0;
             }
         }
+    }
+
+    /// Sets none aside any more, and gives back what was: the last syncs of a file are as small as those
+    /// that room is made for.
+    pub(crate) fn close<F: File>(&mut self, file: &F, end: u64, durable: u64) -> bool {
+        self.over = true;
+        self.give_back(file, end, durable)
     }
 
     /// Cuts the file, all of whose bytes the platform has, to `end`. Durable after a sync. Returns whether
@@ -76,7 +83,7 @@ impl Room {
         };
         let cut = file.truncate(end).is_ok();
         *self = Self {
-            unable: self.unable,
+            over: self.over,
             longer: !cut,
             ..Self::NONE
         };

@@ -34,6 +34,8 @@ pub struct World {
     pub made: u64,
     /// The greatest sequence number seen in any life.
     pub last_seq: u64,
+    /// Allocations are made to fail.
+    pub memory_refused: bool,
     /// A segment is sealed before it would get more records than this.
     pub records_per_segment: Option<u64>,
     /// The newest segment, and the records that this world put there.
@@ -61,6 +63,7 @@ impl World {
             options: Self::options(),
             made: 0,
             last_seq: 0,
+            memory_refused: false,
             records_per_segment: None,
             filled: (None, 0),
             strangers: Vec::new(),
@@ -144,13 +147,7 @@ impl World {
             Step::MergeStep(bytes) => self.with(|store| store.merge_step(*bytes).map(|_| ())),
             Step::MergeAll => self.with(|store| store.merge_all(|_, _| {}).map(|_| ())),
             Step::Tick => self.with(|store| store.tick().map(|_| ())),
-            Step::Reopen => {
-                if let Some(store) = self.store.take() {
-                    store.close()?;
-                    self.promise();
-                }
-                self.open()
-            }
+            Step::Reopen => self.reopen(),
             Step::Kill => {
                 // Buffered writes die with the process, so the promise ends with a flush.
                 let flushed = self.with(Engine::flush);
@@ -180,6 +177,21 @@ impl World {
                 Ok(())
             }
         }
+    }
+
+    /// What was closed in order opens as such, unless something was made to fail.
+    fn reopen(&mut self) -> Result<()> {
+        let Some(store) = self.store.take() else {
+            return self.open();
+        };
+        store.close()?;
+        self.promise();
+        self.open()?;
+        let clean = self.store.as_ref().is_some_and(|it| it.report().clean);
+        if !clean && !self.memory_refused && self.disk.struck() == 0 {
+            self.broken = Some("closed in order, and yet it opens as after a crash".to_string());
+        }
+        Ok(())
     }
 
     fn put(&mut self, key: u8, bytes: usize, ack: Ack, life_ms: Option<u64>) -> Result<()> {
