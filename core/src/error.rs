@@ -8,7 +8,7 @@ use crate::fallible::OutOfMemory;
 use crate::format::counter::Exhausted;
 use crate::format::file::HeaderDamage;
 use crate::prelude::*;
-use crate::storage::{ErrorKind, FileName, StorageError};
+use crate::storage::{ErrorKind, FileName, StorageError, Words};
 use core::fmt;
 
 /// What the engine was doing when the platform refused.
@@ -71,6 +71,8 @@ pub enum Damage {
 pub enum Error {
     /// The platform refused `op`. After a failed append the write was not taken.
     Storage {
+        /// The class of the platform's answer.
+        kind: ErrorKind,
         /// What was being done, and the platform's answer.
         refusal: Details<Refusal>,
     },
@@ -82,7 +84,7 @@ pub enum Error {
     /// Another process is the writer.
     Locked {
         /// The holder in its own words, if it left any.
-        holder: Details<String>,
+        holder: Details<Words>,
     },
     /// A newer opener took over as the writer. Nothing more is acknowledged here; reopen.
     Fenced {
@@ -133,7 +135,7 @@ pub enum Error {
     /// Segments without any valid manifest: a job for `salvage`, never a new empty store.
     NoManifest {
         /// How many segment files there are.
-        segments: usize,
+        segments: Details<usize>,
     },
     /// The file was written by a newer Portcask. Nothing was touched.
     NewerFormat {
@@ -203,7 +205,7 @@ impl Error {
     /// The platform's class behind this error, if it came from the platform.
     pub fn storage_kind(&self) -> Option<ErrorKind> {
         match self {
-            Self::Storage { refusal, .. } => Some(refusal.source.kind),
+            Self::Storage { kind, .. } => Some(*kind),
             Self::Full { .. } => Some(ErrorKind::Full),
             Self::Locked { .. } => Some(ErrorKind::Locked),
             Self::Fenced { .. } => Some(ErrorKind::Fenced),
@@ -251,7 +253,7 @@ impl Error {
     /// What the platform said in its own words, if this error came from it and it said anything.
     pub fn platform_words(&self) -> &str {
         match self {
-            Self::Storage { refusal } => &refusal.source.detail,
+            Self::Storage { refusal, .. } => &refusal.source.detail,
             Self::Locked { holder } => holder,
             _ => "",
         }
@@ -347,8 +349,11 @@ impl fmt::Display for Location {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !Details::<()>::TOLD {
+            return write!(f, "error {}", self.code());
+        }
         match self {
-            Self::Storage { refusal } => {
+            Self::Storage { refusal, .. } => {
                 let Refusal { op, file, source } = &**refusal;
                 match file {
                     Some(file) => write!(f, "cannot {op} {file}: {source}"),

@@ -46,15 +46,35 @@ pub fn grow<T>(vec: &mut Vec<T>, more: usize) -> Result<(), OutOfMemory> {
 /// Appends one item; see [`grow`].
 pub fn push<T>(vec: &mut Vec<T>, item: T) -> Result<(), OutOfMemory> {
     grow(vec, 1)?;
+    granted(vec, 1)?;
     vec.push(item);
+    Ok(())
+}
+
+/// Puts one item before the one at `at`, or at the end; see [`grow`].
+pub(crate) fn insert_at<T>(vec: &mut Vec<T>, at: usize, item: T) -> Result<(), OutOfMemory> {
+    grow(vec, 1)?;
+    granted(vec, 1)?;
+    vec.insert(at, item);
     Ok(())
 }
 
 /// Appends `items`; see [`grow`].
 pub fn extend<T: Copy>(vec: &mut Vec<T>, items: &[T]) -> Result<(), OutOfMemory> {
     grow(vec, items.len())?;
+    granted(vec, items.len())?;
     vec.extend_from_slice(items);
     Ok(())
+}
+
+/// Says to the compiler that there is room, so that the list's own growing, which ends the process where
+/// memory ends, is not even part of the program.
+#[inline(always)]
+fn granted<T>(vec: &Vec<T>, more: usize) -> Result<(), OutOfMemory> {
+    match vec.capacity() - vec.len() < more {
+        true => Err(OutOfMemory),
+        false => Ok(()),
+    }
 }
 
 /// Appends text; see [`grow`].
@@ -62,6 +82,9 @@ pub fn push_str(text: &mut String, more: &str) -> Result<(), OutOfMemory> {
     if text.capacity() - text.len() < more.len() {
         ask()?;
         text.try_reserve(more.len()).map_err(|_| OutOfMemory)?;
+    }
+    if text.capacity() - text.len() < more.len() {
+        return Err(OutOfMemory);
     }
     text.push_str(more);
     Ok(())
@@ -71,11 +94,13 @@ pub fn push_str(text: &mut String, more: &str) -> Result<(), OutOfMemory> {
 pub fn copy<T: Copy>(items: &[T]) -> Result<Vec<T>, OutOfMemory> {
     let mut vec = Vec::new();
     reserve(&mut vec, items.len())?;
+    granted(&vec, items.len())?;
     vec.extend_from_slice(items);
     Ok(vec)
 }
 
 /// One item, out of line.
+#[cfg(not(all(feature = "terse", target_family = "wasm")))]
 pub(crate) fn boxed<T>(item: T) -> Result<Box<[T; 1]>, OutOfMemory> {
     let mut one = Vec::new();
     reserve(&mut one, 1)?;
@@ -107,6 +132,7 @@ pub fn resize(vec: &mut Vec<u8>, bytes: usize) -> Result<(), OutOfMemory> {
     vec.truncate(bytes);
     while vec.len() < bytes {
         let more = ZEROS.len().min(bytes - vec.len());
+        granted(vec, more)?;
         vec.extend_from_slice(&ZEROS[..more]);
     }
     Ok(())
@@ -115,6 +141,7 @@ pub fn resize(vec: &mut Vec<u8>, bytes: usize) -> Result<(), OutOfMemory> {
 /// Adds `more` copies of `item`, without growing past what they need.
 pub(crate) fn fill<T: Clone>(vec: &mut Vec<T>, more: usize, item: T) -> Result<(), OutOfMemory> {
     reserve(vec, more)?;
+    granted(vec, more)?;
     vec.resize(vec.len() + more, item);
     Ok(())
 }
@@ -147,19 +174,6 @@ where
 {
     reserve_map(map, 1)?;
     Ok(map.insert(key, value))
-}
-
-/// The value of a key, which is the default at first.
-pub(crate) fn entry<K, V: Default, S>(
-    map: &mut HashMap<K, V, S>,
-    key: K,
-) -> Result<&mut V, OutOfMemory>
-where
-    K: Eq + Hash,
-    S: BuildHasher,
-{
-    reserve_map(map, 1)?;
-    Ok(map.entry(key).or_default())
 }
 
 /// Sets the value of a key in a tree and answers the one it replaces. See [`node`].

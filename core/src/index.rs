@@ -11,6 +11,14 @@
 //! a lock for many readers. Nothing done inside a cell's closure touches the platform, so readers are
 //! held up only while a place is published.
 
+#[cfg(not(all(feature = "small", target_family = "wasm")))]
+mod ordered;
+#[cfg(all(feature = "small", target_family = "wasm"))]
+#[path = "index/ordered_small.rs"]
+mod ordered;
+
+pub(crate) use ordered::Ordered;
+
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::fallible::{self, OutOfMemory};
@@ -83,14 +91,14 @@ pub struct Index<F> {
     /// A sync failed: places that were not durable then answer `Poisoned`.
     pub(crate) poisoned: bool,
     /// Every live user key in order, if the option is on.
-    pub(crate) ordered: Option<Sorted<Vec<u8>>>,
+    pub(crate) ordered: Option<Ordered>,
     /// Live places whose records could not be read when the ordered index was filled.
     pub(crate) unread: Vec<(KeyHash, Slot)>,
     /// (expiry in ms, hash.hi) of each live key with an expiry.
     ttl: Sorted<(u64, u64)>,
     segments: Vec<Option<Segment<F>>>,
-    /// The slot of each open segment, by its id.
-    slots: hashbrown::HashMap<u64, u16, Mixed>,
+    /// Each open segment's id and slot, sorted.
+    slots: Vec<(u64, u16)>,
     live_keys: u64,
     live_meta: u64,
 }
@@ -206,11 +214,11 @@ impl<F: File + Clone> Index<F> {
             tail: Tail::default(),
             veil: None,
             poisoned: false,
-            ordered: ordered.then(Sorted::new),
+            ordered: ordered::new(ordered),
             unread: Vec::new(),
             ttl: Sorted::new(),
             segments: Vec::new(),
-            slots: hashbrown::HashMap::default(),
+            slots: Vec::new(),
             live_keys: 0,
             live_meta: 0,
         }
@@ -416,7 +424,7 @@ impl<F: File + Clone> Index<F> {
 
     /// Opens a slot for a segment.
     pub(crate) fn add_segment(&mut self, segment: Segment<F>) -> Result<u16> {
-        fallible::reserve_map(&mut self.slots, 1)?;
+        fallible::grow(&mut self.slots, 1)?;
         let free = self.segments.iter().position(Option::is_none);
         let slot = match free {
             Some(slot) => slot,
@@ -427,7 +435,7 @@ impl<F: File + Clone> Index<F> {
             None => return Err(Error::TooManySegments),
         };
         let number = u16::try_from(slot).map_err(|_| Error::TooManySegments)?;
-        fallible::insert(&mut self.slots, segment.id, number)?;
+        self.name_slot(segment.id, number)?;
         self.segments[slot] = Some(segment);
         Ok(number)
     }
@@ -435,7 +443,9 @@ impl<F: File + Clone> Index<F> {
     /// Closes a slot: its file is no longer part of the store.
     pub(crate) fn remove_segment(&mut self, slot: u16) -> Option<Segment<F>> {
         let segment = self.segments.get_mut(usize::from(slot))?.take()?;
-        self.slots.remove(&segment.id);
+        if let Ok(at) = self.seek_slot(segment.id) {
+            self.slots.remove(at);
+        }
         Some(segment)
     }
 
@@ -449,7 +459,21 @@ impl<F: File + Clone> Index<F> {
 
     /// The slot of a segment id.
     pub(crate) fn slot_of(&self, id: u64) -> Option<u16> {
-        self.slots.get(&id).copied()
+        self.seek_slot(id).ok().map(|at| self.slots[at].1)
+    }
+
+    fn name_slot(&mut self, id: u64, slot: u16) -> Result<(), OutOfMemory> {
+        match self.seek_slot(id) {
+            Ok(at) => {
+                self.slots[at].1 = slot;
+                Ok(())
+            }
+            Err(at) => fallible::insert_at(&mut self.slots, at, (id, slot)),
+        }
+    }
+
+    fn seek_slot(&self, id: u64) -> Result<usize, usize> {
+        self.slots.binary_search_by_key(&id, |(id, _)| *id)
     }
 
     /// Renumbers the order after the set of segments changed. Needs no memory, because that change
@@ -473,7 +497,7 @@ impl<F: File + Clone> Index<F> {
         for _ in 0..=self.segments.len() {
             fallible::push(&mut fresh.segments, None)?;
         }
-        fallible::reserve_map(&mut fresh.slots, 1)?;
+        fallible::reserve(&mut fresh.slots, 1)?;
         Ok(fresh)
     }
 
@@ -486,10 +510,12 @@ impl<F: File + Clone> Index<F> {
         fresh.veil = self.veil;
         fresh.poisoned = self.poisoned;
         let segment = self.remove_segment(kept);
-        if let (Some(place), Some(segment)) = (fresh.segments.get_mut(usize::from(kept)), segment) {
-            let entered = fallible::insert(&mut fresh.slots, segment.id, kept);
+        if let Some(segment) = segment {
+            let entered = fresh.name_slot(segment.id, kept);
             debug_assert!(entered.is_ok(), "its room was reserved");
-            *place = Some(segment);
+            if let Some(place) = fresh.segments.get_mut(usize::from(kept)) {
+                *place = Some(segment);
+            }
         }
         core::mem::replace(self, fresh)
     }

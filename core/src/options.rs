@@ -43,7 +43,8 @@ pub struct Options {
     /// keys) that a blind put replaces another key with the same hash. Costs a read per overwrite.
     pub verify_overwrite: bool,
     /// Keeps every key in memory in order, so that prefix and range scans cost what they return.
-    /// Memory: the keys' bytes plus about 40 bytes each; opening reads every key once.
+    /// Memory: the keys' bytes plus about 40 bytes each; opening reads every key once. Guests with the feature `small`
+    /// have no such index: their scans sort what they return.
     pub ordered_index: bool,
     /// In a degraded store, answers the older version of a key instead of
     /// [`Error::MaybeStale`].

@@ -45,8 +45,12 @@ impl fmt::Display for DamageReport {
     }
 }
 
-/// Damaged places that a report keeps one by one; the rest are counted.
-pub const DAMAGES_KEPT: usize = 4096;
+/// Damaged places that a report keeps one by one; the rest are counted. Where errors are terse nobody is told of places.
+pub const DAMAGES_KEPT: usize = if cfg!(all(feature = "terse", target_family = "wasm")) {
+    0
+} else {
+    4096
+};
 
 /// What opening found and did. Kept by the engine for its whole life.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -98,6 +102,7 @@ pub struct RecoveryReport {
 
 impl RecoveryReport {
     /// Keeps a damaged place, or counts it. Returns its position in `damages`.
+    #[inline]
     pub(crate) fn note(&mut self, damage: DamageReport) -> Result<Option<usize>, OutOfMemory> {
         if planted(Bug::DamageHidden) {
             return Ok(None);
@@ -128,6 +133,7 @@ impl RecoveryReport {
     }
 
     /// Keeps a place that may be damaged.
+    #[inline]
     pub(crate) fn doubt(&mut self, place: DamageReport) -> Result<(), OutOfMemory> {
         if self.undecided.len() < DAMAGES_KEPT {
             fallible::push(&mut self.undecided, place)?;
@@ -135,10 +141,15 @@ impl RecoveryReport {
         Ok(())
     }
 
+    /// Whether acknowledged data is damaged.
+    pub(crate) fn is_damaged(&self) -> bool {
+        !self.damages.is_empty() || self.damages_omitted > 0
+    }
+
     /// Whether nothing was cut, lost, damaged or left in doubt.
     pub fn is_spotless(&self) -> bool {
         self.torn_bytes == 0
-            && self.damages.is_empty()
+            && !self.is_damaged()
             && self.undecided.is_empty()
             && self.orphans.is_empty()
             && !self.stepped_back

@@ -91,8 +91,7 @@ impl<T: Ord> Sorted<T> {
         }
         match self.blocks.get_mut(block) {
             Some(items) if items.len() < BLOCK_ITEMS => {
-                fallible::grow(items, 1)?;
-                items.insert(at, item);
+                fallible::insert_at(items, at, item)?;
             }
             // The first block of all, or one behind a full last one.
             _ => {
@@ -133,7 +132,7 @@ impl<T: Ord> Sorted<T> {
         fallible::reserve(&mut upper, BLOCK_ITEMS)?;
         fallible::grow(&mut self.blocks, 1)?;
         upper.extend(self.blocks[block].drain(HALF..));
-        self.blocks.insert(block + 1, upper);
+        fallible::insert_at(&mut self.blocks, block + 1, upper)?;
         Ok(block + 1)
     }
 

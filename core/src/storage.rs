@@ -1,8 +1,21 @@
 //! The seam everything stands on: what the engine asks of a platform, and what it may rely on.
 
+#[cfg(all(feature = "terse", target_family = "wasm"))]
+mod words;
+
 use crate::fallible;
 use crate::prelude::*;
 use core::fmt;
+#[cfg(not(all(feature = "terse", target_family = "wasm")))]
+use fallible::push_str;
+#[cfg(all(feature = "terse", target_family = "wasm"))]
+use words::push_str;
+
+/// What a platform says; nothing where errors are to be terse.
+#[cfg(not(all(feature = "terse", target_family = "wasm")))]
+pub type Words = String;
+#[cfg(all(feature = "terse", target_family = "wasm"))]
+pub use words::Words;
 
 /// Longest file name the engine uses, in bytes.
 pub const FILE_NAME_BYTES_MAX: usize = 64;
@@ -209,13 +222,31 @@ pub enum ErrorKind {
     Closed,
 }
 
+impl ErrorKind {
+    /// A number for each, from 1, for hosts that want no words. Numbers are never given again.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::NotFound => 1,
+            Self::Exists => 2,
+            Self::Full => 3,
+            Self::Io => 4,
+            Self::Locked => 5,
+            Self::Fenced => 6,
+            Self::Denied => 7,
+            Self::Unsupported => 8,
+            Self::NotReady => 9,
+            Self::Closed => 10,
+        }
+    }
+}
+
 /// A refusal by the platform: its class, and the platform's own words for a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StorageError {
     /// What a caller may branch on.
     pub kind: ErrorKind,
     /// What a person would want to read; may be empty.
-    pub detail: String,
+    pub detail: Words,
 }
 
 impl StorageError {
@@ -223,7 +254,7 @@ impl StorageError {
     pub const fn new(kind: ErrorKind) -> Self {
         Self {
             kind,
-            detail: String::new(),
+            detail: Words::new(),
         }
     }
 
@@ -231,8 +262,16 @@ impl StorageError {
     pub fn with_detail(kind: ErrorKind, detail: impl Into<String>) -> Self {
         Self {
             kind,
-            detail: detail.into(),
+            detail: Words::from(detail.into()),
         }
+    }
+
+    /// As [`StorageError::with_detail`], of several pieces; cut short where memory ends.
+    pub fn with_words<'a>(kind: ErrorKind, words: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut detail = Words::new();
+        let mut words = words.into_iter();
+        let _ = words.try_for_each(|piece| push_str(&mut detail, piece));
+        Self { kind, detail }
     }
 }
 
@@ -274,6 +313,14 @@ pub struct FileName {
 }
 
 impl FileName {
+    /// What an error names where it does not tell which file.
+    #[cfg(any(test, all(feature = "terse", target_family = "wasm")))]
+    pub(crate) const UNTOLD: Self = {
+        let mut bytes = [0; FILE_NAME_BYTES_MAX];
+        bytes[0] = b'-';
+        Self { bytes, len: 1 }
+    };
+
     /// The name, if it is one the contract allows.
     pub fn new(name: &str) -> Option<Self> {
         let bytes = name.as_bytes();

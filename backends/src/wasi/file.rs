@@ -6,7 +6,7 @@
 //! long as the look at it takes.
 
 use super::calls::{Errno, Fd};
-use super::{Directory, refused, say};
+use super::Directory;
 use alloc::rc::{Rc, Weak};
 use alloc::vec::Vec;
 use core::cell::{Cell, Ref, RefCell};
@@ -123,24 +123,22 @@ impl Handle {
     }
 
     fn gone(&self) -> StorageError {
-        let path = self.dir.path_of(&self.name.get());
-        let words = " is no longer the file that was opened";
-        say(ErrorKind::Closed, &[&path, words])
+        self.refuses(ErrorKind::Closed, " is no longer the file that was opened")
+    }
+
+    fn refuses(&self, kind: ErrorKind, words: &str) -> StorageError {
+        self.dir.refuses(kind, &self.name.get(), words)
     }
 
     /// Calls the host with the open descriptor.
     fn call<T>(&self, call: impl FnOnce(&Fd) -> Result<T, Errno>) -> Result<T, StorageError> {
-        call(&*self.descriptor()?)
-            .map_err(|errno| refused(&self.dir.path_of(&self.name.get()), errno))
+        call(&*self.descriptor()?).map_err(|errno| self.dir.refused(&self.name.get(), errno))
     }
 
     fn must_be_writable(&self) -> Result<(), StorageError> {
         match self.access {
             Access::Write => Ok(()),
-            Access::Read => {
-                let path = self.dir.path_of(&self.name.get());
-                Err(say(ErrorKind::Denied, &[&path, " was opened for reading"]))
-            }
+            Access::Read => Err(self.refuses(ErrorKind::Denied, " was opened for reading")),
         }
     }
 }
@@ -162,16 +160,12 @@ impl File for WasiFile {
         handle.must_be_writable()?;
         let end = offset.checked_add(bytes.len() as u64);
         if end.is_none_or(|end| end > OFFSET_MAX) {
-            let path = handle.dir.path_of(&handle.name.get());
-            return Err(say(ErrorKind::Full, &[&path, ": no file is that long"]));
+            return Err(handle.refuses(ErrorKind::Full, ": no file is that long"));
         }
         let mut done = 0;
         while done < bytes.len() {
             match handle.call(|fd| fd.pwrite(&bytes[done..], offset + done as u64))? {
-                0 => {
-                    let path = handle.dir.path_of(&handle.name.get());
-                    return Err(say(ErrorKind::Io, &[&path, ": the host wrote nothing"]));
-                }
+                0 => return Err(handle.refuses(ErrorKind::Io, ": the host wrote nothing")),
                 count => done += count,
             }
         }
@@ -288,18 +282,16 @@ fn open_descriptor(
             Ok(fd) => return Ok(fd),
             Err(::wasi::ERRNO_MFILE | ::wasi::ERRNO_NFILE | ::wasi::ERRNO_NOMEM)
                 if attempts < OPEN_ATTEMPTS && dir.roll.close_one() => {}
-            Err(errno) => return Err(refused(&dir.path_of(name), errno)),
+            Err(errno) => return Err(dir.refused(name, errno)),
         }
     }
 }
 
 /// What tells a regular file from another one, as far as the host knows.
 fn identify(dir: &Directory, name: &FileName, fd: &Fd) -> Result<(u64, u64), StorageError> {
-    let path = || dir.path_of(name);
-    let stat = fd.file_stat().map_err(|errno| refused(&path(), errno))?;
+    let stat = fd.file_stat().map_err(|errno| dir.refused(name, errno))?;
     if stat.filetype != ::wasi::FILETYPE_REGULAR_FILE {
-        let path = path();
-        return Err(say(ErrorKind::Denied, &[&path, " is not a regular file"]));
+        return Err(dir.refuses(ErrorKind::Denied, name, " is not a regular file"));
     }
     Ok((stat.dev, stat.ino))
 }

@@ -94,7 +94,7 @@ impl WasiDir {
 
     fn build(path: &Path, writable: bool) -> Result<Self, StorageError> {
         let path = text_of(path);
-        let mut preopens = calls::preopens().map_err(|errno| refused(&path, errno))?;
+        let mut preopens = calls::preopens().map_err(|errno| refused(&[&path], errno))?;
         let names: Vec<&str> = preopens.iter().map(|(_, name)| name.as_str()).collect();
         let (index, rest) =
             guest_path::resolve(&path, &names).map_err(|misfit| misfits(&path, misfit, &names))?;
@@ -125,8 +125,8 @@ impl WasiDir {
         if self.dir.writable {
             return Ok(());
         }
-        let words = [&self.dir.path, " is open for reading only"];
-        Err(say(ErrorKind::Denied, &words))
+        let words = " is open for reading only";
+        Err(say(ErrorKind::Denied, &[&self.dir.path], &[words]))
     }
 
     /// Every name of the directory that the engine could use, and whether it is a file's if the host says. The buffer
@@ -139,7 +139,7 @@ impl WasiDir {
         let mut cookie = 0;
         loop {
             let filled = self.dir.fd.read_directory(&mut buffer, cookie);
-            let filled = filled.map_err(|errno| refused(&self.dir.path, errno))?;
+            let filled = filled.map_err(|errno| refused(&[&self.dir.path], errno))?;
             let before = seen.len();
             for entry in listing::entries(&buffer[..filled]) {
                 cookie = entry.next;
@@ -186,7 +186,7 @@ impl Storage for WasiDir {
         match self.dir.fd.stat(name.as_str()) {
             Ok(stat) => Ok(stat.filetype == p1::FILETYPE_REGULAR_FILE),
             Err(p1::ERRNO_NOENT) => Ok(false),
-            Err(errno) => Err(refused(&self.dir.path_of(name), errno)),
+            Err(errno) => Err(self.dir.refused(name, errno)),
         }
     }
 
@@ -209,12 +209,12 @@ impl Storage for WasiDir {
         if from == to {
             return match self.exists(from)? {
                 true => Ok(()),
-                false => Err(refused(&self.dir.path_of(from), p1::ERRNO_NOENT)),
+                false => Err(self.dir.refused(from, p1::ERRNO_NOENT)),
             };
         }
         self.dir.roll.around(to, Some(from), || {
             let renamed = self.dir.fd.rename(from.as_str(), to.as_str());
-            renamed.map_err(|errno| refused(&self.dir.path_of(from), errno))
+            renamed.map_err(|errno| self.dir.refused(from, errno))
         })
     }
 
@@ -222,22 +222,22 @@ impl Storage for WasiDir {
         self.must_be_writable()?;
         self.dir.roll.around(name, None, || {
             let removed = self.dir.fd.unlink(name.as_str());
-            removed.map_err(|errno| refused(&self.dir.path_of(name), errno))
+            removed.map_err(|errno| self.dir.refused(name, errno))
         })
     }
 
     fn sync_namespace(&self) -> Result<(), StorageError> {
         if !self.dir.capabilities.namespace_sync {
-            let words = [&self.dir.path, ": this host cannot sync a directory"];
-            return Err(say(ErrorKind::Unsupported, &words));
+            let words = ": this host cannot sync a directory";
+            return Err(say(ErrorKind::Unsupported, &[&self.dir.path], &[words]));
         }
         let synced = self.dir.fd.sync_directory();
-        synced.map_err(|errno| refused(&self.dir.path, errno))
+        synced.map_err(|errno| refused(&[&self.dir.path], errno))
     }
 
     fn lock(&self) -> Result<WasiLock, StorageError> {
-        let words = ["WASI preview 1 has no file locks"];
-        Err(say(ErrorKind::Unsupported, &words))
+        let words = "WASI preview 1 has no file locks";
+        Err(say(ErrorKind::Unsupported, &[], &[words]))
     }
 }
 
@@ -252,14 +252,20 @@ impl Host for WasiDir {
 
     fn entropy(&self) -> Result<[u8; 16], StorageError> {
         let mut bytes = [0; 16];
-        calls::random(&mut bytes).map_err(|errno| refused("random_get", errno))?;
+        calls::random(&mut bytes).map_err(|errno| refused(&["random_get"], errno))?;
         Ok(bytes)
     }
 }
 
 impl Directory {
-    fn path_of(&self, name: &FileName) -> String {
-        [&self.path, "/", name.as_str()].concat()
+    /// What the host refused to do with a file.
+    fn refused(&self, name: &FileName, errno: Errno) -> StorageError {
+        refused(&[&self.path, "/", name.as_str()], errno)
+    }
+
+    /// A refusal that is this opener's own.
+    fn refuses(&self, kind: ErrorKind, name: &FileName, words: &str) -> StorageError {
+        say(kind, &[&self.path, "/", name.as_str()], &[words])
     }
 }
 
@@ -278,8 +284,8 @@ fn open_below(path: &str, preopen: &Fd, rest: &str, writable: bool) -> Result<Fd
         Err(p1::ERRNO_NOENT) if writable => match preopen.create_directory(rest) {
             Ok(()) | Err(p1::ERRNO_EXIST) => preopen.open_directory(rest),
             Err(p1::ERRNO_NOENT) => {
-                let words = [path, ": its parent does not exist; create that first"];
-                return Err(say(ErrorKind::NotFound, &words));
+                let words = ": its parent does not exist; create that first";
+                return Err(say(ErrorKind::NotFound, &[path], &[words]));
             }
             Err(errno) => Err(errno),
         },
@@ -287,9 +293,9 @@ fn open_below(path: &str, preopen: &Fd, rest: &str, writable: bool) -> Result<Fd
     };
     let fd = opened.map_err(|errno| match preopen.stat(rest) {
         Ok(stat) if stat.filetype == p1::FILETYPE_REGULAR_FILE => {
-            say(ErrorKind::Exists, &[path, " is a file, not a directory"])
+            say(ErrorKind::Exists, &[path], &[" is a file, not a directory"])
         }
-        _ => refused(path, errno),
+        _ => refused(&[path], errno),
     })?;
     if writable {
         match rest.rsplit_once('/') {
@@ -307,7 +313,7 @@ fn open_below(path: &str, preopen: &Fd, rest: &str, writable: bool) -> Result<Fd
 fn directory_syncs(path: &str, fd: &Fd) -> Result<bool, StorageError> {
     match fd.sync_directory() {
         Ok(()) => Ok(true),
-        Err(errno @ p1::ERRNO_IO) => Err(refused(path, errno)),
+        Err(errno @ p1::ERRNO_IO) => Err(refused(&[path], errno)),
         Err(_) => Ok(false),
     }
 }
@@ -315,30 +321,31 @@ fn directory_syncs(path: &str, fd: &Fd) -> Result<bool, StorageError> {
 /// Why the host's directories do not do, in words that say what to type.
 fn misfits(path: &str, misfit: Misfit, names: &[&str]) -> StorageError {
     match misfit {
-        Misfit::Empty => say(ErrorKind::NotFound, &["the path of the directory is empty"]),
+        Misfit::Empty => say(ErrorKind::NotFound, &[], &["the path of the directory is empty"]),
         Misfit::Climbs => {
             let words = " leaves the directory that the host has opened, by \"..\"";
-            say(ErrorKind::Denied, &[path, words])
+            say(ErrorKind::Denied, &[path], &[words])
         }
         Misfit::Uncovered => {
-            let names = names.join(", ");
-            let (opened, names) = match names.as_str() {
-                "" => (": the host has opened no directory", ""),
-                names => (": the host has opened only ", names),
+            let opened = match names {
+                [] => ": the host has opened no directory",
+                _ => ": the host has opened only ",
             };
-            let words = [path, opened, names, "; run it with --dir ", path];
-            say(ErrorKind::NotFound, &words)
+            let listed = names.iter().flat_map(|name| [", ", name]).skip(1);
+            let advice = ["; run it with --dir ", path];
+            let words = [path, opened].into_iter().chain(listed).chain(advice);
+            StorageError::with_words(ErrorKind::NotFound, words)
         }
     }
 }
 
-/// A refusal in these words.
-fn say(kind: ErrorKind, words: &[&str]) -> StorageError {
-    StorageError::with_detail(kind, words.concat())
+/// A refusal in these words, about what the first ones name.
+fn say(kind: ErrorKind, path: &[&str], words: &[&str]) -> StorageError {
+    StorageError::with_words(kind, path.iter().chain(words).copied())
 }
 
 /// What the host refused to do with this path.
-fn refused(path: &str, errno: Errno) -> StorageError {
+fn refused(path: &[&str], errno: Errno) -> StorageError {
     let kind = match errno {
         p1::ERRNO_NOENT | p1::ERRNO_NOTDIR => ErrorKind::NotFound,
         p1::ERRNO_EXIST => ErrorKind::Exists,
@@ -357,9 +364,9 @@ fn refused(path: &str, errno: Errno) -> StorageError {
 }
 
 #[cfg(not(feature = "small"))]
-fn words_for(kind: ErrorKind, path: &str, errno: Errno) -> StorageError {
+fn words_for(kind: ErrorKind, path: &[&str], errno: Errno) -> StorageError {
     let words = message(errno).trim_end_matches('.');
-    say(kind, &[path, ": ", words, " (", errno.name(), ")"])
+    say(kind, path, &[": ", words, " (", errno.name(), ")"])
 }
 
 /// Kept apart: woven into its caller, the choice among 77 sentences would be made 77 times over.
@@ -371,9 +378,8 @@ fn message(errno: Errno) -> &'static str {
 
 /// Where size counts, the number has to do; all are below a hundred.
 #[cfg(feature = "small")]
-fn words_for(kind: ErrorKind, path: &str, errno: Errno) -> StorageError {
+fn words_for(kind: ErrorKind, path: &[&str], errno: Errno) -> StorageError {
     let digit = |number: u16| b'0' + (number % 10) as u8;
     let number = [digit(errno.raw() / 10), digit(errno.raw())];
-    let number = str::from_utf8(&number).unwrap_or_default();
-    say(kind, &[path, ": error ", number])
+    say(kind, path, &[": error ", str::from_utf8(&number).unwrap_or_default()])
 }

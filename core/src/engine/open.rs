@@ -1,9 +1,10 @@
 //! Opening: an engine made of what recovery found.
 
 use super::{Engine, ReaderState, Role, WriterState};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::format::file::names;
 use crate::index::IndexCell;
-use crate::options::{OpenAccess, Options};
+use crate::options::{OpenAccess, OpenMode, Options};
 use crate::prelude::*;
 use crate::recovery::{self, ReaderParts, Recovered, WriterParts};
 use crate::report::RecoveryReport;
@@ -18,13 +19,25 @@ impl<S: Storage> Engine<S> {
     pub fn open(storage: S, options: Options) -> Result<Self> {
         Self::open_shared(storage, options)
     }
+
+    /// As [`Engine::open`] for those who always write: a guest that opens in no other way does without the code for
+    /// readers and for salvage.
+    ///
+    /// Errors with [`Error::BadOption`] where the options ask for those.
+    pub fn open_writer(storage: S, options: Options) -> Result<Self> {
+        if options.mode == OpenMode::Salvage || options.access == OpenAccess::ReadOnly {
+            return Err(Error::bad_option("a writer was asked for"));
+        }
+        options.check()?;
+        Self::of_recovered(recovery::open_writer(&storage, &options)?, storage, options)
+    }
 }
 
 impl<S: Storage + Clone, C: IndexCell<S::File> + Clone> Engine<S, C> {
     /// A read-only handle that shares this one's index, for a front end that reads from other
     /// threads. What it reads by key is always the present; what it says of files is as of now.
     ///
-    /// Errors only with [`Error::OutOfMemory`](crate::Error::OutOfMemory).
+    /// Errors only with [`Error::OutOfMemory`].
     pub fn view(&self) -> Result<Self> {
         let mut state = self.state().try_clone()?;
         state.last_seq = self.last_seq();
@@ -48,7 +61,11 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// As [`Engine::open`], with a cell of the caller's choice for the index.
     pub fn open_shared(storage: S, options: Options) -> Result<Self> {
         options.check()?;
-        match recovery::open(&storage, &options)? {
+        Self::of_recovered(recovery::open(&storage, &options)?, storage, options)
+    }
+
+    fn of_recovered(recovered: Recovered<S>, storage: S, options: Options) -> Result<Self> {
+        match recovered {
             Recovered::Reader(parts) => Ok(Self::of_reader(storage, options, parts)),
             Recovered::Writer(parts) => Self::of_writer(storage, options, parts),
         }
@@ -111,5 +128,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
 
 fn first_damage(report: &RecoveryReport) -> Option<(FileName, u64)> {
     let damage = report.damages.first().map(|d| (d.file, d.offset));
-    damage.or_else(|| report.orphans.first().map(|name| (*name, 0)))
+    let orphan = || report.orphans.first().map(|name| (*name, 0));
+    // Its places may not have been kept.
+    let omitted = || (report.damages_omitted > 0).then(|| (names::manifest(report.epoch), 0));
+    damage.or_else(orphan).or_else(omitted)
 }

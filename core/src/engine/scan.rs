@@ -90,7 +90,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         match bounds {
             Ok((end, prefix)) if self.options.ordered_index => {
                 let to = end.map_or(Bound::Unbounded, Bound::Excluded);
-                Box::new(self.sorted(Bound::Included(prefix), to))
+                self.in_order(Bound::Included(prefix), to)
+                    .unwrap_or_else(|refused| Box::new(core::iter::once(Err(refused))))
             }
             Ok((_, prefix)) => Box::new(Entries {
                 prefix,
@@ -106,8 +107,15 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         &'a self,
         range: impl RangeBounds<Vec<u8>>,
     ) -> Result<Box<dyn Iterator<Item = Result<Entry>> + 'a>> {
-        let (from, to) = (copy(range.start_bound())?, copy(range.end_bound())?);
-        if self.options.ordered_index {
+        self.in_order(copy(range.start_bound())?, copy(range.end_bound())?)
+    }
+
+    fn in_order<'a>(
+        &'a self,
+        from: Bound<Vec<u8>>,
+        to: Bound<Vec<u8>>,
+    ) -> Result<Box<dyn Iterator<Item = Result<Entry>> + 'a>> {
+        if self.index.read(|index| index.ordered.is_some()) {
             return Ok(Box::new(self.sorted(from, to)));
         }
         let range = (from, to);

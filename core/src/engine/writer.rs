@@ -155,7 +155,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// The first failed sync of anything poisons: the medium is sick, and what it holds is unknown.
     pub(crate) fn poison_if_unsynced(&mut self, error: &Error) {
         let unsynced = match error {
-            Error::Storage { refusal } => matches!(refusal.op, Op::Sync | Op::SyncNamespace),
+            Error::Storage { refusal, .. } => matches!(refusal.op, Op::Sync | Op::SyncNamespace),
             Error::Poisoned => true,
             _ => false,
         };

@@ -1,16 +1,21 @@
 //! What errors tell beyond their class, kept out of line: an answer of the engine is then no wider than two
 //! pointers, and a store that never fails pays nothing for what failures have to tell.
 
+#[cfg(not(all(feature = "terse", target_family = "wasm")))]
+mod told;
+#[cfg(any(test, all(feature = "terse", target_family = "wasm")))]
+#[cfg_attr(test, allow(dead_code))]
+mod untold;
+
+#[cfg(not(all(feature = "terse", target_family = "wasm")))]
+pub use told::Details;
+#[cfg(all(feature = "terse", target_family = "wasm"))]
+pub use untold::Details;
+
 use super::{Damage, Error, Op};
-use crate::fallible::{self, OutOfMemory};
+use crate::fallible::OutOfMemory;
 use crate::prelude::*;
 use crate::storage::{ErrorKind, FileName, StorageError};
-use core::fmt;
-use core::ops::Deref;
-
-/// What an error tells, read as if it were the `T` itself.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Details<T>(Box<[T; 1]>);
 
 /// A place in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,34 +93,6 @@ pub struct Missed {
     pub oldest: u64,
 }
 
-impl<T> Details<T> {
-    /// Puts the details out of line.
-    pub fn new(details: T) -> Result<Self, OutOfMemory> {
-        fallible::boxed(details).map(Self)
-    }
-}
-
-impl<T> Deref for Details<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        let [details] = &*self.0;
-        details
-    }
-}
-
-impl<T: fmt::Debug> fmt::Debug for Details<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
-    }
-}
-
-impl<T: fmt::Display> fmt::Display for Details<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
-    }
-}
-
 /// Makers of the errors that tell more than their class: [`Error::OutOfMemory`] instead, where there is no memory
 /// to tell it in.
 impl Error {
@@ -127,8 +104,10 @@ impl Error {
             // After a failed sync nothing is known, whatever the reason.
             (ErrorKind::Full, Some(file)) if op != Op::Sync => Self::full(file),
             (ErrorKind::Locked, _) => tell(source.detail, |holder| Self::Locked { holder }),
-            _ => match Details::new(Refusal { op, file, source }) {
-                Ok(refusal) => Self::Storage { refusal },
+            // Where it cannot be told what was refused, it must be told that nothing is known.
+            _ if syncs && !Details::<Refusal>::TOLD => Self::Poisoned,
+            (kind, _) => match Details::new(Refusal { op, file, source }) {
+                Ok(refusal) => Self::Storage { kind, refusal },
                 // That nothing is known must be told at any rate.
                 Err(OutOfMemory) if syncs => Self::Poisoned,
                 Err(OutOfMemory) => Self::OutOfMemory,
@@ -178,6 +157,12 @@ impl Error {
     #[cold]
     pub fn degraded(file: FileName, offset: u64) -> Self {
         tell(Location { file, offset }, |at| Self::Degraded { at })
+    }
+
+    /// [`Error::NoManifest`].
+    #[cold]
+    pub fn no_manifest(segments: usize) -> Self {
+        tell(segments, |segments| Self::NoManifest { segments })
     }
 
     /// [`Error::NewerFormat`].

@@ -83,7 +83,7 @@ impl MergeReport {
 impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// What merge would do now, and why. Errors only with [`Error::OutOfMemory`].
     pub fn merge_plan(&self) -> Result<MergePlan> {
-        Ok(plan::plan(&self.facts()?, &self.options.merge, self.hour(), false)?.0)
+        Ok(plan::plan(&self.facts()?, &self.options.merge, self.hour(), false)?)
     }
 
     /// Whether so much was written since this last answered yes that a merge may have become due: a
@@ -170,7 +170,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             done => done?,
         }
         let facts = self.facts()?;
-        let (_, run) = plan::plan(&facts, &self.options.merge, None, true)?;
+        let run = plan::decide(&facts, &self.options.merge, None, true)?.due;
         if let Some(run) = run {
             self.start_merge(&facts, run, self.options.segment_bytes)?;
         }
@@ -239,7 +239,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     }
 
     fn due_run(&self, facts: &[Facts]) -> Result<Option<Range<usize>>> {
-        Ok(plan::plan(facts, &self.options.merge, self.hour(), false)?.1)
+        Ok(plan::decide(facts, &self.options.merge, self.hour(), false)?.due)
     }
 
     fn facts(&self) -> Result<Vec<Facts>> {

@@ -217,14 +217,42 @@ impl Facts {
     }
 }
 
-/// Plans a merge over `files` (oldest first). `hour` is the hour of the day where it is known.
-/// Returns the plan and the run it takes.
+/// What a plan decided: of each segment why or why not, and the run to take if a merge is due.
+pub(crate) struct Decided {
+    why: Vec<MergeReason>,
+    pub due: Option<Range<usize>>,
+}
+
+/// Plans a merge over `files` (oldest first), and tells of each. `hour` is the hour of the day where it is known.
 pub(crate) fn plan(
     files: &[Facts],
     policy: &MergePolicy,
     hour: Option<u8>,
     force: bool,
-) -> Result<(MergePlan, Option<Range<usize>>), OutOfMemory> {
+) -> Result<MergePlan, OutOfMemory> {
+    let Decided { why, due } = decide(files, policy, hour, force)?;
+    let told = files.iter().zip(why).enumerate().map(|(i, (file, why))| MergeFile {
+        id: file.id,
+        size_bytes: file.size,
+        live_bytes: file.live,
+        dead_bytes: file.dead,
+        tombstone_bytes: file.tombstones,
+        chosen: due.as_ref().is_some_and(|run| run.contains(&i)),
+        why,
+    });
+    Ok(MergePlan {
+        due: due.is_some(),
+        files: fallible::collect(told)?,
+    })
+}
+
+/// Decides which segments a merge takes. Needs little memory, and words for nobody.
+pub(crate) fn decide(
+    files: &[Facts],
+    policy: &MergePolicy,
+    hour: Option<u8>,
+    force: bool,
+) -> Result<Decided, OutOfMemory> {
     let mut why: Vec<MergeReason> = Vec::new();
     let mut reclaimable: Vec<u64> = Vec::new();
     fallible::reserve(&mut why, files.len())?;
@@ -254,7 +282,6 @@ pub(crate) fn plan(
     };
     let open = force || in_window(policy.window_hours, hour);
     let due = run.is_some() && triggered && open;
-    let chosen = |i: usize| due && run.as_ref().is_some_and(|run| run.contains(&i));
     for i in 0..files.len() {
         if is_candidate(&why[i]) && !due && run.as_ref().is_some_and(|run| run.contains(&i)) {
             why[i] = if triggered {
@@ -267,20 +294,10 @@ pub(crate) fn plan(
             };
         }
     }
-    let told = files.iter().enumerate().map(|(i, file)| MergeFile {
-        id: file.id,
-        size_bytes: file.size,
-        live_bytes: file.live,
-        dead_bytes: file.dead,
-        tombstone_bytes: file.tombstones,
-        chosen: chosen(i),
-        why: why[i],
-    });
-    let plan = MergePlan {
-        due,
-        files: fallible::collect(told)?,
-    };
-    Ok((plan, run.filter(|_| due)))
+    Ok(Decided {
+        why,
+        due: run.filter(|_| due),
+    })
 }
 
 fn judge(file: &Facts, gain: u64, policy: &MergePolicy, force: bool) -> MergeReason {
@@ -464,14 +481,15 @@ mod tests {
         let policy = MergePolicy::default();
         let file = |id, dead| sealed(id, 11 * MIB, dead, 0);
         let files = [file(1, 7 * MIB), file(2, 8 * MIB), file(3, 7 * MIB)];
-        let (_, run) = plan(&files, &policy, None, false).unwrap();
+        let run = decide(&files, &policy, None, false).unwrap().due;
         assert_eq!(run, Some(1..2));
         // One segment is merged whole, however long it is.
-        let (_, run) = plan(&[sealed(1, 40 * MIB, 25 * MIB, 0)], &policy, None, false).unwrap();
+        let once = [sealed(1, 40 * MIB, 25 * MIB, 0)];
+        let run = decide(&once, &policy, None, false).unwrap().due;
         assert_eq!(run, Some(0..1));
         // Joining gives nothing back, and takes several at once.
         let small: Vec<Facts> = (1..=4).map(|id| sealed(id, 9 * MIB, 0, 0)).collect();
-        let (_, run) = plan(&small, &policy, None, false).unwrap();
+        let run = decide(&small, &policy, None, false).unwrap().due;
         assert_eq!(run, Some(0..3));
     }
 
@@ -481,13 +499,14 @@ mod tests {
         let policy = MergePolicy::default();
         let dead = sealed(1, 20 * MIB, 12 * MIB, 0);
         let deletes = sealed(2, 30 * MIB, 0, 20 * MIB);
-        let (_, run) = plan(&[dead, deletes], &policy, None, false).unwrap();
+        let run = decide(&[dead, deletes], &policy, None, false).unwrap().due;
         assert_eq!(run, Some(0..1), "both are too much for one merge");
 
         let merged = sealed(3, 8 * MIB, 0, 0);
-        let (told, run) = plan(&[merged, deletes], &policy, None, false).unwrap();
+        let run = decide(&[merged, deletes], &policy, None, false).unwrap().due;
+        let told = plan(&[merged, deletes], &policy, None, false).unwrap();
         assert_eq!(run, None, "{told:?}");
-        let (_, run) = plan(&[deletes], &policy, None, false).unwrap();
+        let run = decide(&[deletes], &policy, None, false).unwrap().due;
         assert_eq!(run, Some(0..1), "the oldest may let them go");
     }
 }

@@ -11,6 +11,11 @@
 
 mod active;
 mod divide;
+#[cfg(not(all(feature = "small", target_family = "wasm")))]
+mod expiries;
+#[cfg(all(feature = "small", target_family = "wasm"))]
+#[path = "expiries_small.rs"]
+mod expiries;
 mod from_hint;
 mod opened;
 mod reader;
@@ -19,7 +24,7 @@ mod salvaged;
 mod writer;
 
 pub(crate) use reader::{ReaderParts, load_reader};
-pub(crate) use writer::WriterParts;
+pub(crate) use writer::{WriterParts, open as open_writer};
 
 use crate::error::{Damage, Error, Result};
 use crate::fallible;
@@ -52,7 +57,7 @@ pub(crate) enum Recovered<S: Storage> {
 pub(crate) fn open<S: Storage>(storage: &S, options: &Options) -> Result<Recovered<S>> {
     match (options.mode, options.access) {
         (OpenMode::Salvage, _) => salvaged::load(storage, options).map(Recovered::Reader),
-        (_, OpenAccess::ReadWrite) => writer::open(storage, options),
+        (_, OpenAccess::ReadWrite) => open_writer(storage, options),
         (_, OpenAccess::ReadOnly) => load_reader(storage, options).map(Recovered::Reader),
     }
 }
@@ -85,7 +90,7 @@ fn settle<S: Storage>(
         if let Some(first) = replay.report.damages.first() {
             return Err(Error::damaged(first.file, first.offset, first.damage));
         }
-        if lost_state {
+        if lost_state || replay.report.is_damaged() {
             return Err(Error::damaged(
                 names::manifest(replay.report.epoch),
                 0,
@@ -200,6 +205,6 @@ fn no_manifest(names: &[FileName]) -> Error {
     if segments == 0 && count(FileKind::Hint) == 0 {
         Error::NoStore
     } else {
-        Error::NoManifest { segments }
+        Error::no_manifest(segments)
     }
 }

@@ -1,23 +1,33 @@
 //! Filling the index from segments, oldest first: from hints where they are valid, else record by
 //! record.
 
+use super::expiries::Expiries;
 use super::opened::Opened;
 use crate::error::{Error, Result};
-use crate::fallible;
+use crate::fallible::{self, OutOfMemory};
 use crate::format::file::StoreId;
 use crate::format::file::names;
 use crate::format::hint;
 use crate::format::manifest::State as Manifest;
 use crate::format::record::{HEAD_BYTES_MIN, Kind};
 use crate::format::{KeyHash, Space};
-use crate::index::{Change, Index, Mixed, Publication, Veil};
+use crate::index::{Change, Index, Publication, Veil};
 use crate::keydir::{Load, Place};
 use crate::prelude::*;
 use crate::report::{DamageReport, RecoveryReport};
 use crate::segment::hint_log::HintLog;
 use crate::segment::read::Checked;
 use crate::segment::walk::{Found, Gap, State, Step, Walker};
+use crate::sorted::Sorted;
 use crate::storage::Storage;
+
+/// Where files have no known order: which version of a key is the newest so far.
+pub(crate) trait Newest {
+    /// The newest sequence number of a key.
+    fn of(&self, hash: KeyHash) -> Option<u64>;
+    /// A version that is newer than all so far.
+    fn note(&mut self, hash: KeyHash, seq: u64) -> Result<(), OutOfMemory>;
+}
 
 /// An index being filled.
 pub(crate) struct Replay<'a, S: Storage> {
@@ -33,12 +43,12 @@ pub(crate) struct Replay<'a, S: Storage> {
     records: u64,
     /// The index's keydir to be.
     load: Load,
-    /// The keys of the system's space that live now.
-    meta: hashbrown::HashMap<KeyHash, (), Mixed>,
+    /// The keys of the system's space that live now: few.
+    meta: Sorted<(u64, u64)>,
     /// The expiry of each key that has one now, by `hash.hi`.
-    expiries: hashbrown::HashMap<u64, u64, Mixed>,
-    /// The newest sequence number of each key; only where files have no known order.
-    newest: Option<hashbrown::HashMap<KeyHash, u64, Mixed>>,
+    expiries: Expiries,
+    /// Knows the newest sequence number of each key; only where files have no known order.
+    newest: Option<Box<dyn Newest>>,
     /// For damage that named its key: whose it is, and where.
     named: Vec<(usize, KeyHash, Place)>,
 }
@@ -67,16 +77,16 @@ impl<'a, S: Storage> Replay<'a, S> {
             writes_hints,
             records: 0,
             load: Load::default(),
-            meta: hashbrown::HashMap::default(),
-            expiries: hashbrown::HashMap::default(),
+            meta: Sorted::new(),
+            expiries: Expiries::default(),
             newest: None,
             named: Vec::new(),
         }
     }
 
     /// Makes the sequence number decide which version of a key wins, not the order of files.
-    pub(crate) fn order_by_seq(&mut self) {
-        self.newest = Some(hashbrown::HashMap::default());
+    pub(crate) fn order_by_seq(&mut self, newest: Box<dyn Newest>) {
+        self.newest = Some(newest);
     }
 
     /// Every sealed segment of a state, in order.
@@ -220,7 +230,7 @@ impl<'a, S: Storage> Replay<'a, S> {
         {
             // Salvage has no use for what it cannot hand out: a whole copy of it, or else an older
             // version, is worth more.
-            let replaced = newest.get(&hash).is_some_and(|seq| *seq >= found.head.seq);
+            let replaced = newest.of(hash).is_some_and(|seq| seq >= found.head.seq);
             if let Some(damage) = noted.and_then(|at| self.report.damages.get_mut(at)) {
                 damage.live = !replaced;
             }
@@ -254,11 +264,10 @@ impl<'a, S: Storage> Replay<'a, S> {
             return Ok(());
         };
         if let (Some(newest), Some(seq)) = (&mut self.newest, seq) {
-            let known = fallible::entry(newest, hash)?;
-            if *known > seq {
+            if newest.of(hash).is_some_and(|known| known > seq) {
                 return Ok(());
             }
-            *known = seq;
+            newest.note(hash, seq)?;
         }
         let change = if entry.kind.is_tombstone() {
             Change::Delete
@@ -269,19 +278,20 @@ impl<'a, S: Storage> Replay<'a, S> {
         };
         let old_expiry_ms = match self.expiries.is_empty() {
             true => None,
-            false => self.expiries.remove(&hash.hi),
+            false => self.expiries.remove(hash.hi),
         };
         if let Change::Put {
             expiry_ms: Some(expiry),
         } = change
         {
-            fallible::insert(&mut self.expiries, hash.hi, expiry)?;
+            self.expiries.insert(hash.hi, expiry)?;
         }
         let space = entry.kind.space();
+        let words = (hash.hi, hash.lo.into());
         if space == Space::Meta && change != Change::Delete {
-            fallible::insert(&mut self.meta, hash, ())?;
+            self.meta.insert(words)?;
         } else if !self.meta.is_empty() {
-            self.meta.remove(&hash);
+            self.meta.remove(&words);
         }
         let publication = Publication {
             hash,

@@ -6,16 +6,16 @@
 
 use super::divide::whole_unit;
 use super::reader::ReaderParts;
-use super::replay::Replay;
+use super::replay::{Newest, Replay};
 use crate::clock::Clock;
 use crate::error::{Context, Damage, Error, Op, Result};
-use crate::fallible;
-use crate::format::FILE_BYTES_MAX;
+use crate::fallible::{self, OutOfMemory};
+use crate::format::{FILE_BYTES_MAX, KeyHash};
 use crate::format::file::names;
 use crate::format::file::{FILE_HEADER_BYTES, FOOTER_BYTES, FileHeader, FileKind, Footer, StoreId};
 use crate::format::manifest::{SegmentEntry, SegmentState, State as Manifest};
 use crate::format::record::Site;
-use crate::index::Index;
+use crate::index::{Index, Mixed};
 use crate::manifest_log;
 use crate::options::Options;
 use crate::prelude::*;
@@ -70,7 +70,7 @@ pub(crate) fn load<S: Storage>(storage: &S, options: &Options) -> Result<ReaderP
     let clock = Clock::new(clock_ms, options.trust_clock);
     let index = Index::new(hash_key, clock, options.ordered_index);
     let mut replay = Replay::new(storage, index, store, false);
-    replay.order_by_seq();
+    replay.order_by_seq(Box::new(BySeq::default()));
     replay.report.epoch = epoch;
     for damage in damages {
         replay.report.note(damage)?;
@@ -119,6 +119,20 @@ pub(crate) fn load<S: Storage>(storage: &S, options: &Options) -> Result<ReaderP
         state,
         epoch,
     })
+}
+
+/// The newest sequence number of each key.
+#[derive(Default)]
+struct BySeq(hashbrown::HashMap<KeyHash, u64, Mixed>);
+
+impl Newest for BySeq {
+    fn of(&self, hash: KeyHash) -> Option<u64> {
+        self.0.get(&hash).copied()
+    }
+
+    fn note(&mut self, hash: KeyHash, seq: u64) -> Result<(), OutOfMemory> {
+        fallible::insert(&mut self.0, hash, seq).map(drop)
+    }
 }
 
 /// What a segment file says of itself.

@@ -41,7 +41,7 @@ pub(crate) struct WriterParts<S: Storage> {
 }
 
 /// Opens for writing: claims the next manifest, recovers, commits what was recovered.
-pub(super) fn open<S: Storage>(storage: &S, options: &Options) -> Result<Recovered<S>> {
+pub(crate) fn open<S: Storage>(storage: &S, options: &Options) -> Result<Recovered<S>> {
     // Refuse what must not be touched before touching anything.
     let names = storage.list().during_any(Op::List)?;
     let before = manifest_log::survey(storage, &names, u64::MAX)?;

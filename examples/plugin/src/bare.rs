@@ -4,7 +4,7 @@
 use core::cell::RefCell;
 
 #[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+static ALLOCATOR: rlsf::SmallGlobalTlsf = rlsf::SmallGlobalTlsf::new();
 
 // Copying and comparing memory, which the compiler takes for granted.
 #[link(name = "c")]

@@ -11,8 +11,8 @@
 //!
 //! Keys and values go through that one buffer. Every call may move it, so the host asks for its address after the
 //! call. A negative answer, but for `ABSENT`, is a failure: `-(code + 256 * n)`, where the code is
-//! [`Error::code`](portcask::Error::code) and n the bytes in the buffer of what the platform says about it. The words for
-//! a person are the host's: here they would weigh as much as a merge does.
+//! [`Error::code`](portcask::Error::code) and n is 0, or [`ErrorKind::code`](portcask::ErrorKind::code) of what the
+//! platform answered. The words for a person are the host's: here they would weigh as much as a merge does.
 //!
 //! Writes are acknowledged when the host's kernel has them: they survive the plugin's death by any trap. There is
 //! nothing to undo after one: load the plugin again and open the store.
@@ -26,7 +26,7 @@ mod bare;
 
 use alloc::vec::Vec;
 use bare::Only;
-use portcask::{Engine, Error, MergeProgress, Op, Options, PlatformStorage};
+use portcask::{Engine, Error, ErrorKind, MergeProgress, Op, Options, PlatformStorage};
 
 /// The answer of [`store_get`] for a key that is not there.
 pub const ABSENT: i32 = i32::MIN;
@@ -62,8 +62,7 @@ pub extern "C" fn store_room(bytes: usize) -> *mut u8 {
 #[unsafe(no_mangle)]
 pub extern "C" fn store_open(path_bytes: usize) -> i32 {
     PLUGIN.with(|plugin| {
-        let opened = plugin.open(path_bytes);
-        plugin.answer(opened)
+        answer(plugin.open(path_bytes))
     })
 }
 
@@ -71,8 +70,7 @@ pub extern "C" fn store_open(path_bytes: usize) -> i32 {
 #[unsafe(no_mangle)]
 pub extern "C" fn store_put(key_bytes: usize, value_bytes: usize) -> i32 {
     PLUGIN.with(|plugin| {
-        let put = plugin.put(key_bytes, value_bytes);
-        plugin.answer(put)
+        answer(plugin.put(key_bytes, value_bytes))
     })
 }
 
@@ -80,8 +78,7 @@ pub extern "C" fn store_put(key_bytes: usize, value_bytes: usize) -> i32 {
 #[unsafe(no_mangle)]
 pub extern "C" fn store_get(key_bytes: usize) -> i32 {
     PLUGIN.with(|plugin| {
-        let got = plugin.get(key_bytes);
-        plugin.answer(got)
+        answer(plugin.get(key_bytes))
     })
 }
 
@@ -90,8 +87,7 @@ pub extern "C" fn store_get(key_bytes: usize) -> i32 {
 #[unsafe(no_mangle)]
 pub extern "C" fn store_merge_step(budget_bytes: u32) -> i32 {
     PLUGIN.with(|plugin| {
-        let stepped = plugin.merge_step(budget_bytes);
-        plugin.answer(stepped)
+        answer(plugin.merge_step(budget_bytes))
     })
 }
 
@@ -100,11 +96,8 @@ pub extern "C" fn store_merge_step(budget_bytes: u32) -> i32 {
 #[unsafe(no_mangle)]
 pub extern "C" fn store_close() -> i32 {
     PLUGIN.with(|plugin| {
-        let closed = plugin
-            .store
-            .take()
-            .map_or(Ok(0), |store| store.close().map(|()| 0));
-        plugin.answer(closed)
+        let store = plugin.store.take();
+        answer(store.map_or(Ok(0), |store| store.close().map(|()| 0)))
     })
 }
 
@@ -117,9 +110,8 @@ impl Plugin {
             segment_bytes: SEGMENT_BYTES,
             ..Options::default()
         };
-        let store = Engine::open(files, options)?;
-        let keys = i32::try_from(store.len()).unwrap_or(i32::MAX);
-        self.store = Some(store);
+        let store = self.store.insert(Engine::open_writer(files, options)?);
+        let keys = i32::try_from(store.report().keys).unwrap_or(i32::MAX);
         Ok(keys)
     }
 
@@ -148,15 +140,14 @@ impl Plugin {
         })
     }
 
-    /// What the host is told: the number, or the failure's code and how many bytes of words there are.
-    fn answer(&mut self, result: Result<i32, Error>) -> i32 {
-        result.unwrap_or_else(|error| {
-            let words = error.platform_words();
-            self.buffer.clear();
-            self.buffer.extend_from_slice(words.as_bytes());
-            -(i32::from(error.code()) + 256 * words.len() as i32)
-        })
-    }
+}
+
+/// What the host is told: the number, or the failure's code and the platform's class.
+fn answer(result: Result<i32, Error>) -> i32 {
+    result.unwrap_or_else(|error| {
+        let kind = error.storage_kind().map_or(0, ErrorKind::code);
+        -(i32::from(error.code()) + 256 * i32::from(kind))
+    })
 }
 
 /// `bytes` bytes of the buffer from `start`, if the host has ever asked for that much room.

@@ -12,7 +12,7 @@ pub(super) const REFUSED: i32 = -2;
 /// The number of a refusal.
 pub(super) fn code(error: &Error) -> u8 {
     match error {
-        Error::Storage { refusal } => match refusal.source.kind {
+        Error::Storage { refusal, .. } => match refusal.source.kind {
             ErrorKind::NotReady => 1,
             ErrorKind::Closed => 10,
             _ => 0,

@@ -144,7 +144,7 @@ pub(super) fn kind(error: &Error) -> String {
     match error {
         Error::Corrupt { found } => format!("Corrupt: {:?}", found.damage),
         Error::Damaged { found } => format!("Damaged: {:?}", found.damage),
-        Error::Storage { refusal } => format!("Storage: {:?}", refusal.source.kind),
+        Error::Storage { refusal, .. } => format!("Storage: {:?}", refusal.source.kind),
         other => {
             let text = format!("{other:?}");
             let end = text.find([' ', '{', '(']).unwrap_or(text.len());
