@@ -217,7 +217,7 @@ impl<F: File> BackupPlan<F> {
             base_seq: entry.base_seq,
         };
         let start = FILE_HEADER_BYTES as u64;
-        let mut walker = Walker::new(Borrowed(copy), name, site, start, entry.valid_bytes);
+        let mut walker = Walker::new(Borrowed(copy), entry.id, site, start, entry.valid_bytes);
         while let Some(step) = walker.next()? {
             let wrong = match step {
                 Step::Record(found) if found.state == Found::Intact => None,

@@ -212,8 +212,7 @@ impl<F: File + Clone> LogView<F> {
 impl<F: File + Clone> Stretch<F> {
     fn walk(&self) -> Walker<F> {
         let start = FILE_HEADER_BYTES as u64;
-        let name = names::segment(self.entry.id);
-        Walker::new(self.file.clone(), name, self.site(), start, self.end)
+        Walker::new(self.file.clone(), self.entry.id, self.site(), start, self.end)
     }
 
     fn site(&self) -> Site {

@@ -138,7 +138,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let slot = self.index.read(|index| index.slot_of(entry.id));
         let mut entries = Vec::new();
         let start = FILE_HEADER_BYTES as u64;
-        let mut walker = Walker::new(file.clone(), name, site, start, end);
+        let mut walker = Walker::new(file.clone(), entry.id, site, start, end);
         let mut whole = true;
         while let Some(step) = walker.next()? {
             match step {

@@ -97,24 +97,21 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let next_id = self.state().next_id;
         self.observe_clock();
         let clock_ms = self.index.read(|index| index.clock.floor_ms());
-        let reserved = !planted(Bug::ReservedForgotten);
-        let more = [
-            Some(Edit::NextId(counter::after(next_id, 1)?)),
-            reserved.then_some(Edit::Pending(next_id)),
-            Some(Edit::Add(SegmentEntry {
-                id: created.id,
-                salt: created.site.salt,
-                base_seq,
-                last_seq: seq,
-                state: SegmentState::Active,
-                valid_bytes: FILE_HEADER_BYTES as u64,
-                records: 0,
-            })),
-            Some(Edit::Clock(clock_ms)),
-        ];
-        for edit in more.into_iter().flatten() {
-            fallible::push(&mut edits, edit)?;
+        let entry = SegmentEntry {
+            id: created.id,
+            salt: created.site.salt,
+            base_seq,
+            last_seq: seq,
+            state: SegmentState::Active,
+            valid_bytes: FILE_HEADER_BYTES as u64,
+            records: 0,
+        };
+        fallible::push(&mut edits, Edit::NextId(counter::after(next_id, 1)?))?;
+        if !planted(Bug::ReservedForgotten) {
+            fallible::push(&mut edits, Edit::Pending(next_id))?;
         }
+        fallible::push(&mut edits, Edit::Add(entry))?;
+        fallible::push(&mut edits, Edit::Clock(clock_ms))?;
         // Whatever can be refused comes before the commit: nothing may stop halfway behind it.
         let id = created.id;
         let segment = Segment {

@@ -5,7 +5,6 @@ use crate::engine::Engine;
 use crate::error::{Damage, Error, Result};
 use crate::fallible;
 use crate::format::file::FILE_HEADER_BYTES;
-use crate::format::file::names;
 use crate::format::hint;
 use crate::format::record::{Head, Kind};
 use crate::format::{KeyHash, Space};
@@ -64,10 +63,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let (slot, id, end) = (source.slot, source.id, source.end);
         // The one of the step before, whose window goes on.
         let walker = job.walker.take().filter(|walker| walker.pos() == offset);
-        let mut walker = walker.unwrap_or_else(|| {
-            let name = names::segment(id);
-            Walker::new(source.file.clone(), name, source.site, offset, end)
-        });
+        let fresh = || Walker::new(source.file.clone(), id, source.site, offset, end);
+        let mut walker = walker.unwrap_or_else(fresh);
         if offset == FILE_HEADER_BYTES as u64 {
             let segment = (id, source.site.salt);
             job.told = Some(Told::open(&self.storage, self.store, segment, end));
@@ -304,7 +301,6 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 }
             }
         };
-        let name = names::segment(created.id);
         let output = Output {
             hint: HintLog::new(
                 &self.storage,
@@ -313,7 +309,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 created.site.salt,
                 now,
             ),
-            out: Appender::new(created.file, name, created.site, FILE_HEADER_BYTES as u64),
+            out: Appender::new(created.file, created.id, created.site, FILE_HEADER_BYTES as u64),
             id: created.id,
             records: 0,
             last_seq: 0,

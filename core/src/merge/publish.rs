@@ -38,7 +38,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 last_seq: output.last_seq,
                 sealed_ms: now,
             };
-            let (file, name) = (&output.out.file, output.out.name);
+            let (file, name) = (&output.out.file, names::segment(output.id));
             file.append(data_end, &footer.encode())
                 .during(Op::Append, name)?;
             if !planted(Bug::OutputsUnsynced) {
@@ -141,7 +141,6 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         };
         let (segment, target_slot) = ((target.id, target.out.site.salt), target.slot);
         let (file, site, end) = (target.out.file.clone(), target.out.site, target.out.end());
-        let name = target.out.name;
         let inputs = fallible::collect(job.inputs.iter().map(|input| input.slot))?;
         let repoint = |copies: &[(KeyHash, Slot)]| {
             self.index.write(|index| {
@@ -185,7 +184,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             }
         }
         repoint(&copies);
-        let mut walker = Walker::new(file, name, site, pos, end);
+        let mut walker = Walker::new(file, segment.0, site, pos, end);
         while walker.pos() < end && walker.pos() - offset < budget {
             let found = match walker.next()? {
                 Some(Step::Record(found)) if found.state == State::Intact => found,

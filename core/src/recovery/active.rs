@@ -207,7 +207,7 @@ impl<S: Storage> Replay<'_, S> {
         };
         let mut hint = HintLog::new(self.storage, self.store, created.id, created.site.salt, now);
         let mut counted = Counted::default();
-        let mut out = Appender::new(created.file.clone(), name, created.site, start);
+        let mut out = Appender::new(created.file.clone(), created.id, created.site, start);
         if let Some((mut walker, old)) = tail {
             while let Some(step) = walker.next()? {
                 let found = still_whole(step, old)?;

@@ -145,7 +145,7 @@ fn find_orphans<S: Storage>(
         }
         let end = file.len().unwrap_or(0);
         let start = FILE_HEADER_BYTES as u64;
-        let newer = header.id == id && newest_seq(file, *name, &header, end)? > known_seq;
+        let newer = header.id == id && newest_seq(file, &header, end)? > known_seq;
         if newer {
             lost_state = true;
             replay.hide_all(id);
@@ -159,12 +159,12 @@ fn find_orphans<S: Storage>(
 }
 
 /// The greatest sequence number of a segment's records, markers and damaged ones aside.
-fn newest_seq<F: File>(file: F, name: FileName, header: &FileHeader, end: u64) -> Result<u64> {
+fn newest_seq<F: File>(file: F, header: &FileHeader, end: u64) -> Result<u64> {
     let site = Site {
         salt: header.salt,
         base_seq: header.base_seq,
     };
-    let mut walker = Walker::new(file, name, site, FILE_HEADER_BYTES as u64, end);
+    let mut walker = Walker::new(file, header.id, site, FILE_HEADER_BYTES as u64, end);
     let mut newest = 0;
     while let Some(step) = walker.next_head()? {
         if let Step::Record(found) = step

@@ -27,8 +27,7 @@ pub(crate) struct Opened<F> {
 impl<F: File + Clone> Opened<F> {
     /// A walk over a stretch of it.
     pub(crate) fn walk(&self, from: u64, to: u64) -> Walker<F> {
-        let name = names::segment(self.id);
-        Walker::new(self.file.clone(), name, self.site, from, to)
+        Walker::new(self.file.clone(), self.id, self.site, from, to)
     }
 }
 

@@ -124,8 +124,7 @@ impl<'a, S: Storage> Replay<'a, S> {
             let at = hint_end.map(|end| (end, covered));
             HintLog::resume(self.storage, self.store, opened.id, opened.site.salt, at)
         });
-        let name = names::segment(opened.id);
-        let mut walker = Walker::new(opened.file.clone(), name, opened.site, covered, to);
+        let mut walker = opened.walk(covered, to);
         while let Some(step) = walker.next()? {
             match step {
                 Step::Record(found) => {

@@ -78,7 +78,6 @@ pub(crate) fn load<S: Storage>(storage: &S, options: &Options) -> Result<ReaderP
     let mut state = Manifest::new(hash_key);
     for (rank, entry) in (0..).zip(&listed) {
         if let Some(opened) = replay.open_segment(entry, rank)? {
-            let name = names::segment(entry.id);
             let start = FILE_HEADER_BYTES as u64;
             // Where the manifest knows of more than there is, the difference is damage.
             let end = match entry.state {
@@ -88,7 +87,7 @@ pub(crate) fn load<S: Storage>(storage: &S, options: &Options) -> Result<ReaderP
                 _ => end_of_records(&opened.file, entry, opened.file_bytes).max(entry.valid_bytes),
             };
             let (file, site) = (opened.file.clone(), opened.site);
-            let mut walker = Walker::new(file, name, site, start, end);
+            let mut walker = Walker::new(file, entry.id, site, start, end);
             while let Some(step) = walker.next()? {
                 match step {
                     Step::Record(found) => {

@@ -243,34 +243,40 @@ impl<S: Storage> Replay<'_, S> {
                 return Err(error);
             }
         };
-        let old = match &outcome {
+        let next = manifest.state.next_id;
+        let mut edits = Vec::new();
+        fallible::reserve(&mut edits, 4)?;
+        match &outcome {
             active::Outcome::Seal {
                 opened, records: 0, ..
-            } => Some(Edit::Replace {
-                remove: Vec::from([opened.id]),
-                with: Vec::new(),
-            }),
+            } => {
+                let replace = Edit::Replace {
+                    remove: Vec::from([opened.id]),
+                    with: Vec::new(),
+                };
+                fallible::push(&mut edits, replace)?;
+            }
             active::Outcome::Seal {
                 opened,
                 valid_bytes,
                 records,
                 ..
-            } => Some(Edit::Seal {
-                id: opened.id,
-                valid_bytes: *valid_bytes,
-                last_seq: fresh.entry.base_seq.saturating_sub(1),
-                records: *records,
-                footer: false,
-            }),
-            active::Outcome::Continue { .. } | active::Outcome::None => None,
-        };
-        let next = manifest.state.next_id;
-        let new = [
-            Edit::NextId(counter::after(next, 1)?),
-            Edit::Pending(next),
-            Edit::Add(fresh.entry),
-        ];
-        manifest.commit(&fallible::collect(old.into_iter().chain(new))?)?;
+            } => {
+                let seal = Edit::Seal {
+                    id: opened.id,
+                    valid_bytes: *valid_bytes,
+                    last_seq: fresh.entry.base_seq.saturating_sub(1),
+                    records: *records,
+                    footer: false,
+                };
+                fallible::push(&mut edits, seal)?;
+            }
+            active::Outcome::Continue { .. } | active::Outcome::None => {}
+        }
+        fallible::push(&mut edits, Edit::NextId(counter::after(next, 1)?))?;
+        fallible::push(&mut edits, Edit::Pending(next))?;
+        fallible::push(&mut edits, Edit::Add(fresh.entry))?;
+        manifest.commit(&edits)?;
         manifest.check_fence()?;
         if let active::Outcome::Seal {
             opened, records: 0, ..

@@ -3,9 +3,10 @@
 use super::walk::{Found, Walker};
 use crate::error::{Context, Error, Op, Result};
 use crate::fallible;
+use crate::format::file::names;
 use crate::format::record::{Batch, Head, Site};
 use crate::prelude::*;
-use crate::storage::{File, FileName};
+use crate::storage::File;
 
 /// Bytes gathered before they are handed to the platform.
 const GATHER_BYTES: usize = 1 << 20;
@@ -13,17 +14,17 @@ const GATHER_BYTES: usize = 1 << 20;
 /// A file that is written front to back.
 pub(crate) struct Appender<F> {
     pub file: F,
-    pub name: FileName,
+    pub segment: u64,
     pub site: Site,
     written: u64,
     gathered: Vec<u8>,
 }
 
 impl<F: File> Appender<F> {
-    pub(crate) fn new(file: F, name: FileName, site: Site, end: u64) -> Self {
+    pub(crate) fn new(file: F, segment: u64, site: Site, end: u64) -> Self {
         Self {
             file,
-            name,
+            segment,
             site,
             written: end,
             gathered: Vec::new(),
@@ -51,7 +52,7 @@ impl<F: File> Appender<F> {
         }
         self.file
             .append(self.written, &self.gathered)
-            .during(Op::Append, self.name)?;
+            .during(Op::Append, names::segment(self.segment))?;
         self.written += self.gathered.len() as u64;
         self.gathered.clear();
         Ok(())

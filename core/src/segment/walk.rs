@@ -9,9 +9,10 @@
 use crate::error::{Context, Damage, Error, Op, Result};
 use crate::fallible;
 use crate::format::check;
+use crate::format::file::names;
 use crate::format::record::{self, Decoded, HEAD_BYTES_MAX, Head, HeadDamage, Site};
 use crate::prelude::*;
-use crate::storage::{ErrorKind, File, FileName};
+use crate::storage::{ErrorKind, File};
 
 /// Bytes read from the platform at once.
 const WINDOW_BYTES: usize = 256 << 10;
@@ -74,7 +75,6 @@ enum Depth {
 
 /// Walks the records of one segment file from an offset to an end.
 pub(crate) struct Walker<F> {
-    name: FileName,
     site: Site,
     /// The next record's offset.
     pos: u64,
@@ -86,14 +86,13 @@ pub(crate) struct Walker<F> {
 }
 
 impl<F: File> Walker<F> {
-    /// A walk over `from..to` of a file, both at record boundaries.
-    pub(crate) fn new(file: F, name: FileName, site: Site, from: u64, to: u64) -> Self {
+    /// A walk over `from..to` of a segment's file, both at record boundaries.
+    pub(crate) fn new(file: F, segment: u64, site: Site, from: u64, to: u64) -> Self {
         Self {
-            name,
             site,
             pos: from,
             end: to,
-            window: Window::new(file, to),
+            window: Window::new(file, segment, to),
             key: Vec::new(),
         }
     }
@@ -157,11 +156,12 @@ impl<F: File> Walker<F> {
     /// Reads bytes of the file through the walk's window; short at the end of the file. Refuses
     /// bytes that the platform refused: whoever asks may copy them.
     pub(crate) fn bytes(&mut self, offset: u64, bytes: usize) -> Result<&[u8]> {
-        self.window.at(offset, bytes, self.name)?;
+        self.window.at(offset, bytes)?;
         if self.window.unreadable_in(offset, offset + bytes as u64) {
-            return Err(Error::corrupt(self.name, offset, Damage::Unreadable));
+            let name = names::segment(self.window.segment);
+            return Err(Error::corrupt(name, offset, Damage::Unreadable));
         }
-        self.window.at(offset, bytes, self.name)
+        self.window.at(offset, bytes)
     }
 
     /// What is wrong with a record that is not intact.
@@ -197,7 +197,7 @@ impl<F: File> Walker<F> {
         let pos = self.pos;
         let room = self.end - pos;
         let ahead = room.min(HEAD_BYTES_MAX as u64) as usize;
-        let bytes = self.window.at(pos, ahead, self.name)?;
+        let bytes = self.window.at(pos, ahead)?;
         let damage = match record::decode(bytes, self.site, pos) {
             Ok(decoded) if record_bytes(&decoded) <= room => {
                 let found = self.found(pos, decoded, depth)?;
@@ -252,7 +252,7 @@ impl<F: File> Walker<F> {
     fn take_key(&mut self, found: &Found) -> Result<()> {
         let key_at = found.offset + found.head_bytes as u64;
         let key_bytes = usize::from(found.head.key_bytes);
-        let key = self.window.at(key_at, key_bytes, self.name)?;
+        let key = self.window.at(key_at, key_bytes)?;
         self.key.clear();
         Ok(fallible::extend(&mut self.key, key)?)
     }
@@ -263,7 +263,7 @@ impl<F: File> Walker<F> {
         let key_bytes = usize::from(found.head.key_bytes);
         let body_bytes = found.bytes - found.head_bytes as u64;
         if body_bytes <= WINDOW_BYTES as u64 {
-            let body = self.window.at(key_at, body_bytes as usize, self.name)?;
+            let body = self.window.at(key_at, body_bytes as usize)?;
             self.key.clear();
             fallible::extend(&mut self.key, &body[..key_bytes.min(body.len())])?;
             let whole = body.len() as u64 == body_bytes;
@@ -277,7 +277,7 @@ impl<F: File> Walker<F> {
         let end = found.offset + found.bytes;
         while at < end {
             let piece = (end - at).min(WINDOW_BYTES as u64) as usize;
-            let bytes = self.window.at(at, piece, self.name)?;
+            let bytes = self.window.at(at, piece)?;
             if bytes.is_empty() {
                 break;
             }
@@ -305,7 +305,7 @@ impl<F: File> Walker<F> {
         while at < self.end {
             let ahead = (self.end - at).min(WINDOW_BYTES as u64) as usize;
             let site = self.site;
-            let bytes = self.window.at(at, ahead, self.name)?;
+            let bytes = self.window.at(at, ahead)?;
             if bytes.is_empty() {
                 break;
             }
@@ -353,6 +353,7 @@ fn record_bytes(decoded: &Decoded) -> u64 {
 /// A sliding copy of part of a file.
 struct Window<F> {
     file: F,
+    segment: u64,
     /// Bytes from here on are rarely asked for, and not read ahead.
     end: u64,
     start: u64,
@@ -362,9 +363,10 @@ struct Window<F> {
 }
 
 impl<F: File> Window<F> {
-    fn new(file: F, end: u64) -> Self {
+    fn new(file: F, segment: u64, end: u64) -> Self {
         Self {
             file,
+            segment,
             end,
             start: 0,
             bytes: Vec::new(),
@@ -373,18 +375,18 @@ impl<F: File> Window<F> {
     }
 
     /// `bytes` bytes (at most a window) from `offset`; fewer only at the end of the file.
-    fn at(&mut self, offset: u64, bytes: usize, name: FileName) -> Result<&[u8]> {
+    fn at(&mut self, offset: u64, bytes: usize) -> Result<&[u8]> {
         debug_assert!(bytes <= WINDOW_BYTES);
         let held = self.start..self.start + self.bytes.len() as u64;
         if !(held.contains(&offset) && offset + bytes as u64 <= held.end) && bytes > 0 {
-            self.load(offset, bytes, name)?;
+            self.load(offset, bytes)?;
         }
         let from = (offset.saturating_sub(self.start) as usize).min(self.bytes.len());
         let to = (from + bytes).min(self.bytes.len());
         Ok(&self.bytes[from..to])
     }
 
-    fn load(&mut self, offset: u64, bytes: usize, name: FileName) -> Result<()> {
+    fn load(&mut self, offset: u64, bytes: usize) -> Result<()> {
         let ahead = self.end.saturating_sub(offset).min(WINDOW_BYTES as u64) as usize;
         fallible::resize(&mut self.bytes, ahead.max(bytes))?;
         self.start = offset;
@@ -393,6 +395,7 @@ impl<F: File> Window<F> {
             Err(error) if error.kind == ErrorKind::Io => self.load_sectors(offset)?,
             Err(error) => {
                 self.bytes.clear();
+                let name = names::segment(self.segment);
                 return Err(Error::storage(Op::Read, Some(name), error));
             }
         };
@@ -440,7 +443,7 @@ impl<F: File> Walker<F> {
         }
         let mut key = fallible::copy(&self.key)?;
         let value_at = found.offset + (found.head_bytes + key.len()) as u64;
-        let value = self.window.at(value_at, value_bytes, self.name)?;
+        let value = self.window.at(value_at, value_bytes)?;
         let mut repaired = None;
         for bit in 0..key.len() * 8 {
             key[bit / 8] ^= 1 << (bit % 8);

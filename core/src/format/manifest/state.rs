@@ -150,16 +150,7 @@ impl State {
 
     /// The edits that turn [`State::empty`] into this state: the first record of a new manifest.
     pub fn snapshot(&self) -> Result<Vec<Edit>, OutOfMemory> {
-        let condemned = match self.condemned.is_empty() {
-            true => None,
-            false => Some(Edit::Condemn(fallible::copy(&self.condemned)?)),
-        };
-        let active = self.active();
-        let closed = self.clean.then(|| Edit::CleanClose {
-            valid_bytes: active.map_or(0, |entry| entry.valid_bytes),
-            last_seq: active.map_or(self.last_seq, |entry| entry.last_seq),
-            records: active.map_or(0, |entry| entry.records),
-        });
+        let mut edits = Vec::new();
         let numbers = [
             Edit::HashKey(self.hash_key),
             Edit::SeqBound(self.seq_bound),
@@ -167,15 +158,30 @@ impl State {
             Edit::NextId(self.next_id),
             Edit::Clock(self.clock_ms),
         ];
-        fallible::collect(
-            numbers
-                .into_iter()
-                .chain(self.segments.iter().copied().map(Edit::Add))
-                .chain(self.pending.iter().copied().map(Edit::Pending))
-                .chain(condemned)
-                .chain(closed)
-                .chain([Edit::LastSeq(self.last_seq)]),
-        )
+        for edit in numbers {
+            fallible::push(&mut edits, edit)?;
+        }
+        for entry in &self.segments {
+            fallible::push(&mut edits, Edit::Add(*entry))?;
+        }
+        for id in &self.pending {
+            fallible::push(&mut edits, Edit::Pending(*id))?;
+        }
+        if !self.condemned.is_empty() {
+            let condemned = fallible::copy(&self.condemned)?;
+            fallible::push(&mut edits, Edit::Condemn(condemned))?;
+        }
+        if self.clean {
+            let active = self.active();
+            let closed = Edit::CleanClose {
+                valid_bytes: active.map_or(0, |entry| entry.valid_bytes),
+                last_seq: active.map_or(self.last_seq, |entry| entry.last_seq),
+                records: active.map_or(0, |entry| entry.records),
+            };
+            fallible::push(&mut edits, closed)?;
+        }
+        fallible::push(&mut edits, Edit::LastSeq(self.last_seq))?;
+        Ok(edits)
     }
 
     /// The segment that grows, if there is one.
