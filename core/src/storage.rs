@@ -340,6 +340,18 @@ impl FileName {
         })
     }
 
+    /// A name that the engine makes, of two parts that are legal and short enough.
+    pub(crate) fn own(word: &[u8], number: &[u8]) -> Self {
+        let mut bytes = [0; FILE_NAME_BYTES_MAX];
+        let len = word.len() + number.len();
+        bytes[..word.len()].copy_from_slice(word);
+        bytes[word.len()..len].copy_from_slice(number);
+        Self {
+            bytes,
+            len: len as u8,
+        }
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         core::str::from_utf8(&self.bytes[..usize::from(self.len)]).unwrap_or("")

@@ -322,19 +322,16 @@ pub mod names {
 
     /// The name of the file of this kind and number.
     pub fn of(kind: FileKind, id: u64) -> FileName {
-        let word = word(kind);
-        let mut buffer = [0; "manifest-".len() + DIGITS_MAX];
-        buffer[..word.len()].copy_from_slice(word.as_bytes());
-        let mut digits = DIGITS_MIN;
-        while digits < DIGITS_MAX && id / 10u64.pow(digits as u32) != 0 {
-            digits += 1;
-        }
-        let mut rest = id;
-        for at in (word.len()..word.len() + digits).rev() {
-            buffer[at] = b'0' + (rest % 10) as u8;
+        let mut digits = [b'0'; DIGITS_MAX];
+        let (mut from, mut rest) = (DIGITS_MAX - DIGITS_MIN, id);
+        for at in (0..DIGITS_MAX).rev() {
+            if rest > 0 {
+                from = from.min(at);
+            }
+            digits[at] = b'0' + (rest % 10) as u8;
             rest /= 10;
         }
-        legal(core::str::from_utf8(&buffer[..word.len() + digits]).unwrap_or_default())
+        FileName::own(word(kind).as_bytes(), &digits[from..])
     }
 
     /// What the name says, if it is exactly the name of some file of ours.
@@ -344,7 +341,10 @@ pub mod names {
         let (kind, digits) = kinds
             .into_iter()
             .find_map(|kind| Some((kind, text.strip_prefix(word(kind))?)))?;
-        let id = digits.parse().ok()?;
+        let id = digits.bytes().try_fold(0_u64, |id, digit| {
+            let fits = digit.is_ascii_digit() && id <= COUNTER_MAX / 10;
+            fits.then(|| id * 10 + u64::from(digit - b'0'))
+        })?;
         // Signs, missing or surplus zeros, numbers beyond all counting: only what we would write
         // ourselves is ours.
         (id <= COUNTER_MAX && of(kind, id) == *name).then_some((kind, id))
