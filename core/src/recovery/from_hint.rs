@@ -5,12 +5,12 @@ use super::replay::{Counted, Replay};
 use crate::error::{Damage, Result};
 use crate::fallible;
 use crate::format::file::names;
-use crate::format::file::{FILE_HEADER_BYTES, FileHeader, FileKind};
+use crate::format::file::FILE_HEADER_BYTES;
 use crate::format::hint::{self, BLOCK_BYTES_MAX};
-use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::report::DamageReport;
-use crate::storage::{Access, File, Storage};
+use crate::segment::told::open_hint;
+use crate::storage::{File, Storage};
 
 /// The longest blocks that one read holds.
 const BLOCKS_READ: usize = 4;
@@ -25,7 +25,8 @@ impl<S: Storage> Replay<'_, S> {
         counted: &mut Counted,
     ) -> Result<(Option<u64>, u64)> {
         let start = FILE_HEADER_BYTES as u64;
-        let Some((file, salt)) = self.open_hint(opened) else {
+        let segment = (opened.id, opened.site.salt);
+        let Some((file, salt)) = open_hint(self.storage, self.store, segment) else {
             return Ok((None, start));
         };
         let mut buffer = Vec::new();
@@ -75,7 +76,8 @@ impl<S: Storage> Replay<'_, S> {
     /// end of the file: at each of them a record begins. Empty without a usable hint.
     pub(super) fn hint_joints(&self, opened: &Opened<S::File>) -> Result<Vec<u64>> {
         let mut joints = Vec::new();
-        let Some((file, salt)) = self.open_hint(opened) else {
+        let segment = (opened.id, opened.site.salt);
+        let Some((file, salt)) = open_hint(self.storage, self.store, segment) else {
             return Ok(joints);
         };
         let mut block = fallible::zeroed(BLOCK_BYTES_MAX)?;
@@ -91,17 +93,5 @@ impl<S: Storage> Replay<'_, S> {
             }
             fallible::push(&mut joints, covered)?;
         }
-    }
-
-    /// The hint of a segment and the salt of its checks, if it is the segment's own.
-    fn open_hint(&self, opened: &Opened<S::File>) -> Option<(S::File, u64)> {
-        let file = self.storage.open(&names::hint(opened.id), Access::Read);
-        let file = file.ok()?;
-        let mut header = [0; FILE_HEADER_BYTES];
-        let got = file.pread(0, &mut header).unwrap_or(0);
-        let header = FileHeader::decode(&header[..got]).ok()?;
-        let bound = header.kind == FileKind::Hint
-            && (header.id, header.salt, header.store) == (opened.id, opened.site.salt, self.store);
-        (bound || planted(Bug::StaleHintTrusted)).then_some((file, header.salt))
     }
 }

@@ -5,6 +5,7 @@ use crate::fallible;
 use crate::format::file::names;
 use crate::format::file::{FILE_HEADER_BYTES, FileHeader, FileKind, StoreId};
 use crate::format::hint::{self, BLOCK_BYTES_MAX, Entry};
+use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::storage::{Access, File, Storage};
 
@@ -34,15 +35,10 @@ impl<F: File> Told<F> {
         (segment, salt): (u64, u64),
         end: u64,
     ) -> Self {
-        let mut header = [0; FILE_HEADER_BYTES];
-        let hint = storage.open(&names::hint(segment), Access::Read).ok();
-        let hint = hint.filter(|hint| {
-            let got = hint.pread(0, &mut header).unwrap_or(0);
-            FileHeader::decode(&header[..got]).is_ok_and(|header| {
-                header.kind == FileKind::Hint
-                    && (header.id, header.salt, header.store) == (segment, salt, store)
-            })
-        });
+        let (hint, salt) = match open_hint(storage, store, (segment, salt)) {
+            Some((hint, salt)) => (Some(hint), salt),
+            None => (None, salt),
+        };
         Self {
             hint,
             salt,
@@ -86,4 +82,19 @@ impl<F: File> Told<F> {
         self.entry_at = hint::BLOCK_HEAD_BYTES.min(length);
         Ok(length > 0)
     }
+}
+
+/// The hint of a segment and the salt of its checks, if it is the segment's own.
+pub(crate) fn open_hint<S: Storage>(
+    storage: &S,
+    store: StoreId,
+    (segment, salt): (u64, u64),
+) -> Option<(S::File, u64)> {
+    let file = storage.open(&names::hint(segment), Access::Read).ok()?;
+    let mut header = [0; FILE_HEADER_BYTES];
+    let got = file.pread(0, &mut header).unwrap_or(0);
+    let header = FileHeader::decode(&header[..got]).ok()?;
+    let bound = header.kind == FileKind::Hint
+        && (header.id, header.salt, header.store) == (segment, salt, store);
+    (bound || planted(Bug::StaleHintTrusted)).then_some((file, header.salt))
 }

@@ -178,22 +178,27 @@ impl Edit {
     /// Reads the edit at `*at` and moves `*at` past it.
     pub(crate) fn decode(bytes: &[u8], at: &mut usize) -> Result<Self, RecordDamage> {
         let tag = byte(bytes, at)?;
+        let mut numbers = [0; 4];
+        for place in &mut numbers[..numbers_behind(tag)] {
+            *place = number(bytes, at)?;
+        }
+        let [first, second, third, fourth] = numbers;
         Ok(match tag {
             HASH_KEY => Self::HashKey(array(take(bytes, at, 16)?, 0)),
-            SEQ_BOUND => Self::SeqBound(number(bytes, at)?),
-            LAST_SEQ => Self::LastSeq(number(bytes, at)?),
-            HISTORY_FLOOR => Self::HistoryFloor(number(bytes, at)?),
-            NEXT_ID => Self::NextId(number(bytes, at)?),
-            CLOCK => Self::Clock(number(bytes, at)?),
+            SEQ_BOUND => Self::SeqBound(first),
+            LAST_SEQ => Self::LastSeq(first),
+            HISTORY_FLOOR => Self::HistoryFloor(first),
+            NEXT_ID => Self::NextId(first),
+            CLOCK => Self::Clock(first),
             ADD => Self::Add(decode_entry(bytes, at)?),
             SEAL | CUT => Self::Seal {
-                id: number(bytes, at)?,
-                valid_bytes: number(bytes, at)?,
-                last_seq: number(bytes, at)?,
-                records: number(bytes, at)?,
+                id: first,
+                valid_bytes: second,
+                last_seq: third,
+                records: fourth,
                 footer: tag == SEAL,
             },
-            PENDING => Self::Pending(number(bytes, at)?),
+            PENDING => Self::Pending(first),
             REPLACE => Self::Replace {
                 remove: decode_list(bytes, at, 1, number)?,
                 with: decode_list(bytes, at, ENTRY_BYTES_MIN, decode_entry)?,
@@ -201,13 +206,23 @@ impl Edit {
             FORGET => Self::Forget(decode_list(bytes, at, 1, number)?),
             CLEAR => Self::Clear,
             CLEAN_CLOSE => Self::CleanClose {
-                valid_bytes: number(bytes, at)?,
-                last_seq: number(bytes, at)?,
-                records: number(bytes, at)?,
+                valid_bytes: first,
+                last_seq: second,
+                records: third,
             },
             CONDEMN => Self::Condemn(decode_list(bytes, at, 1, number)?),
             _ => return Err(RecordDamage::Malformed),
         })
+    }
+}
+
+/// How many numbers stand behind a tag where an edit begins with such.
+fn numbers_behind(tag: u8) -> usize {
+    match tag {
+        SEQ_BOUND | LAST_SEQ | HISTORY_FLOOR | NEXT_ID | CLOCK | PENDING => 1,
+        CLEAN_CLOSE => 3,
+        SEAL | CUT => 4,
+        _ => 0,
     }
 }
 

@@ -112,7 +112,7 @@ impl State {
             Edit::Replace { remove, with } => self.replace(remove, with)?,
             Edit::Forget(ids) => {
                 let ids = sorted(ids)?;
-                self.condemned.retain(|id| ids.binary_search(id).is_err());
+                take_out(&mut self.condemned, &ids);
             }
             Edit::Clear => {
                 insert_ids(&mut self.condemned, &ids_of(&self.segments)?)?;
@@ -142,7 +142,7 @@ impl State {
                     return Err(EditDamage::Duplicate { id });
                 }
                 insert_ids(&mut self.condemned, &ids)?;
-                self.pending.retain(|id| ids.binary_search(id).is_err());
+                take_out(&mut self.pending, &ids);
             }
         }
         Ok(())
@@ -203,18 +203,14 @@ impl State {
     /// O(files x log files); errors only with [`EditDamage::OutOfMemory`] for want of scratch.
     pub fn check_invariants(&self) -> Result<(), EditDamage> {
         for ids in [&self.pending, &self.condemned] {
-            if let Some(pair) = ids.windows(2).find(|pair| pair[0] >= pair[1]) {
-                return Err(EditDamage::Duplicate { id: pair[1] });
-            }
+            must_ascend(ids)?;
         }
         let mut used = ids_of(&self.segments)?;
         for ids in [&self.pending, &self.condemned] {
             fallible::extend(&mut used, ids)?;
         }
         sort::by(&mut used, Ord::cmp);
-        if let Some(pair) = used.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(EditDamage::Duplicate { id: pair[0] });
-        }
+        must_ascend(&used)?;
         if let Some(id) = used.into_iter().find(|id| *id == 0 || *id >= self.next_id) {
             return Err(EditDamage::IdOutOfRange { id });
         }
@@ -257,7 +253,7 @@ impl State {
             return Err(EditDamage::TooMany);
         }
         fallible::push(&mut self.segments, *entry)?;
-        self.pending.retain(|id| *id != entry.id);
+        take_out(&mut self.pending, &[entry.id]);
         Ok(())
     }
 
@@ -272,9 +268,7 @@ impl State {
         }
         let mut outputs = ids_of(with)?;
         sort::by(&mut outputs, Ord::cmp);
-        if let Some(pair) = outputs.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(EditDamage::Duplicate { id: pair[0] });
-        }
+        must_ascend(&outputs)?;
         let is_output = |id: &u64| outputs.binary_search(id).is_ok();
         let segments = self.segments.iter().map(|entry| entry.id);
         if let Some(id) = segments
@@ -289,7 +283,7 @@ impl State {
         let rest = fallible::copy(&self.segments[from + remove.len()..])?;
         fallible::reserve(&mut self.segments, with.len())?;
         insert_ids(&mut self.condemned, remove)?;
-        self.pending.retain(|id| !is_output(id));
+        take_out(&mut self.pending, &outputs);
         self.segments.truncate(from);
         fallible::extend(&mut self.segments, with)?;
         fallible::extend(&mut self.segments, &rest)?;
@@ -389,6 +383,19 @@ impl From<OutOfMemory> for EditDamage {
     fn from(_: OutOfMemory) -> Self {
         Self::OutOfMemory
     }
+}
+
+/// Refuses a list in which an id is not greater than the one before.
+fn must_ascend(ids: &[u64]) -> Result<(), EditDamage> {
+    match ids.windows(2).find(|pair| pair[0] >= pair[1]) {
+        Some(pair) => Err(EditDamage::Duplicate { id: pair[1] }),
+        None => Ok(()),
+    }
+}
+
+/// Takes `ids`, which ascend, out of a list.
+fn take_out(list: &mut Vec<u64>, ids: &[u64]) {
+    list.retain(|id| ids.binary_search(id).is_err());
 }
 
 /// Merges `more` into an ascending list of distinct ids.
