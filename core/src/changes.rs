@@ -212,7 +212,13 @@ impl<F: File + Clone> LogView<F> {
 impl<F: File + Clone> Stretch<F> {
     fn walk(&self) -> Walker<F> {
         let start = FILE_HEADER_BYTES as u64;
-        Walker::new(self.file.clone(), self.entry.id, self.site(), start, self.end)
+        Walker::new(
+            self.file.clone(),
+            self.entry.id,
+            self.site(),
+            start,
+            self.end,
+        )
     }
 
     fn site(&self) -> Site {

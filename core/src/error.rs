@@ -198,6 +198,8 @@ pub enum Error {
     },
 }
 
+#[cfg(all(feature = "terse", target_family = "wasm"))]
+const _: () = assert!(size_of::<Result<(), Error>>() == size_of::<u32>());
 // Every answer of the engine has room for one, and most are passed on by several callers.
 const _: () = assert!(size_of::<Result<(), Error>>() <= 2 * size_of::<usize>());
 

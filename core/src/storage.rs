@@ -199,6 +199,8 @@ pub struct Capabilities {
 
 /// Why a platform call was refused, as coarse as a caller's choices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+// A terse error is this or nothing beyond its variant: as a whole word it needs no masking where it is passed on.
+#[cfg_attr(all(feature = "terse", target_family = "wasm"), repr(u32))]
 pub enum ErrorKind {
     /// No file of that name.
     NotFound,

@@ -4,6 +4,7 @@
 //! Every call is positional and carries one buffer: hosts disagree about append mode, and some
 //! write only the first of several buffers.
 
+use super::without_end;
 use ::wasi::{self as p1, Ciovec, Iovec};
 use alloc::string::String;
 use alloc::vec;
@@ -77,7 +78,7 @@ pub(super) fn preopens() -> Result<Vec<(Fd, String)>, Errno> {
         };
         // A name that is no text cannot be asked for; some hosts count a closing zero.
         if let Ok(name) = String::from_utf8(name) {
-            found.push((fd, name.trim_end_matches('\0').into()));
+            found.push((fd, without_end(&name, 0).into()));
         }
     }
     Ok(found)

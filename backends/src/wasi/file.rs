@@ -5,8 +5,8 @@
 //! single-threaded here: a handle that is reached through the directory's roll is alive for as
 //! long as the look at it takes.
 
-use super::calls::{Errno, Fd};
 use super::Directory;
+use super::calls::{Errno, Fd};
 use alloc::rc::{Rc, Weak};
 use alloc::vec::Vec;
 use core::cell::{Cell, Ref, RefCell};

@@ -106,7 +106,7 @@ impl WasiDir {
         let namespace_sync = directory_syncs(&path, &fd)?;
         Ok(Self {
             dir: Rc::new(Directory {
-                path: path.trim_end_matches('/').into(),
+                path: without_end(&path, b'/').into(),
                 fd,
                 writable,
                 capabilities: Capabilities {
@@ -269,6 +269,13 @@ impl Directory {
     }
 }
 
+/// The text without such bytes at its end.
+fn without_end(text: &str, end: u8) -> &str {
+    let last = text.bytes().rposition(|byte| byte != end);
+    text.get(..last.map_or(0, |last| last + 1))
+        .unwrap_or_default()
+}
+
 /// The host takes text only.
 fn text_of(path: &Path) -> Cow<'_, str> {
     #[cfg(feature = "std")]
@@ -298,9 +305,9 @@ fn open_below(path: &str, preopen: &Fd, rest: &str, writable: bool) -> Result<Fd
         _ => refused(&[path], errno),
     })?;
     if writable {
-        match rest.rsplit_once('/') {
+        match rest.bytes().rposition(|byte| byte == b'/') {
             None => directory_syncs(path, preopen)?,
-            Some((parent, _)) => match preopen.open_directory(parent) {
+            Some(slash) => match preopen.open_directory(rest.get(..slash).unwrap_or_default()) {
                 Ok(parent) => directory_syncs(path, &parent)?,
                 Err(_) => false,
             },
@@ -321,7 +328,11 @@ fn directory_syncs(path: &str, fd: &Fd) -> Result<bool, StorageError> {
 /// Why the host's directories do not do, in words that say what to type.
 fn misfits(path: &str, misfit: Misfit, names: &[&str]) -> StorageError {
     match misfit {
-        Misfit::Empty => say(ErrorKind::NotFound, &[], &["the path of the directory is empty"]),
+        Misfit::Empty => say(
+            ErrorKind::NotFound,
+            &[],
+            &["the path of the directory is empty"],
+        ),
         Misfit::Climbs => {
             let words = " leaves the directory that the host has opened, by \"..\"";
             say(ErrorKind::Denied, &[path], &[words])
@@ -381,5 +392,9 @@ fn message(errno: Errno) -> &'static str {
 fn words_for(kind: ErrorKind, path: &[&str], errno: Errno) -> StorageError {
     let digit = |number: u16| b'0' + (number % 10) as u8;
     let number = [digit(errno.raw() / 10), digit(errno.raw())];
-    say(kind, path, &[": error ", str::from_utf8(&number).unwrap_or_default()])
+    say(
+        kind,
+        path,
+        &[": error ", str::from_utf8(&number).unwrap_or_default()],
+    )
 }

@@ -309,7 +309,12 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 created.site.salt,
                 now,
             ),
-            out: Appender::new(created.file, created.id, created.site, FILE_HEADER_BYTES as u64),
+            out: Appender::new(
+                created.file,
+                created.id,
+                created.site,
+                FILE_HEADER_BYTES as u64,
+            ),
             id: created.id,
             records: 0,
             last_seq: 0,

@@ -83,7 +83,12 @@ impl MergeReport {
 impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// What merge would do now, and why. Errors only with [`Error::OutOfMemory`].
     pub fn merge_plan(&self) -> Result<MergePlan> {
-        Ok(plan::plan(&self.facts()?, &self.options.merge, self.hour(), false)?)
+        Ok(plan::plan(
+            &self.facts()?,
+            &self.options.merge,
+            self.hour(),
+            false,
+        )?)
     }
 
     /// Whether so much was written since this last answered yes that a merge may have become due: a

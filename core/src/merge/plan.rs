@@ -231,15 +231,19 @@ pub(crate) fn plan(
     force: bool,
 ) -> Result<MergePlan, OutOfMemory> {
     let Decided { why, due } = decide(files, policy, hour, force)?;
-    let told = files.iter().zip(why).enumerate().map(|(i, (file, why))| MergeFile {
-        id: file.id,
-        size_bytes: file.size,
-        live_bytes: file.live,
-        dead_bytes: file.dead,
-        tombstone_bytes: file.tombstones,
-        chosen: due.as_ref().is_some_and(|run| run.contains(&i)),
-        why,
-    });
+    let told = files
+        .iter()
+        .zip(why)
+        .enumerate()
+        .map(|(i, (file, why))| MergeFile {
+            id: file.id,
+            size_bytes: file.size,
+            live_bytes: file.live,
+            dead_bytes: file.dead,
+            tombstone_bytes: file.tombstones,
+            chosen: due.as_ref().is_some_and(|run| run.contains(&i)),
+            why,
+        });
     Ok(MergePlan {
         due: due.is_some(),
         files: fallible::collect(told)?,
@@ -503,7 +507,9 @@ mod tests {
         assert_eq!(run, Some(0..1), "both are too much for one merge");
 
         let merged = sealed(3, 8 * MIB, 0, 0);
-        let run = decide(&[merged, deletes], &policy, None, false).unwrap().due;
+        let run = decide(&[merged, deletes], &policy, None, false)
+            .unwrap()
+            .due;
         let told = plan(&[merged, deletes], &policy, None, false).unwrap();
         assert_eq!(run, None, "{told:?}");
         let run = decide(&[deletes], &policy, None, false).unwrap().due;

@@ -140,7 +140,9 @@ fn typed(error: &Error, mode: Mode) -> Result<(), String> {
         Error::Poisoned => Ok(()),
         // The medium of these tests is memory as well.
         Error::OutOfMemory | Error::Full { .. } if memory => Ok(()),
-        Error::Storage { refusal, .. } if memory && refusal.source.kind == ErrorKind::Full => Ok(()),
+        Error::Storage { refusal, .. } if memory && refusal.source.kind == ErrorKind::Full => {
+            Ok(())
+        }
         Error::Storage { refusal, .. } if !memory && refusal.source.kind == ErrorKind::Io => Ok(()),
         Error::Corrupt { found } | Error::Damaged { found }
             if !memory && found.damage == Damage::Unreadable =>

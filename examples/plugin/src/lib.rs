@@ -61,34 +61,26 @@ pub extern "C" fn store_room(bytes: usize) -> *mut u8 {
 /// Answers how many keys it holds.
 #[unsafe(no_mangle)]
 pub extern "C" fn store_open(path_bytes: usize) -> i32 {
-    PLUGIN.with(|plugin| {
-        answer(plugin.open(path_bytes))
-    })
+    PLUGIN.with(|plugin| answer(plugin.open(path_bytes)))
 }
 
 /// Puts a value under a key: `key_bytes` bytes, and `value_bytes` right behind them. Answers 0.
 #[unsafe(no_mangle)]
 pub extern "C" fn store_put(key_bytes: usize, value_bytes: usize) -> i32 {
-    PLUGIN.with(|plugin| {
-        answer(plugin.put(key_bytes, value_bytes))
-    })
+    PLUGIN.with(|plugin| answer(plugin.put(key_bytes, value_bytes)))
 }
 
 /// Reads the value of the key that is the first `key_bytes` bytes, and puts it there. Answers its length or [`ABSENT`].
 #[unsafe(no_mangle)]
 pub extern "C" fn store_get(key_bytes: usize) -> i32 {
-    PLUGIN.with(|plugin| {
-        answer(plugin.get(key_bytes))
-    })
+    PLUGIN.with(|plugin| answer(plugin.get(key_bytes)))
 }
 
 /// Gives space back for about `budget_bytes` bytes of work, for the host to call when it is idle. Answers 0 when
 /// nothing is due, 1 while there is more to do, 2 when a merge is complete.
 #[unsafe(no_mangle)]
 pub extern "C" fn store_merge_step(budget_bytes: u32) -> i32 {
-    PLUGIN.with(|plugin| {
-        answer(plugin.merge_step(budget_bytes))
-    })
+    PLUGIN.with(|plugin| answer(plugin.merge_step(budget_bytes)))
 }
 
 /// Makes everything durable, so that the next opening scans nothing. A plugin that is just dropped loses nothing
@@ -139,7 +131,6 @@ impl Plugin {
             MergeProgress::Done(_) => 2,
         })
     }
-
 }
 
 /// What the host is told: the number, or the failure's code and the platform's class.
