@@ -95,7 +95,8 @@ impl<T: Ord> Sorted<T> {
             }
             // The first block of all, or one behind a full last one.
             _ => {
-                let items = fallible::collect([item])?;
+                let mut items = Vec::new();
+                fallible::push(&mut items, item)?;
                 fallible::push(&mut self.blocks, items)?;
             }
         }
@@ -131,7 +132,13 @@ impl<T: Ord> Sorted<T> {
         let mut upper = Vec::new();
         fallible::reserve(&mut upper, BLOCK_ITEMS)?;
         fallible::grow(&mut self.blocks, 1)?;
-        upper.extend(self.blocks[block].drain(HALF..));
+        let lower = &mut self.blocks[block];
+        while lower.len() > HALF {
+            lower
+                .pop()
+                .map_or(Ok(()), |item| fallible::push(&mut upper, item))?;
+        }
+        upper.reverse();
         fallible::insert_at(&mut self.blocks, block + 1, upper)?;
         Ok(block + 1)
     }

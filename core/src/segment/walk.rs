@@ -87,6 +87,7 @@ pub(crate) struct Walker<F> {
 
 impl<F: File> Walker<F> {
     /// A walk over `from..to` of a segment's file, both at record boundaries.
+    #[inline(never)]
     pub(crate) fn new(file: F, segment: u64, site: Site, from: u64, to: u64) -> Self {
         Self {
             site,

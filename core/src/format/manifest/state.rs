@@ -151,16 +151,11 @@ impl State {
     /// The edits that turn [`State::empty`] into this state: the first record of a new manifest.
     pub fn snapshot(&self) -> Result<Vec<Edit>, OutOfMemory> {
         let mut edits = Vec::new();
-        let numbers = [
-            Edit::HashKey(self.hash_key),
-            Edit::SeqBound(self.seq_bound),
-            Edit::HistoryFloor(self.history_floor),
-            Edit::NextId(self.next_id),
-            Edit::Clock(self.clock_ms),
-        ];
-        for edit in numbers {
-            fallible::push(&mut edits, edit)?;
-        }
+        fallible::push(&mut edits, Edit::HashKey(self.hash_key))?;
+        fallible::push(&mut edits, Edit::SeqBound(self.seq_bound))?;
+        fallible::push(&mut edits, Edit::HistoryFloor(self.history_floor))?;
+        fallible::push(&mut edits, Edit::NextId(self.next_id))?;
+        fallible::push(&mut edits, Edit::Clock(self.clock_ms))?;
         for entry in &self.segments {
             fallible::push(&mut edits, Edit::Add(*entry))?;
         }
