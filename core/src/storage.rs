@@ -371,3 +371,16 @@ impl fmt::Display for FileName {
         f.pad(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fallible::refusal;
+
+    #[test]
+    fn words_of_several_pieces_are_joined_and_cut_short_where_memory_ends() {
+        let said = || StorageError::with_words(ErrorKind::Denied, ["store", "/", "lock"]);
+        assert_eq!(said().detail, "store/lock");
+        assert_eq!(refusal::after(0, said).detail, "");
+    }
+}

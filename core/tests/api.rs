@@ -8,7 +8,7 @@ use portcask_core::storage::ErrorKind;
 use portcask_core::testing::sim::{Call, Fault, SimDisk};
 use portcask_core::testing::world::Store;
 use portcask_core::{
-    Ack, Batch, Condition, Engine, Error, Expiry, MergePolicy, Options, Ttl, WriteOptions,
+    Ack, Batch, Condition, Engine, Error, Expiry, MergePolicy, OpenMode, Options, Ttl, WriteOptions,
 };
 
 // Batches.
@@ -436,4 +436,23 @@ fn two_keys_of_one_hash_in_one_batch_are_refused_and_neither_replaces_the_other(
         assert_eq!(store.get(&other), Ok(None));
         assert_eq!(store.len(), 0);
     }
+}
+
+#[test]
+fn who_opens_to_write_is_refused_options_for_reading_and_else_gets_the_same_store() {
+    let disk = SimDisk::new(1);
+    let salvage = Options {
+        mode: OpenMode::Salvage,
+        ..Options::default()
+    };
+    for options in [Options::read_only(), salvage] {
+        let refused = Engine::open_writer(disk.clone(), options).err().unwrap();
+        assert_eq!(name_of(&refused), "BadOption");
+    }
+    let mut store = Engine::open_writer(disk.clone(), Options::default()).unwrap();
+    store.put(b"cat", b"meow").unwrap();
+    drop(store);
+    let store = Engine::open_writer(disk, Options::default()).unwrap();
+    assert_eq!((store.len(), store.report().keys), (1, 1));
+    assert_eq!(store.get(b"cat").unwrap().as_deref(), Some(&b"meow"[..]));
 }
