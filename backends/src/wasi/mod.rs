@@ -129,11 +129,11 @@ impl WasiDir {
         Err(say(ErrorKind::Denied, &[&self.dir.path], &[words]))
     }
 
-    /// Every name of the directory that the engine could use, and whether it is a file's if the host says. The buffer
-    /// grows until one call brings them all: a listing that goes on by cookies misses names on some hosts when another
-    /// process removes one meanwhile.
-    fn read_names(&self) -> Result<Vec<(FileName, Option<bool>)>, StorageError> {
-        let mut names = Vec::new();
+    /// Every file of the directory with a name that the engine could use. The buffer grows until one call brings
+    /// them all: a listing that goes on by cookies misses names on some hosts when another process removes one
+    /// meanwhile.
+    fn files_here(&self) -> Result<Vec<FileName>, StorageError> {
+        let mut files = Vec::new();
         let mut seen = Sorted::new();
         let mut buffer = vec![0; LISTING_BYTES];
         let mut cookie = 0;
@@ -146,8 +146,10 @@ impl WasiDir {
                 let new = seen.insert(entry.name.to_vec());
                 if new.map_err(|_| StorageError::new(ErrorKind::Io))?
                     && let Some(name) = str::from_utf8(entry.name).ok().and_then(FileName::new)
+                    // Not every host says what a name stands for.
+                    && entry.is_file.map_or_else(|| self.exists(&name), Ok)?
                 {
-                    names.push((name, entry.is_file));
+                    files.push(name);
                 }
             }
             if filled == buffer.len() && buffer.len() < LISTING_BYTES_MAX {
@@ -158,7 +160,7 @@ impl WasiDir {
                 break;
             }
         }
-        Ok(names)
+        Ok(files)
     }
 }
 
@@ -191,17 +193,7 @@ impl Storage for WasiDir {
     }
 
     fn list(&self) -> Result<Vec<FileName>, StorageError> {
-        let mut files = Vec::new();
-        for (name, is_file) in self.read_names()? {
-            let is_file = match is_file {
-                Some(is_file) => is_file,
-                None => self.exists(&name)?,
-            };
-            if is_file {
-                files.push(name);
-            }
-        }
-        Ok(files)
+        self.files_here()
     }
 
     fn rename(&self, from: &FileName, to: &FileName) -> Result<(), StorageError> {
