@@ -100,6 +100,11 @@ pub struct RecoveryReport {
     pub namespace_sync: bool,
 }
 
+/// Whether one more place is kept.
+fn has_room(kept: &[DamageReport]) -> bool {
+    DAMAGES_KEPT.saturating_sub(kept.len()) > 0
+}
+
 impl RecoveryReport {
     /// Keeps a damaged place, or counts it. Returns its position in `damages`.
     #[inline]
@@ -107,7 +112,7 @@ impl RecoveryReport {
         if planted(Bug::DamageHidden) {
             return Ok(None);
         }
-        if self.damages.len() >= DAMAGES_KEPT {
+        if !has_room(&self.damages) {
             self.damages_omitted += 1;
             return Ok(None);
         }
@@ -135,7 +140,7 @@ impl RecoveryReport {
     /// Keeps a place that may be damaged.
     #[inline]
     pub(crate) fn doubt(&mut self, place: DamageReport) -> Result<(), OutOfMemory> {
-        if self.undecided.len() < DAMAGES_KEPT {
+        if has_room(&self.undecided) {
             fallible::push(&mut self.undecided, place)?;
         }
         Ok(())
