@@ -182,7 +182,7 @@ impl fmt::Display for RecoveryReport {
         if self.torn_bytes > 0 {
             write!(
                 f,
-                "; cut a torn tail of {} bytes ({} whole records in it) that was never \
+                "; cut a torn tail of {} bytes (whole records in it: {}) that was never \
                  acknowledged as durable",
                 self.torn_bytes, self.torn_records
             )?;
@@ -190,7 +190,7 @@ impl fmt::Display for RecoveryReport {
         if let Some(first) = self.damages.first() {
             write!(
                 f,
-                "; {} damaged places in acknowledged data, first {}",
+                "; damaged places in acknowledged data: {}, first {}",
                 self.damages.len() as u64 + self.damages_omitted,
                 first
             )?;
@@ -198,7 +198,7 @@ impl fmt::Display for RecoveryReport {
         if let Some(first) = self.undecided.first() {
             write!(
                 f,
-                "; {} places that are damaged or were being written when the power failed, first {}",
+                "; places that are damaged or were being written when the power failed: {}, first {}",
                 self.undecided.len(),
                 first
             )?;
@@ -209,7 +209,7 @@ impl fmt::Display for RecoveryReport {
         if let Some(first) = self.orphans.first() {
             write!(
                 f,
-                "; {} files of this store that no manifest lists were kept, first {first}",
+                "; files of this store that no manifest lists, kept: {}, first {first}",
                 self.orphans.len()
             )?;
         }

@@ -62,6 +62,24 @@ fn a_strangers_file_under_the_next_name_is_kept_and_passed_over() {
     }
 }
 
+/// Killed while it waited for older writers to be marked: its manifest has a name and nothing else.
+#[test]
+fn an_opener_that_was_stopped_before_it_wrote_leaves_nothing_in_doubt() {
+    for begun in [&b""[..], &[0; 300]] {
+        let disk = MemoryStorage::new();
+        let mut store = open(&disk);
+        store.put(b"k", b"v").unwrap();
+        drop(store);
+        let (_, epoch) = names::parse(&newest(&disk, FileKind::Manifest)).unwrap();
+        disk.set_bytes(&names::manifest(epoch + 1), begun);
+        for _ in 0..2 {
+            let store = open(&disk);
+            assert!(store.report().is_spotless(), "{}", store.report());
+            assert_eq!(store.get(b"k").unwrap().as_deref(), Some(&b"v"[..]));
+        }
+    }
+}
+
 /// What lies in a segment that only the lost manifest knew is not silently gone.
 fn assert_lost_state_is_told(disk: &MemoryStorage) {
     let before: Vec<_> = files(disk, FileKind::Segment);

@@ -10,7 +10,10 @@
 
 use crate::error::{Context, Damage, Error, Op, Result};
 use crate::fallible;
-use crate::format::file::{FILE_HEADER_BYTES, FileHeader, FileKind, HeaderDamage, StoreId, names};
+use crate::format::file::{
+    FENCE_BYTES, FENCE_OFFSET, FILE_HEADER_BYTES, FileHeader, FileKind, HeaderDamage, StoreId,
+    names,
+};
 use crate::format::manifest::{
     self, Edit, EditDamage, MANIFEST_RECORDS_OFFSET, RecordDamage, State,
 };
@@ -111,7 +114,7 @@ pub(crate) fn inspect<S: Storage>(
         live: false,
     };
     let Some((header, whole)) = header_of(&bytes).filter(|(header, _)| header.id == epoch) else {
-        if written(&bytes) > 0 {
+        if !is_blank(&bytes) {
             fallible::push(&mut places.undecided, place(0, bytes.len()))?;
         }
         return Ok(None);
@@ -210,6 +213,13 @@ fn right_record_behind(bytes: &[u8], salt: u64, at: usize) -> Result<bool> {
         }
     }
     Ok(false)
+}
+
+/// Whether its opener was stopped before it wrote: there is nothing but the mark of a later one.
+fn is_blank(bytes: &[u8]) -> bool {
+    let fence = FENCE_OFFSET as usize;
+    let has_none = |part: Option<&[u8]>| part.is_none_or(|part| written(part) == 0);
+    has_none(Some(&bytes[..fence.min(bytes.len())])) && has_none(bytes.get(fence + FENCE_BYTES..))
 }
 
 /// Where the zeros at the end begin.
