@@ -94,7 +94,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// Every version of a key that the log still holds, oldest first. Costs a walk over all
     /// segments.
     pub fn history(&self, key: &[u8]) -> Result<Vec<Version>> {
-        self.log_view()?.history(&self.index, key)
+        self.log_view()?.history(self, key)
     }
 
     /// Holds the log as it is now. Costs a look at the index and no I/O.
@@ -178,10 +178,14 @@ impl<F: File + Clone> LogView<F> {
         Ok(page)
     }
 
-    /// See [`Engine::history`]; `cell` tells which version is live.
-    pub fn history<C: IndexCell<F>>(&self, cell: &C, key: &[u8]) -> Result<Vec<Version>> {
+    /// See [`Engine::history`]; `engine`, or a view of it, tells which version is live.
+    pub fn history<S: Storage<File = F>, C: IndexCell<F>>(
+        &self,
+        engine: &Engine<S, C>,
+        key: &[u8],
+    ) -> Result<Vec<Version>> {
         let hash = self.hash_key.hash(Space::User, key);
-        let live = cell.read(|index| index.keydir.get(hash));
+        let live = engine.index.read(|index| index.keydir.get(hash));
         let mut versions = Vec::new();
         for stretch in &self.stretches {
             let mut walker = stretch.walk();
@@ -200,7 +204,8 @@ impl<F: File + Clone> LogView<F> {
                     expiry_ms: found.head.expiry_ms,
                     file: names::segment(stretch.entry.id),
                     offset: found.offset,
-                    live: live.is_some_and(|slot| slot.place == here),
+                    live: live.is_some_and(|slot| slot.place == here)
+                        && engine.reader().is_alive(found.head.expiry_ms),
                 };
                 fallible::push(&mut versions, version)?;
             }

@@ -229,6 +229,25 @@ fn merging_reclaims_expired_keys() {
     world.check("scan; kill; scan", "a=1 a=1");
 }
 
+#[test]
+fn a_version_whose_life_ended_is_not_the_live_one() {
+    let disk = SimDisk::new(1);
+    disk.set_now_ms(Some(NOW_MS));
+    let mut store = Engine::open(disk.clone(), Options::default()).unwrap();
+    store.put(b"k", b"first").unwrap();
+    let mut batch = Batch::new();
+    batch.put_with("k", "second", Expiry::AfterMs(10));
+    store.write(&batch).unwrap();
+    let live = |store: &Store| {
+        let versions = store.history(b"k").unwrap();
+        versions.iter().map(|it| it.live).collect::<Vec<_>>()
+    };
+    assert_eq!(live(&store), [false, true]);
+    disk.set_now_ms(Some(NOW_MS + 10));
+    assert_eq!(store.get(b"k").unwrap(), None);
+    assert_eq!(live(&store), [false, false]);
+}
+
 // The system's own space.
 
 #[test]

@@ -111,7 +111,7 @@ impl<S: SharedStorage> Db<S> {
     pub fn history(&self, key: &[u8]) -> Result<Vec<Version>> {
         let core = self.core();
         let log = core.writer.with(|engine| engine.log_view())??;
-        log.history(core.view.index_cell(), key)
+        log.history(&core.view, key)
     }
 
     /// What opening found and did; for a read-only handle, what its last refresh found.
