@@ -1,7 +1,7 @@
 //! Files that are not the store's: written beside their name and renamed when complete.
 
 use crate::failure::Failure;
-use crate::store::partial;
+use crate::partial::{hold_file, partial};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -19,9 +19,11 @@ impl Replacing {
     /// Starts the file.
     pub fn create(path: &Path) -> Result<Self, Failure> {
         let is_special = fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir());
+        let to = match is_special {
+            true => File::create(path).map_err(|error| Failure::file("write", path, &error))?,
+            false => hold_file(path)?,
+        };
         let partial = (!is_special).then(|| partial(path));
-        let to = File::create(partial.as_deref().unwrap_or(path))
-            .map_err(|error| Failure::file("write", path, &error))?;
         let to = BufWriter::with_capacity(256 << 10, to);
         Ok(Self {
             path: path.to_owned(),

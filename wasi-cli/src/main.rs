@@ -10,6 +10,7 @@ mod failure;
 mod formats;
 mod host;
 mod interrupt;
+mod partial;
 mod random;
 #[cfg_attr(target_family = "wasm", path = "remote/guest.rs")]
 mod remote;

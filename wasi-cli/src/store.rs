@@ -9,7 +9,7 @@ use crate::term::complain;
 use portcask::storage::ErrorKind;
 use portcask::{Ack, Entry, Error, Options, PlatformStorage, RecoveryReport, StorageError};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 /// The engine on this platform.
@@ -27,6 +27,7 @@ pub struct Store {
     policy: MergePolicyArgs,
     open: Option<Handle>,
     remark: String,
+    is_hushed: bool,
     line_ack: Option<Ack>,
     /// The server, once it is reached.
     server: Option<Remote>,
@@ -55,6 +56,7 @@ impl Store {
             policy: MergePolicyArgs::default(),
             open: None,
             remark: String::new(),
+            is_hushed: false,
             line_ack: None,
             server: None,
         }
@@ -217,6 +219,16 @@ impl Store {
         self.read(|engine| Ok(engine.report().clone()))
     }
 
+    /// Opens for writing, and leaves it to the caller to say what that found.
+    pub fn recover(&mut self) -> Result<RecoveryReport, Failure> {
+        self.is_hushed = true;
+        // A missing directory is a mistake here, not a store to be made.
+        let found = self.read(|_| Ok(()));
+        let found = found.and_then(|()| self.write(|engine| Ok(engine.report().clone())));
+        self.is_hushed = false;
+        found
+    }
+
     /// Sees what the writer did since the last question. Only a long session needs this.
     pub fn refresh(&mut self) {
         if self.open.as_ref().is_some_and(|handle| !handle.is_writer) {
@@ -271,7 +283,7 @@ impl Store {
         }
         if !report.is_spotless() {
             let remark = report.to_string();
-            if remark != self.remark {
+            if remark != self.remark && !self.is_hushed {
                 let dir = self.args.dir.as_deref().unwrap_or(Path::new("."));
                 complain(&format!("{}: {remark}", dir.display()));
                 self.remark = remark;
@@ -406,13 +418,6 @@ pub fn is_of_one_key(error: &Error) -> bool {
         error,
         Error::Corrupt { .. } | Error::KeyCollision { .. } | Error::MaybeStale { .. }
     )
-}
-
-/// Where a path's neighbour is built before it takes the path's name.
-pub fn partial(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".partial");
-    PathBuf::from(name)
 }
 
 enum Refusal {

@@ -63,7 +63,7 @@ impl Tarball {
         let len = file.metadata()?.len();
         let mut members: Vec<Member> = Vec::new();
         for entry in tar::Archive::new(&mut file).entries_with_seek()? {
-            let entry = entry?;
+            let entry = entry.map_err(not_a_tar)?;
             let path = entry.path()?;
             let name = path
                 .file_name()
@@ -115,6 +115,14 @@ impl Tarball {
             .members
             .iter()
             .position(|member| member.name == *name)
+    }
+}
+
+/// What the system refused stays as it is; how the bytes are wrong repeats them, and helps nobody.
+fn not_a_tar(error: io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(_) => error,
+        None => io::Error::other("it is no tar file, or not to its end"),
     }
 }
 

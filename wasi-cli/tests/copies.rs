@@ -145,3 +145,56 @@ fn what_a_killed_copy_left_is_in_nobodys_way() {
     place.run(["--dir", "copy", "verify"]).succeeds();
     assert!(!place.beside("copy.partial").exists());
 }
+
+/// Locks what a copy under way would hold.
+#[cfg(unix)]
+fn hold(path: &Path) -> std::fs::File {
+    let file = std::fs::File::open(path).unwrap();
+    file.lock().unwrap();
+    file
+}
+
+#[cfg(unix)]
+#[test]
+fn two_at_once_never_build_the_same_copy() {
+    let place = filled();
+    std::fs::create_dir(place.beside("copy.partial")).unwrap();
+    std::fs::create_dir(place.beside("empty")).unwrap();
+    for file in ["copy.tar.partial", "out.jsonl.partial"] {
+        place.write(file, "half of it");
+    }
+    let verbs = [
+        ("copy.partial", ["backup", "copy"]),
+        ("empty", ["backup", "empty"]),
+        ("copy.tar.partial", ["backup", "copy.tar"]),
+        ("out.jsonl.partial", ["export", "out.jsonl"]),
+    ];
+    for (held, verb) in verbs {
+        let other = hold(&place.beside(held));
+        place.run(verb).fails(4, &["another process", verb[1]]);
+        if held.ends_with(".partial") && held != "copy.partial" {
+            let kept = std::fs::read(place.beside(held)).unwrap();
+            assert_eq!(kept, b"half of it", "{held}");
+        }
+        drop(other);
+        place.run(verb).succeeds();
+    }
+    let held = hold(&place.beside("copy"));
+    let restore = ["--dir", "copy", "restore", "copy.tar"];
+    place.run(restore).fails(4, &["another process", "copy"]);
+    drop(held);
+    place.run(["--dir", "copy", "verify"]).succeeds();
+}
+
+#[test]
+fn what_is_no_backup_is_called_that() {
+    let place = filled();
+    std::fs::create_dir(place.beside("empty")).unwrap();
+    let ran = place.run(["--dir", "restored", "restore", "empty"]);
+    assert!(!ran.err.contains("init"), "{ran:?}");
+    ran.fails(5, &["empty", "no such backup"]);
+    place.write("foreign.tar", "secret words, ".repeat(100));
+    let ran = place.run(["--dir", "restored", "restore", "foreign.tar"]);
+    assert!(!ran.err.contains("secret"), "{ran:?}");
+    ran.fails(3, &["foreign.tar", "no tar file"]);
+}

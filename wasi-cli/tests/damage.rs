@@ -19,6 +19,24 @@ fn rotten() -> Place {
     place
 }
 
+/// What a killed writer leaves: a record that is not whole, in a store that was not closed.
+fn torn() -> Place {
+    let place = three();
+    let segment = place.newest("segment");
+    let mut torn = place.start(["repl"]);
+    use std::io::{BufRead, BufReader, Write};
+    let mut input = torn.stdin.take().unwrap();
+    let mut output = BufReader::new(torn.stdout.take().unwrap());
+    input.write_all(b"put d value-of-d --json\n").unwrap();
+    output.read_line(&mut String::new()).unwrap();
+    torn.kill().unwrap();
+    torn.wait().unwrap();
+    let at = find(&segment, b"value-of-d") as usize;
+    let bytes = std::fs::read(&segment).unwrap();
+    std::fs::write(&segment, &bytes[..at + 4]).unwrap();
+    place
+}
+
 #[test]
 fn verify_of_a_sound_store_exits_0_and_of_a_damaged_one_3() {
     let sound = three().run(["verify"]).succeeds();
@@ -140,26 +158,21 @@ fn a_store_without_its_manifest_is_a_case_for_salvage_and_never_a_new_store() {
 
 #[test]
 fn a_torn_tail_is_cut_by_the_writer_and_said_in_one_line() {
-    let place = three();
-    let segment = place.newest("segment");
-    // What a killed writer leaves: a record that is not whole, in a store that was not closed.
-    let mut torn = place.start(["repl"]);
-    use std::io::{BufRead, BufReader, Write};
-    let mut input = torn.stdin.take().unwrap();
-    let mut output = BufReader::new(torn.stdout.take().unwrap());
-    input.write_all(b"put d value-of-d --json\n").unwrap();
-    output.read_line(&mut String::new()).unwrap();
-    torn.kill().unwrap();
-    torn.wait().unwrap();
-    let at = find(&segment, b"value-of-d") as usize;
-    let bytes = std::fs::read(&segment).unwrap();
-    std::fs::write(&segment, &bytes[..at + 4]).unwrap();
+    let place = torn();
     let ran = place.run(["put", "e", "5"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(ran.err.lines().count(), 1, "{ran:?}");
     assert!(ran.err.contains("torn tail"), "{ran:?}");
     place.run(["keys", "-s"]).succeeds().prints("a\nb\nc\ne\n");
     assert_eq!(place.run(["verify"]).succeeds().err, "", "said once");
+}
+
+#[test]
+fn recover_says_once_what_opening_found() {
+    let place = torn();
+    let ran = place.run(["recover"]).succeeds();
+    assert_eq!(ran.err, "", "it is the answer");
+    assert_eq!(ran.text().matches("torn tail").count(), 1, "{ran:?}");
 }
 
 #[test]

@@ -106,9 +106,7 @@ pub fn recover(context: &mut Context, args: &RecoverArgs) -> Outcome {
     if args.dry_run {
         return verify(context);
     }
-    // A missing directory is a mistake here, not a store to be made.
-    context.store.read(|_| Ok(()))?;
-    let recovery = context.store.write(|engine| Ok(engine.report().clone()))?;
+    let recovery = context.store.recover()?;
     // Opening looks only at what the last writer left open; what was sealed is looked at now.
     let report = checked(context)?;
     if !context.json {
