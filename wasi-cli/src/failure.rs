@@ -28,6 +28,13 @@ pub enum Exit {
     Interrupted = 130,
 }
 
+/// What the engine's options are called on the command line.
+const FLAGS: [(&str, &str); 3] = [
+    ("segment_bytes", "--segment-size"),
+    ("key_bytes_max", "--max-key"),
+    ("value_bytes_max", "--max-value"),
+];
+
 /// A verb that could not do what it was asked to.
 #[derive(Debug)]
 pub enum Failure {
@@ -94,6 +101,11 @@ impl Failure {
     pub fn engine(dir: &Path, error: &Error) -> Self {
         let dir = dir.display();
         let exit = exit_of(error);
+        if let Error::BadOption { what } = error
+            && let Some((option, flag)) = FLAGS.iter().find(|(name, _)| what.starts_with(name))
+        {
+            return Self::new(exit, format!("{flag}{}", &what[option.len()..]));
+        }
         let advice = match error {
             Error::Corrupt { .. } => format!(
                 "; other keys are not affected: portcask --dir {dir} verify lists all damage"

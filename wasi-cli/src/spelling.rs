@@ -1,7 +1,7 @@
 //! How a command line is spelled: what people bring along from bitcaskctl, which takes long options
 //! with one dash, and what is said about a line that cannot be understood.
 
-use crate::failure::Exit;
+use crate::failure::{Exit, Failure};
 use crate::term::complain;
 use clap::CommandFactory;
 use clap::error::ErrorKind;
@@ -80,8 +80,12 @@ pub fn refuse(error: &clap::Error) -> Exit {
             | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     );
     if is_page {
-        // A closed pipe is no error here either.
-        let _ = error.print();
+        if let Err(error) = error.print()
+            && let Failure::Said { exit, message } = Failure::output(&error)
+        {
+            complain(&message);
+            return exit;
+        }
     } else {
         complain(&one_line(&error.to_string()));
     }

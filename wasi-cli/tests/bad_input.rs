@@ -13,6 +13,21 @@ fn an_unknown_verb_is_named() {
 }
 
 #[test]
+fn a_limit_that_makes_no_sense_is_told_by_the_name_of_its_flag() {
+    let place = Place::with(&[("a", "1")]);
+    let limits = [
+        ["--segment-size", "5GiB"],
+        ["--max-key", "65536"],
+        ["--max-value", "4GiB"],
+    ];
+    for [flag, value] in limits {
+        let ran = place.run([flag, value, "put", "b", "2"]);
+        assert!(!ran.err.contains('_'), "{ran:?}");
+        ran.fails(2, &[flag, "must be"]);
+    }
+}
+
+#[test]
 fn without_a_directory_the_line_to_type_is_shown() {
     for args in [
         ["get", "a"],
