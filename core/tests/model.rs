@@ -1,14 +1,40 @@
-//! Random histories against a map: writes, batches, expiry, rotation, merge in small steps, closing,
-//! crashing without losing what the platform has, reopening.
+//! Random histories against a map: writes, batches, expiry, syncs, rotation, merge in small steps,
+//! closing, crashing without losing what the platform has, reopening. In memory, and on a disk that
+//! sets space aside ahead of writes that are synced.
 
 use portcask_core::memory::MemoryStorage;
+use portcask_core::testing::sim::SimDisk;
 use portcask_core::{
-    Ack, Batch, Condition, Engine, Error, Expiry, MergePolicy, MergeProgress, Options, Ttl,
-    WriteOptions,
+    Ack, Batch, Condition, Engine, Error, Expiry, MergePolicy, MergeProgress, Options, Storage,
+    Ttl, WriteOptions,
 };
 use std::collections::BTreeMap;
 
-type Store = Engine<MemoryStorage>;
+/// A storage without real files, whose clock is set.
+trait Disk: Storage + Clone {
+    fn seeded(seed: u64) -> Self;
+    fn set_now(&self, now: u64);
+}
+
+impl Disk for MemoryStorage {
+    fn seeded(seed: u64) -> Self {
+        Self::with_seed(seed)
+    }
+
+    fn set_now(&self, now: u64) {
+        self.set_now_ms(Some(now));
+    }
+}
+
+impl Disk for SimDisk {
+    fn seeded(seed: u64) -> Self {
+        Self::new(seed)
+    }
+
+    fn set_now(&self, now: u64) {
+        self.set_now_ms(Some(now));
+    }
+}
 
 /// A small deterministic generator (xorshift64*, Vigna 2016), so that a seed is a history.
 struct Random(u64);
@@ -26,9 +52,9 @@ impl Random {
     }
 }
 
-struct World {
-    disk: MemoryStorage,
-    store: Option<Store>,
+struct World<D: Disk> {
+    disk: D,
+    store: Option<Engine<D>>,
     /// What is there: value and expiry.
     model: BTreeMap<Vec<u8>, (Vec<u8>, Option<u64>)>,
     now: u64,
@@ -48,11 +74,11 @@ fn options() -> Options {
     }
 }
 
-impl World {
+impl<D: Disk> World<D> {
     fn new(seed: u64) -> Self {
-        let disk = MemoryStorage::with_seed(seed);
+        let disk = D::seeded(seed);
         let now = 1_700_000_000_000;
-        disk.set_now_ms(Some(now));
+        disk.set_now(now);
         let store = Engine::open(disk.clone(), options()).unwrap();
         Self {
             disk,
@@ -63,7 +89,7 @@ impl World {
         }
     }
 
-    fn store(&mut self) -> &mut Store {
+    fn store(&mut self) -> &mut Engine<D> {
         self.store.as_mut().unwrap()
     }
 
@@ -133,7 +159,7 @@ impl World {
             }
             78..82 => {
                 self.now += self.random.below(20);
-                self.disk.set_now_ms(Some(self.now));
+                self.disk.set_now(self.now);
                 let now = self.now;
                 self.model
                     .retain(|_, (_, expiry)| expiry.is_none_or(|expiry| now < expiry));
@@ -146,9 +172,10 @@ impl World {
             92 => {
                 self.store().merge_all(|_, _| {}).unwrap();
             }
-            93 => {
+            93 if self.random.below(2) == 0 => {
                 self.store().tick().unwrap();
             }
+            93 => self.store().sync().unwrap(),
             94 if self.random.below(4) == 0 => {
                 self.store().clear().unwrap();
                 self.model.clear();
@@ -168,7 +195,7 @@ impl World {
     }
 
     fn reopen(&mut self) {
-        let store: Store = Engine::open(self.disk.clone(), options()).unwrap();
+        let store: Engine<D> = Engine::open(self.disk.clone(), options()).unwrap();
         assert!(store.report().is_spotless(), "{}", store.report());
         self.store = Some(store);
         self.check();
@@ -243,10 +270,19 @@ impl World {
 
 #[test]
 fn a_store_behaves_like_a_map_through_merges_crashes_and_reopenings() {
-    // More seeds: PORTCASK_SEEDS=1000 cargo test --release -p portcask-core --test model
+    many_lives::<MemoryStorage>();
+}
+
+#[test]
+fn so_it_does_where_files_are_made_longer_ahead_of_what_is_written() {
+    many_lives::<SimDisk>();
+}
+
+/// More seeds: PORTCASK_SEEDS=1000 cargo test --release -p portcask-core --test model
+fn many_lives<D: Disk>() {
     let seeds = std::env::var("PORTCASK_SEEDS").map_or(12, |seeds| seeds.parse().unwrap());
     for seed in 1..=seeds {
-        let mut world = World::new(seed);
+        let mut world = World::<D>::new(seed);
         for step in 0..400 {
             let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| world.step()));
             assert!(outcome.is_ok(), "seed {seed} failed at step {step}");
@@ -262,7 +298,7 @@ fn a_full_segment_is_sealed_by_the_write_that_would_not_fit() {
         segment_bytes: 1 << 20,
         ..options()
     };
-    let mut store: Store = Engine::open(disk.clone(), small.clone()).unwrap();
+    let mut store: Engine<MemoryStorage> = Engine::open(disk.clone(), small.clone()).unwrap();
     let mut batch = Batch::new();
     for n in 0..120_u8 {
         store.put(&[n], &vec![n; 30_000]).unwrap();
@@ -274,7 +310,7 @@ fn a_full_segment_is_sealed_by_the_write_that_would_not_fit() {
     assert!(stats.segments.len() > 5, "{}", stats.segments.len());
     assert!(stats.segments.iter().all(|s| s.size_bytes <= 1 << 20));
     drop(store);
-    let store: Store = Engine::open(disk, small).unwrap();
+    let store: Engine<MemoryStorage> = Engine::open(disk, small).unwrap();
     assert_eq!(store.len(), 360);
     for n in 0..120_u8 {
         assert_eq!(store.get(&[n]).unwrap(), Some(vec![n; 30_000]));
@@ -286,7 +322,7 @@ fn a_full_segment_is_sealed_by_the_write_that_would_not_fit() {
 
 #[test]
 fn a_merge_in_small_steps_ends_and_frees_the_dead_bytes() {
-    let mut world = World::new(7);
+    let mut world = World::<MemoryStorage>::new(7);
     for round in 0..5 {
         for n in 0..50 {
             let value = format!("{round}-{n}").into_bytes();
