@@ -9,6 +9,12 @@ const COMMAND: &str = "cargo xtask planted";
 /// with `--features planted-bugs`.
 #[derive(clap::Args, Debug)]
 pub struct Arguments {
+    /// Only these, named as they are printed; without a name every bug
+    #[arg(conflicts_with = "record")]
+    bugs: Vec<String>,
+    /// Print the broken promise too, with the least history that shows it
+    #[arg(long)]
+    show: bool,
     /// Append the count to the ledger
     #[arg(long)]
     record: bool,
@@ -18,7 +24,7 @@ pub struct Arguments {
 /// something where no bug was planted.
 pub fn run(arguments: &Arguments) -> Result<(), String> {
     let mut tally = Tally::new("planted", COMMAND);
-    search(&mut tally)?;
+    search(arguments, &mut tally)?;
     if arguments.record {
         tally.record().map_err(|error| error.to_string())?;
     }
@@ -27,9 +33,10 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
 
 /// Counts for each bug how many runs of the check that caught it were needed.
 #[cfg(feature = "planted-bugs")]
-fn search(tally: &mut Tally) -> Result<(), String> {
-    use portcask_core::testing::planted::{Bug, catch, look};
+fn search(arguments: &Arguments, tally: &mut Tally) -> Result<(), String> {
+    use portcask_core::testing::planted::{catch, look};
 
+    let chosen = chosen(&arguments.bugs)?;
     if let Some(found) = look() {
         let (check, runs) = (found.check, found.runs);
         return Err(format!(
@@ -37,8 +44,8 @@ fn search(tally: &mut Tally) -> Result<(), String> {
             found.problem
         ));
     }
-    for bug in Bug::ALL {
-        let Some(caught) = catch(*bug) else {
+    for bug in chosen {
+        let Some(caught) = catch(bug) else {
             return Err(format!("{bug:?} got away: {}", bug.deed()));
         };
         println!(
@@ -48,13 +55,35 @@ fn search(tally: &mut Tally) -> Result<(), String> {
             caught.check
         );
         println!("{:29}{}", "", bug.deed());
+        if arguments.show {
+            println!("\n{}\n", caught.problem.trim_end());
+        }
         let deed = bug.deed().trim_end_matches('.');
         tally.add(&format!("{deed} ({})", caught.check), caught.runs);
     }
     Ok(())
 }
 
+/// The bugs of these names, or all.
+#[cfg(feature = "planted-bugs")]
+fn chosen(names: &[String]) -> Result<Vec<portcask_core::testing::planted::Bug>, String> {
+    use portcask_core::testing::planted::Bug;
+
+    if names.is_empty() {
+        return Ok(Bug::ALL.to_vec());
+    }
+    let find = |name: &String| {
+        let mut all = Bug::ALL.iter().copied();
+        all.find(|bug| name.eq_ignore_ascii_case(&format!("{bug:?}")))
+            .ok_or_else(|| {
+                let all: Vec<_> = Bug::ALL.iter().map(|bug| format!("{bug:?}")).collect();
+                format!("there is no bug {name}; there are: {}", all.join(", "))
+            })
+    };
+    names.iter().map(find).collect()
+}
+
 #[cfg(not(feature = "planted-bugs"))]
-fn search(_: &mut Tally) -> Result<(), String> {
+fn search(_: &Arguments, _: &mut Tally) -> Result<(), String> {
     Err(format!("this build has no bugs to plant: {COMMAND}"))
 }

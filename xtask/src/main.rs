@@ -59,7 +59,8 @@ ledger only with --record:
                       stop the command at every call to WASI; what is left is judged
   every-bit [--json] [--record]
                       flip each bit of a store: is every answer right or an error?
-  planted [--record]  plant each deliberate bug of the engine: does the harness find it?
+  planted [--show] [--record] [BUG ...]
+                      plant each deliberate bug of the engine: does the harness find it?
   fuzz [--seconds N] [--record] [--keep] [TARGET ...]
                       search for inputs that break the engine; needs a nightly compiler and
                       cargo-fuzz, and says how to get them

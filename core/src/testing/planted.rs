@@ -38,7 +38,7 @@ pub struct Caught {
     pub check: &'static str,
     /// How many of its runs that took.
     pub runs: u64,
-    /// Which promise was broken, and where.
+    /// Which promise was broken, and where; for a history the least one that shows it, too.
     pub problem: String,
 }
 
@@ -122,7 +122,7 @@ impl Check {
 
 fn outcome(history: &History) -> Result<(), String> {
     let done = history.run(&mut ());
-    done.map_err(|violation| format!("{violation}"))
+    done.map_err(|violation| history.minimal(violation))
 }
 
 /// A history on a disk whose store gives two keys one hash. With whole hashes no such disk is found,
