@@ -7,6 +7,7 @@
 //! A client that does not read its replies is not read from either: what it may make the server hold is
 //! one batch of replies, whatever it sends. What it sends is held only as far as it has arrived.
 
+mod batch;
 mod input;
 mod mail;
 mod output;
@@ -15,11 +16,11 @@ mod waiting;
 
 pub(crate) use stream::Stream;
 
-use crate::commands::{Flags, Sending, dispatch};
 use crate::observe::Tally;
-use crate::protocol::{Gate, Parser, ProtocolError, Step};
+use crate::protocol::Parser;
 use crate::server::{Listed, Shared};
-use crate::session::{Client, Replies, Session, Wait};
+use crate::session::{Client, Session};
+use batch::{Batch, Ran};
 use input::{Cut, Input};
 use output::Output;
 use std::sync::Arc;
@@ -27,8 +28,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// Commands run before others have their turn, and bytes of replies gathered before they are sent.
-const BATCH_COMMANDS: usize = 256;
+/// Bytes of replies gathered before they are sent.
 const BATCH_REPLY_BYTES: usize = 64 << 10;
 /// What is still read, and for how long, of a client that was told goodbye: closing at once would make
 /// its system throw away the last words unread.
@@ -59,6 +59,7 @@ pub(crate) async fn serve(
         input: Input::new(shared),
         output: Output::default(),
         tally: Tally::default(),
+        ran: Vec::new(),
         clock: Instant::now(),
         stopping: shared.stopping(),
         began: Instant::now(),
@@ -103,6 +104,8 @@ struct Connection<'a> {
     input: Input<'a>,
     output: Output,
     tally: Tally,
+    /// The commands of the group at hand, to be noted once it is committed.
+    ran: Vec<Ran>,
     /// When the command before ended, or the batch began.
     clock: Instant,
     stopping: watch::Receiver<bool>,
@@ -148,119 +151,6 @@ impl Connection<'_> {
         }
     }
 
-    /// Runs what has arrived, up to a batch.
-    fn batch(&mut self) -> Batch {
-        let mut commands = 0;
-        self.clock = Instant::now();
-        let batch = self.commands(&mut commands);
-        let counter = &self.shared.counters.commands;
-        counter.fetch_add(commands, Ordering::Relaxed);
-        self.tally.flush(&self.shared.observed.commands);
-        if let Batch::Drained = batch {
-            self.input.waits();
-        }
-        batch
-    }
-
-    fn commands(&mut self, commands: &mut u64) -> Batch {
-        for _ in 0..BATCH_COMMANDS {
-            if self.output.reply.bytes.len() >= BATCH_REPLY_BYTES {
-                return Batch::More;
-            }
-            let gate = Gate {
-                args_max: self.shared.limits.args_max,
-                bulk_bytes_max: self.shared.limits.bulk_bytes_max,
-                authenticated: self.session.authenticated,
-            };
-            match self.parser.advance(self.input.unread(), gate) {
-                Ok(Step::More) => return Batch::Drained,
-                Ok(Step::Whole(bytes)) => {
-                    *commands += u64::from(self.command());
-                    self.parser.reset();
-                    self.input.consume(bytes);
-                }
-                Err(error) => return self.misunderstood(error),
-            }
-            if let Some(wait) = self.session.wait.take() {
-                return Batch::Waits(wait);
-            }
-            if self.session.is_closing() {
-                return Batch::Over(End::Told);
-            }
-            if self.session.client.is_killed() {
-                return Batch::Over(End::Killed);
-            }
-        }
-        Batch::More
-    }
-
-    /// Runs the command that is whole. Returns whether it was one: it may be empty.
-    fn command(&mut self) -> bool {
-        let args = self.parser.args(self.input.unread());
-        if args.len() == 0 {
-            return false;
-        }
-        let mail = self.shared.take_mail(&self.session.client);
-        let Output { reply, unsynced } = &mut self.output;
-        // What came before a command goes before its reply.
-        reply.bytes.extend_from_slice(&mail);
-        let start = reply.bytes.len();
-        let before = self.session.last.take();
-        let sending = dispatch(self.shared, &mut self.session, args, reply);
-        let ended = Instant::now();
-        let took = ended - std::mem::replace(&mut self.clock, ended);
-        if let Some(command) = self.session.last {
-            let observed = &self.shared.observed;
-            let said = reply.bytes.get(start..).unwrap_or_default();
-            self.tally.add(&observed.commands, command, took, said);
-            observed.note(command, args, &self.session.client, took);
-        }
-        let flags = self
-            .session
-            .last
-            .map_or(Flags::NONE, |command| command.flags);
-        self.session.last = self.session.last.or(before);
-        let replies = &mut self.session.replies;
-        let is_wanted = *replies == Replies::On;
-        *replies = match *replies {
-            Replies::SkipNext => Replies::SkipThis,
-            Replies::SkipThis => Replies::On,
-            other => other,
-        };
-        if !is_wanted && !flags.has(Flags::CONFIRMS) {
-            reply.bytes.truncate(start);
-        }
-        self.session.wait_is_told = is_wanted;
-        if flags.has(Flags::WRITE.and(Flags::EXEC)) {
-            self.session.written = self.shared.store.changes();
-        }
-        let mut told = start..reply.bytes.len();
-        let mail = self.shared.take_mail(&self.session.client);
-        if flags.has(Flags::CONFIRMS.and(Flags::EXEC)) {
-            reply.bytes.extend_from_slice(&mail);
-        } else if !mail.is_empty() {
-            // A message that a command sent to its own client goes before the reply, as in Redis.
-            reply.bytes.splice(start..start, mail.iter().copied());
-            told = start + mail.len()..reply.bytes.len();
-        }
-        if sending == Sending::OnceDurable {
-            unsynced.push(told);
-        }
-        true
-    }
-
-    fn misunderstood(&mut self, error: ProtocolError) -> Batch {
-        self.shared
-            .counters
-            .protocol_errors
-            .fetch_add(1, Ordering::Relaxed);
-        let peer = &self.session.client.peer;
-        tracing::debug!(%peer, error = error.words(), "not understood");
-        let words = format!("ERR Protocol error: {}", error.words());
-        self.output.reply.error(words.as_bytes());
-        Batch::Over(End::Told)
-    }
-
     /// Sends the replies gathered, once the writes that they tell of are durable.
     async fn send(&mut self) -> Result<(), End> {
         if !self.output.unsynced.is_empty() {
@@ -271,14 +161,15 @@ impl Connection<'_> {
         self.collect_mail();
         self.hold_output();
         let progress = self.shared.limits.progress;
-        let mut bytes = self.output.reply.bytes.as_slice();
         let counters = &self.shared.counters;
+        let bytes = self.output.reply.bytes.len();
         counters
             .output_bytes
-            .fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        while !bytes.is_empty() || self.stream.has_unsent() {
-            match self.stream.write(bytes) {
-                Ok(sent) => bytes = &bytes[sent..],
+            .fetch_add(bytes as u64, Ordering::Relaxed);
+        let mut sent = 0;
+        while sent < bytes || self.stream.has_unsent() {
+            match self.stream.write(&self.output.reply.bytes[sent..]) {
+                Ok(more) => sent += more,
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
                     self.session.turn = None;
                     let ready = tokio::select! {
@@ -346,17 +237,6 @@ impl Connection<'_> {
         let idle = self.shared.live.idle().map(|idle| Instant::now() + idle);
         [midway, handshake, idle].into_iter().flatten().min()
     }
-}
-
-/// How far a batch came.
-enum Batch {
-    /// All that has arrived whole was run.
-    Drained,
-    /// There may be more to run.
-    More,
-    /// The client asked to wait before what else it sent is run.
-    Waits(Wait),
-    Over(End),
 }
 
 async fn until(deadline: Option<Instant>) {

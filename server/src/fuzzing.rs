@@ -1,6 +1,6 @@
 //! What a fuzzer may call: the parser, and a session without a socket. Not part of the interface.
 
-use crate::commands::{Flags, dispatch, table};
+use crate::commands::{Flags, Gathering, dispatch, table};
 use crate::config::Config;
 use crate::listen::Address;
 use crate::protocol::{Gate, Parser, Reply, Step, understand};
@@ -109,7 +109,7 @@ fn run(shared: &Shared, session: &mut Session, mut bytes: &[u8]) {
         let args = parser.args(bytes);
         if args.len() > 0 && !is_left_out(args.at(0)) {
             reply.bytes.clear();
-            dispatch(shared, session, args, &mut reply);
+            dispatch(shared, session, &mut Gathering::NONE, args, &mut reply);
             let is_told_otherwise = session.is_closing()
                 || session.replies != Replies::On
                 || session.wait.take().is_some()

@@ -34,12 +34,16 @@ impl<S: SharedStorage> Db<S> {
     }
 
     /// Takes all of a batch or nothing of it, at the store's acknowledgement level.
-    pub fn write(&self, batch: &Batch) -> Result<Committed> {
+    pub fn write<B: AsRef<[u8]>>(&self, batch: &Batch<B>) -> Result<Committed> {
         self.write_with(batch, None)
     }
 
     /// As [`Db::write`], at a level of its own.
-    pub fn write_with(&self, batch: &Batch, ack: Option<Ack>) -> Result<Committed> {
+    pub fn write_with<B: AsRef<[u8]>>(
+        &self,
+        batch: &Batch<B>,
+        ack: Option<Ack>,
+    ) -> Result<Committed> {
         self.core()
             .commit(ack, |engine, ack| engine.write_with(batch, Some(ack)))
     }

@@ -39,7 +39,7 @@ use crate::protocol::reply::QUOTED_BYTES_MAX;
 use crate::protocol::{Args, Reply};
 use crate::server::Shared;
 use crate::session::Session;
-use crate::store::{Keyspace, SyncPolicy};
+use crate::store::{Group, Keyspace, SyncPolicy};
 
 /// What a command works with.
 pub(crate) struct Call<'a, 'store> {
@@ -72,20 +72,38 @@ pub(crate) type Run = for<'a, 'store> fn(&mut Call<'a, 'store>) -> Outcome;
 /// Whether a reply may be sent at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sending {
+    /// The command was not run: what is gathered must be committed before.
+    AfterCommit,
     AtOnce,
     /// It tells of writes that must be durable before.
     OnceDurable,
 }
 
-/// Runs one command and appends its reply.
-pub(crate) fn dispatch(
-    server: &Shared,
+/// The group that a command's writes may go to.
+pub(crate) struct Gathering<'a> {
+    pub group: Option<Group<'a>>,
+    /// Whether one may be begun.
+    pub may_begin: bool,
+}
+
+impl Gathering<'_> {
+    /// Every command is committed by itself.
+    pub(crate) const NONE: Self = Self {
+        group: None,
+        may_begin: false,
+    };
+}
+
+/// Runs one command and appends its reply. What it writes is committed, or waits in the group.
+pub(crate) fn dispatch<'store>(
+    server: &'store Shared,
     session: &mut Session,
+    gathering: &mut Gathering<'store>,
     args: Args<'_>,
     reply: &mut Reply,
 ) -> Sending {
     let start = reply.bytes.len();
-    match decide(server, session, args, reply) {
+    match decide(server, session, gathering, args, reply) {
         Ok(sending) => sending,
         Err(refusal) => {
             reply.bytes.truncate(start);
@@ -95,9 +113,10 @@ pub(crate) fn dispatch(
     }
 }
 
-fn decide(
-    server: &Shared,
+fn decide<'store>(
+    server: &'store Shared,
     session: &mut Session,
+    gathering: &mut Gathering<'store>,
     args: Args<'_>,
     reply: &mut Reply,
 ) -> Result<Sending, Refusal> {
@@ -113,6 +132,9 @@ fn decide(
             return Err(refusal);
         }
     };
+    if gathering.group.is_some() && !command.joins_groups() {
+        return Ok(Sending::AfterCommit);
+    }
     session.last = Some(command);
     if !session.authenticated && !command.flags.has(Flags::NO_AUTH) {
         session.spoil_queue();
@@ -147,9 +169,38 @@ fn decide(
         // Others of this thread's connections are taken over by another thread meanwhile.
         tokio::task::block_in_place(|| run(command, server, session, args, reply))?;
     } else {
-        run(command, server, session, args, reply)?;
+        if gathering.may_begin && command.flags.has(Flags::WRITE) && command.joins_groups() {
+            gathering.may_begin = false;
+            gathering.group = server.store.group();
+        }
+        match &mut gathering.group {
+            Some(group) => join(command, group, server, session, args, reply)?,
+            None => run(command, server, session, args, reply)?,
+        }
     }
     Ok(sending)
+}
+
+/// Runs a command within a group.
+fn join<'store>(
+    command: &Command,
+    group: &mut Group<'store>,
+    server: &Shared,
+    session: &mut Session,
+    args: Args<'_>,
+    reply: &mut Reply,
+) -> Outcome {
+    group.run(|keys: &mut Keyspace<'store>| {
+        let outcome = (command.run)(&mut Call {
+            server,
+            session,
+            keys,
+            args,
+            reply,
+        });
+        let wanted = outcome.is_ok();
+        (outcome, wanted)
+    })
 }
 
 fn run(

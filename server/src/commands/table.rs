@@ -107,6 +107,14 @@ impl Flags {
 }
 
 impl Command {
+    /// Whether it may be committed together with others of its client: it does nothing but look at keys that it
+    /// names and change them.
+    pub(crate) fn joins_groups(&self) -> bool {
+        let flags = self.flags;
+        let looks_or_changes = flags.has(Flags::READ.and(Flags::WRITE)) && self.keys.first > 0;
+        looks_or_changes && self.parent.is_empty() && !flags.has(Flags::SLOW.and(Flags::NO_MULTI))
+    }
+
     /// A command that neither reads nor writes keys.
     pub(crate) const fn new(name: &'static str, arity: i8, run: Run) -> Self {
         Self {

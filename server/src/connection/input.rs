@@ -55,6 +55,21 @@ impl<'a> Input<'a> {
         self.is_new = true;
     }
 
+    /// Where the next command begins. Counts until more is read.
+    pub(super) fn start(&self) -> usize {
+        self.start
+    }
+
+    /// What has arrived from there on.
+    pub(super) fn since(&self, start: usize) -> &[u8] {
+        &self.bytes[start..]
+    }
+
+    /// Goes back to before a command that was dealt with.
+    pub(super) fn go_back(&mut self, start: usize) {
+        self.start = start;
+    }
+
     /// What is left is the beginning of a command: its time runs from when it became the next one.
     pub(super) fn waits(&mut self) {
         if std::mem::take(&mut self.is_new) {

@@ -83,6 +83,15 @@ impl Observed {
         self.spike_from_ms.load(Ordering::Relaxed)
     }
 
+    /// Whether a command that takes this long is noted.
+    pub(crate) fn is_noted(&self, took: Duration) -> bool {
+        let slow_from_us = self.slow_from_us.load(Ordering::Relaxed);
+        let us = i64::try_from(took.as_micros()).unwrap_or(i64::MAX);
+        let spike_from_ms = self.spike_from_ms();
+        (slow_from_us >= 0 && us >= slow_from_us)
+            || (spike_from_ms > 0 && took >= Duration::from_millis(spike_from_ms))
+    }
+
     /// Notes a command that took long.
     pub(crate) fn note(&self, command: &Command, args: Args<'_>, client: &Client, took: Duration) {
         let slow_from_us = self.slow_from_us.load(Ordering::Relaxed);

@@ -23,11 +23,23 @@ pub(crate) struct Entry {
     pub expiry_ms: Option<u64>,
 }
 
+/// What was done to a key, and when among the deeds of the batch.
+struct Deal {
+    /// `None` is a delete.
+    entry: Option<Entry>,
+    number: u64,
+    command: u32,
+}
+
 /// The store as one command sees it.
 pub(crate) struct Keyspace<'a> {
     store: &'a Store,
-    /// The last deed for each key; `None` is a delete.
-    own: BTreeMap<Vec<u8>, Option<Entry>>,
+    /// The last deed for each key.
+    own: BTreeMap<Vec<u8>, Deal>,
+    /// What an earlier command did to keys that a later one changed again: versions of their own.
+    earlier: Vec<(Vec<u8>, Deal)>,
+    /// The command at hand, of those that are committed together.
+    command: u32,
     /// What was there before is gone.
     cleared: bool,
     /// Keys changed, each time.
@@ -47,6 +59,8 @@ impl<'a> Keyspace<'a> {
         Self {
             store,
             own: BTreeMap::new(),
+            earlier: Vec::new(),
+            command: 0,
             cleared: false,
             changes: 0,
             told: store.events.wanted(),
@@ -128,8 +142,7 @@ impl<'a> Keyspace<'a> {
             });
         }
         let entry = (!is_over).then_some(Entry { value, expiry_ms });
-        self.own.insert(key.to_vec(), entry);
-        self.changes += 1;
+        self.keep(key, entry);
         Ok(())
     }
 
@@ -141,15 +154,49 @@ impl<'a> Keyspace<'a> {
             self.deeds.get_mut().push(Deed::Delete(key.to_vec()));
         }
         if existed {
-            self.own.insert(key.to_vec(), None);
-            self.changes += 1;
+            self.keep(key, None);
         }
         Ok(existed)
+    }
+
+    fn keep(&mut self, key: &[u8], entry: Option<Entry>) {
+        self.changes += 1;
+        let deal = Deal {
+            entry,
+            number: self.changes,
+            command: self.command,
+        };
+        // Nearly every key is changed once.
+        if let Some(before) = self.own.insert(key.to_vec(), deal)
+            && before.command != self.command
+        {
+            self.earlier.push((key.to_vec(), before));
+        }
+    }
+
+    /// What follows is another command of the same batch: the log keeps what each of them did to a key.
+    pub(super) fn next_command(&mut self) {
+        self.command += 1;
+    }
+
+    pub(super) fn store(&self) -> &'a Store {
+        self.store
+    }
+
+    /// Whether nobody wants to hear of what is done.
+    pub(super) fn is_untold(&self) -> bool {
+        self.told == Classes::default()
+    }
+
+    /// How often something was changed.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// Deletes every key.
     pub(crate) fn clear(&mut self) {
         self.own.clear();
+        self.earlier.clear();
         self.ends.clear();
         self.cleared = true;
         self.changes += 1;
@@ -163,7 +210,7 @@ impl<'a> Keyspace<'a> {
         };
         for (key, own) in &self.own {
             let before = !self.cleared && self.store.db.contains_key(key)?;
-            match (before, own.is_some()) {
+            match (before, own.entry.is_some()) {
                 (true, false) => keys = keys.saturating_sub(1),
                 (false, true) => keys += 1,
                 (true, true) | (false, false) => {}
@@ -185,7 +232,7 @@ impl<'a> Keyspace<'a> {
             keys.retain(|key| !self.own.contains_key(key));
             if next == 0 {
                 // They have no place in the store's order yet: the last page shows them.
-                let own = self.own.iter().filter(|(_, own)| own.is_some());
+                let own = self.own.iter().filter(|(_, own)| own.entry.is_some());
                 keys.extend(own.map(|(key, _)| key.clone()));
             }
         }
@@ -236,7 +283,7 @@ impl<'a> Keyspace<'a> {
             return None;
         }
         match self.own.get(key) {
-            Some(own) => Some(own.as_ref()),
+            Some(own) => Some(own.entry.as_ref()),
             None => self.cleared.then_some(None),
         }
     }
@@ -285,12 +332,10 @@ impl<'a> Keyspace<'a> {
         if self.cleared {
             return self.commit_clear();
         }
-        if self.own.len() > 1 {
-            let mut batch = Batch::new();
-            self.add_own(&mut batch);
-            self.store.db.write(&batch)?;
+        if self.own.len() + self.earlier.len() > 1 {
+            self.store.db.write(&self.batch())?;
         } else if let Some((key, own)) = self.own.first_key_value() {
-            match own {
+            match &own.entry {
                 Some(entry) => {
                     let how = WriteOptions {
                         expiry: expiry(entry),
@@ -303,19 +348,31 @@ impl<'a> Keyspace<'a> {
                 }
             }
         }
-        for key in self.own.keys() {
+        for (key, _) in self.deals() {
             self.store.touched(key);
         }
         Ok(())
     }
 
-    /// Puts what this command did into a batch. The keys stay, for those who watch them.
-    fn add_own(&mut self, batch: &mut Batch) {
-        for (key, own) in &mut self.own {
-            match own.take() {
+    fn deals(&self) -> impl Iterator<Item = (&Vec<u8>, &Deal)> {
+        let earlier = self.earlier.iter().map(|(key, deal)| (key, deal));
+        earlier.chain(&self.own)
+    }
+
+    /// Everything that was done, in the order in which it was.
+    fn batch(&self) -> Batch<&[u8]> {
+        let mut batch = Batch::borrowed();
+        self.add_deals(&mut batch);
+        batch
+    }
+
+    fn add_deals<'b>(&'b self, batch: &mut Batch<&'b [u8]>) {
+        let mut deals: Vec<_> = self.deals().collect();
+        deals.sort_unstable_by_key(|(_, deal)| deal.number);
+        for (key, deal) in deals {
+            match &deal.entry {
                 Some(entry) => {
-                    let expiry = expiry(&entry);
-                    batch.put_with(key.as_slice(), entry.value, expiry)
+                    batch.put_with(key.as_slice(), entry.value.as_slice(), expiry(entry))
                 }
                 None => batch.delete(key.as_slice()),
             };
@@ -336,14 +393,18 @@ impl<'a> Keyspace<'a> {
         if self.own.is_empty() {
             db.clear()?;
         } else {
-            let mut batch = Batch::new();
+            let mut before = Vec::new();
             for key in db.keys() {
                 let key = key?;
                 if !self.own.contains_key(&key) {
-                    batch.delete(key);
+                    before.push(key);
                 }
             }
-            self.add_own(&mut batch);
+            let mut batch = Batch::borrowed();
+            for key in &before {
+                batch.delete(key.as_slice());
+            }
+            self.add_deals(&mut batch);
             db.write(&batch)?;
         }
         for key in gone.iter().chain(self.own.keys()) {

@@ -1,10 +1,12 @@
 //! The one store behind all connections: who may write now, what a command sees, and when what it wrote
 //! is durable.
 
+mod group;
 mod keyspace;
 mod syncing;
 mod watches;
 
+pub(crate) use group::Group;
 pub(crate) use keyspace::{Entry, Keyspace};
 pub use syncing::SyncPolicy;
 pub(crate) use syncing::Syncing;

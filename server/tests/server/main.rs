@@ -10,6 +10,7 @@ mod hostile_load;
 mod observing;
 mod operations;
 mod process;
+mod pipelines;
 mod pubsub;
 mod real_redis;
 mod settings;
