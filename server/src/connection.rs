@@ -26,6 +26,7 @@ use output::Output;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use tokio::io::ReadBuf;
 use tokio::sync::watch;
 
 /// Bytes of replies gathered before they are sent.
@@ -215,10 +216,15 @@ impl Connection<'_> {
                 return Err(End::Told);
             }
             let deadline = self.deadline();
+            // Only subscribers get any, and only it can subscribe.
+            let mailbox = &self.session.client.mailbox;
+            if mailbox.has_mail() {
+                return Ok(());
+            }
             tokio::select! {
                 ready = self.stream.readable() => ready.map_err(|_| End::Plain)?,
                 _ = self.stopping.changed() => {}
-                () = self.session.client.mailbox.arrived() => return Ok(()),
+                () = mailbox.arrived(), if mailbox.is_subscribed() => return Ok(()),
                 () = self.session.client.killed() => return Err(End::Killed),
                 () = until(deadline) => return Err(End::Cut(Cut::Time)),
             }
@@ -254,7 +260,7 @@ async fn linger(mut stream: Stream) {
     let mut left = LINGER_BYTES;
     let drain = async {
         while left > 0 && stream.readable().await.is_ok() {
-            match stream.read(&mut [0; 4096]) {
+            match stream.read(&mut ReadBuf::new(&mut [0; 4096])) {
                 Ok(0) => return,
                 Ok(bytes) => left = left.saturating_sub(bytes),
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}

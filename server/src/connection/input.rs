@@ -3,8 +3,10 @@
 use super::stream::Stream;
 use crate::server::Shared;
 use std::io;
+use std::mem::MaybeUninit;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use tokio::io::ReadBuf;
 
 /// Bytes read at a time. They pass through the stack, so that a client costs only what it has sent.
 const READ_BYTES: usize = 16 << 10;
@@ -72,7 +74,7 @@ impl<'a> Input<'a> {
 
     /// What is left is the beginning of a command: its time runs from when it became the next one.
     pub(super) fn waits(&mut self) {
-        if std::mem::take(&mut self.is_new) {
+        if !self.unread().is_empty() && std::mem::take(&mut self.is_new) {
             self.began = Instant::now();
         }
     }
@@ -84,15 +86,15 @@ impl<'a> Input<'a> {
             self.bytes.drain(..self.start);
             self.start = 0;
         }
-        if self.bytes.is_empty() {
-            self.began = Instant::now();
-        }
+        // What arrives after silence begins now: `waits` notes when, if it is not whole.
+        self.is_new |= self.bytes.is_empty();
         let missing = wanted.unwrap_or(0).saturating_sub(self.bytes.len());
         let read = if missing <= READ_BYTES {
-            let mut piece = [0; READ_BYTES];
+            let mut piece = [MaybeUninit::uninit(); READ_BYTES];
+            let mut piece = ReadBuf::uninit(&mut piece);
             let read = stream.read(&mut piece)?;
             self.reserve(read)?;
-            self.bytes.extend_from_slice(&piece[..read]);
+            self.bytes.extend_from_slice(piece.filled());
             read
         } else {
             // Never more than it has sent so far: what is declared costs nothing.

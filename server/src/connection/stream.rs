@@ -2,8 +2,10 @@
 
 use rustls::{ServerConfig, ServerConnection};
 use std::io::{self, ErrorKind, Read, Write};
+use std::pin::Pin;
 use std::sync::Arc;
-use tokio::io::{AsyncWriteExt, Interest};
+use std::task::{Context, Poll, Waker};
+use tokio::io::{AsyncRead, AsyncWriteExt, Interest, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
@@ -43,12 +45,16 @@ impl Stream {
     }
 
     /// What has arrived, if anything; `WouldBlock` if not. 0 is the end.
-    pub(super) fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+    ///
+    /// Where that was less than there was room for, the next call does not ask the system before more has arrived.
+    pub(super) fn read(&mut self, into: &mut ReadBuf<'_>) -> io::Result<usize> {
         match &mut self.0 {
-            Kind::Plain(stream) => stream.try_read(into),
-            Kind::Tls(tls) => tls.read(into),
+            Kind::Plain(stream) => read_if_ready(stream, into),
+            Kind::Tls(tls) => tls
+                .read(into.initialize_unfilled())
+                .inspect(|read| into.advance(*read)),
             #[cfg(unix)]
-            Kind::Local(stream) => stream.try_read(into),
+            Kind::Local(stream) => read_if_ready(stream, into),
         }
     }
 
@@ -136,6 +142,19 @@ impl Stream {
             #[cfg(unix)]
             Kind::Local(stream) => stream.shutdown().await,
         }
+    }
+}
+
+fn read_if_ready(
+    stream: &mut (impl AsyncRead + Unpin),
+    into: &mut ReadBuf<'_>,
+) -> io::Result<usize> {
+    let before = into.filled().len();
+    // Who waits does so by `readable`.
+    let mut nobody = Context::from_waker(Waker::noop());
+    match Pin::new(stream).poll_read(&mut nobody, into) {
+        Poll::Ready(done) => done.map(|()| into.filled().len() - before),
+        Poll::Pending => Err(ErrorKind::WouldBlock.into()),
     }
 }
 
