@@ -122,6 +122,10 @@ impl Connection<'_> {
                 let turn = Arc::clone(&self.shared.heavy).acquire_owned();
                 // It is never closed.
                 self.session.turn = turn.await.ok();
+                tokio::select! {
+                    () = self.shared.outgoing.room() => {}
+                    () = self.session.client.killed() => return End::Killed,
+                }
             }
             if self.session.client.is_killed() {
                 return End::Killed;
@@ -173,6 +177,7 @@ impl Connection<'_> {
                 Ok(more) => sent += more,
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
                     self.session.turn = None;
+                    self.rest_output();
                     let ready = tokio::select! {
                         ready = tokio::time::timeout(progress, self.stream.writable()) => ready,
                         () = self.session.client.killed() => return Err(End::Killed),

@@ -4,6 +4,7 @@ use crate::server::Clients;
 use crate::session::Client;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
 
 /// Replies smaller than this are not accounted for: a client that does not read holds one batch, no more.
 pub(crate) const FLOOR_BYTES: usize = 80 << 10;
@@ -17,6 +18,8 @@ pub(crate) struct Outgoing {
     evicted: AtomicU64,
     /// Held while somebody looks for the fattest client.
     evicting: Mutex<()>,
+    /// Wakes those who wait for room.
+    freed: Notify,
     clients: Arc<Clients>,
 }
 
@@ -46,6 +49,7 @@ impl Outgoing {
             doomed: AtomicUsize::new(0),
             evicted: AtomicU64::new(0),
             evicting: Mutex::new(()),
+            freed: Notify::new(),
             clients,
         }
     }
@@ -67,12 +71,24 @@ impl Outgoing {
         self.change(client, |held| held.mail = held.mail.saturating_sub(bytes));
     }
 
-    /// A client is gone.
+    /// A client is gone, and what it held is given back.
     pub(crate) fn forget(&self, client: &Client) {
         self.change(client, |held| {
             (held.reply, held.mail) = (0, 0);
             held.is_closed = true;
         });
+    }
+
+    /// Returns once no more is held than may be. Waited for before a client that asks for much is served: those
+    /// that are closed for what they hold give it back a little later, and new replies must not come faster.
+    pub(crate) async fn room(&self) {
+        while self.total_bytes() > self.bytes_max() {
+            let freed = self.freed.notified();
+            // It may have been given back just before.
+            if self.total_bytes() > self.bytes_max() {
+                freed.await;
+            }
+        }
     }
 
     /// What all clients hold.
@@ -86,6 +102,7 @@ impl Outgoing {
 
     pub(crate) fn set_bytes_max(&self, bytes: usize) {
         self.bytes_max.store(bytes, Ordering::Relaxed);
+        self.freed.notify_waiters();
         self.evict_if_needed();
     }
 
@@ -111,6 +128,8 @@ impl Outgoing {
         drop(held);
         if after > before {
             self.evict_if_needed();
+        } else if after < before {
+            self.freed.notify_waiters();
         }
     }
 

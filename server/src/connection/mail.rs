@@ -1,6 +1,7 @@
 //! Messages on their way to a client, and what its replies cost.
 
 use super::Connection;
+use super::output::Output;
 use crate::outgoing::FLOOR_BYTES;
 
 impl Connection<'_> {
@@ -38,8 +39,18 @@ impl Connection<'_> {
         shown.store(held, std::sync::atomic::Ordering::Relaxed);
     }
 
-    /// The client is gone: nothing is sent to it any more, and nothing of it is held.
+    /// Gives memory back before a wait for the client: what is still to be sent is all that it holds.
+    pub(super) fn rest_output(&mut self) {
+        if self.session.value.capacity() > FLOOR_BYTES {
+            self.session.value = Vec::new();
+        }
+    }
+
+    /// The client is gone: nothing is sent to it any more, and nothing of it is held. Its memory is given back before
+    /// it ceases to be counted.
     pub(super) fn close_mailbox(&mut self) {
+        self.output = Output::default();
+        self.session.value = Vec::new();
         let session = &mut self.session;
         let hub = &self.shared.hub;
         hub.unsubscribe_all(&session.client, &mut session.subscriptions);
