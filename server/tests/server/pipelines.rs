@@ -3,7 +3,7 @@
 use crate::common::{Client, frame, start};
 use crate::process::Process;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Sends commands in one go and returns their replies.
@@ -235,7 +235,9 @@ fn kill_under_pipelines(arguments: &[&str]) {
     let acknowledged: Vec<AtomicU64> = (0..CLIENTS).map(|_| AtomicU64::new(0)).collect();
     std::thread::scope(|scope| {
         for (who, acknowledged) in acknowledged.iter().enumerate() {
-            scope.spawn(move || write_until_killed(address, who, acknowledged));
+            // Here, because the others may be through before a thread begins.
+            let stream = TcpStream::connect(address).unwrap();
+            scope.spawn(move || write_until_killed(stream, who, acknowledged));
         }
         let all = || acknowledged.iter().map(|it| it.load(Ordering::Relaxed));
         while all().sum::<u64>() < 5_000 {
@@ -255,8 +257,7 @@ fn kill_under_pipelines(arguments: &[&str]) {
     server.kill();
 }
 
-fn write_until_killed(address: SocketAddr, who: usize, acknowledged: &AtomicU64) {
-    let mut stream = TcpStream::connect(address).unwrap();
+fn write_until_killed(mut stream: TcpStream, who: usize, acknowledged: &AtomicU64) {
     stream.set_nodelay(true).unwrap();
     let mut next = 0;
     loop {
