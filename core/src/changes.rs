@@ -49,6 +49,40 @@ pub struct ChangePage {
     pub next_seq: u64,
 }
 
+/// Where a reader of the feed stands. Kept from page to page it spares the walk up to there: a page costs what it
+/// holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Feed {
+    /// The next change to read.
+    next_seq: u64,
+    /// Where in the log it was last read up to.
+    place: Option<FeedPlace>,
+}
+
+/// The end of a record in a segment. Holds for as long as there is a segment of this id and salt, because bytes that
+/// count are never overwritten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct FeedPlace {
+    segment: u64,
+    salt: u64,
+    offset: u64,
+}
+
+impl Feed {
+    /// A reader of the changes from this sequence number on (0 or 1 for the beginning).
+    pub fn from(seq: u64) -> Self {
+        Self {
+            next_seq: seq.max(1),
+            place: None,
+        }
+    }
+
+    /// The sequence number to go on with.
+    pub fn next_seq(&self) -> u64 {
+        self.next_seq
+    }
+}
+
 /// One version of a key that the log still holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version {
@@ -134,14 +168,29 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
 impl<F: File + Clone> LogView<F> {
     /// See [`Engine::changes`].
     pub fn changes(&self, from_seq: u64, limit: usize) -> Result<ChangePage> {
-        let from = from_seq.max(1);
+        let mut feed = Feed::from(from_seq);
+        let changes = self.next_changes(&mut feed, limit, usize::MAX)?;
+        Ok(ChangePage {
+            changes,
+            next_seq: feed.next_seq,
+        })
+    }
+
+    /// The next changes of a feed, at most `limit`, and no more once keys and values together take `bytes_max`; one at
+    /// least, if there is one. After an error the feed stands where it stood.
+    pub fn next_changes(
+        &self,
+        feed: &mut Feed,
+        limit: usize,
+        bytes_max: usize,
+    ) -> Result<Vec<Change>> {
+        let from = feed.next_seq;
         if from <= self.floor {
             return Err(Error::gap(from, self.floor.saturating_add(1)));
         }
-        let mut page = ChangePage {
-            changes: Vec::new(),
-            next_seq: from,
-        };
+        let mut reached = *feed;
+        let mut changes = Vec::new();
+        let mut bytes = 0_usize;
         for (i, stretch) in self.stretches.iter().enumerate() {
             let ended = self
                 .stretches
@@ -150,8 +199,8 @@ impl<F: File + Clone> LogView<F> {
             if ended {
                 continue;
             }
-            let mut walker = stretch.walk();
-            while page.changes.len() < limit.max(1) {
+            let mut walker = stretch.walk_from(feed.place);
+            while changes.len() < limit.max(1) && (bytes < bytes_max || changes.is_empty()) {
                 let Some(found) = stretch.next(&mut walker)? else {
                     break;
                 };
@@ -166,16 +215,25 @@ impl<F: File + Clone> LogView<F> {
                     Kind::Tombstone => ChangeKind::Delete,
                     Kind::Marker | Kind::MetaPut | Kind::MetaTombstone => continue,
                 };
-                page.next_seq = found.head.seq.saturating_add(1);
+                reached = Feed {
+                    next_seq: found.head.seq.saturating_add(1),
+                    place: Some(FeedPlace {
+                        segment: stretch.entry.id,
+                        salt: stretch.entry.salt,
+                        offset: found.offset + found.bytes,
+                    }),
+                };
                 let change = Change {
                     seq: found.head.seq,
                     key: fallible::copy(walker.key())?,
                     kind,
                 };
-                fallible::push(&mut page.changes, change)?;
+                bytes = bytes.saturating_add(change.bytes());
+                fallible::push(&mut changes, change)?;
             }
         }
-        Ok(page)
+        *feed = reached;
+        Ok(changes)
     }
 
     /// See [`Engine::history`]; `engine`, or a view of it, tells which version is live.
@@ -184,9 +242,23 @@ impl<F: File + Clone> LogView<F> {
         engine: &Engine<S, C>,
         key: &[u8],
     ) -> Result<Vec<Version>> {
+        let mut versions = Vec::new();
+        self.each_version(engine, key, |version| {
+            fallible::push(&mut versions, version)?;
+            Ok(true)
+        })?;
+        Ok(versions)
+    }
+
+    /// Shows `sink` the versions of a key one by one, oldest first, until it answers `false` or an error.
+    pub fn each_version<S: Storage<File = F>, C: IndexCell<F>>(
+        &self,
+        engine: &Engine<S, C>,
+        key: &[u8],
+        mut sink: impl FnMut(Version) -> Result<bool>,
+    ) -> Result<()> {
         let hash = self.hash_key.hash(Space::User, key);
         let live = engine.index.read(|index| index.keydir.get(hash));
-        let mut versions = Vec::new();
         for stretch in &self.stretches {
             let mut walker = stretch.walk();
             while let Some(found) = stretch.next_or_damage(&mut walker)? {
@@ -207,16 +279,39 @@ impl<F: File + Clone> LogView<F> {
                     live: live.is_some_and(|slot| slot.place == here)
                         && engine.reader().is_alive(found.head.expiry_ms),
                 };
-                fallible::push(&mut versions, version)?;
+                if !sink(version)? {
+                    return Ok(());
+                }
             }
         }
-        Ok(versions)
+        Ok(())
+    }
+}
+
+impl Change {
+    /// Bytes of key and value.
+    fn bytes(&self) -> usize {
+        let value = match &self.kind {
+            ChangeKind::Put { value, .. } => value.len(),
+            ChangeKind::Delete => 0,
+        };
+        self.key.len() + value
     }
 }
 
 impl<F: File + Clone> Stretch<F> {
     fn walk(&self) -> Walker<F> {
-        let start = FILE_HEADER_BYTES as u64;
+        self.walk_from(None)
+    }
+
+    /// From a place on, if it is in this segment.
+    fn walk_from(&self, place: Option<FeedPlace>) -> Walker<F> {
+        let here = |place: &FeedPlace| {
+            (place.segment, place.salt) == (self.entry.id, self.entry.salt)
+                && place.offset <= self.end
+        };
+        let start = place.filter(here).map(|place| place.offset);
+        let start = start.unwrap_or(FILE_HEADER_BYTES as u64);
         Walker::new(
             self.file.clone(),
             self.entry.id,

@@ -77,7 +77,7 @@ mod verify;
 
 pub use ahead::files_ahead;
 pub use backup::{BackupPlan, BackupReport, is_store, restore};
-pub use changes::{Change, ChangeKind, ChangePage, LogView, Version};
+pub use changes::{Change, ChangeKind, ChangePage, Feed, LogView, Version};
 pub use clock::JUMP_MS;
 pub use engine::{
     Batch, BatchDeed, Committed, Engine, Entries, Entry, Explanation, KeyPage, Keys, Reader,

@@ -4,8 +4,8 @@ use super::background::STEP_BYTES;
 use super::{Core, Db, SharedStorage};
 use portcask_core::format::file::StoreId;
 use portcask_core::{
-    BackupReport, ChangePage, Error, MergePlan, MergeProgress, MergeReport, RecoveryReport, Result,
-    Stats, Storage, VerifyReport, Version,
+    BackupReport, Change, ChangePage, Error, Feed, MergePlan, MergeProgress, MergeReport,
+    RecoveryReport, Result, Stats, Storage, VerifyReport, Version,
 };
 use std::sync::PoisonError;
 
@@ -104,6 +104,32 @@ impl<S: SharedStorage> Db<S> {
     pub fn changes(&self, from_seq: u64, limit: usize) -> Result<ChangePage> {
         let log = self.core().writer.with(|engine| engine.log_view())??;
         log.changes(from_seq, limit)
+    }
+
+    /// The next changes of a feed, at most `limit`, and no more once keys and values together take `bytes_max`; one at
+    /// least, if there is one. Errors as [`Db::changes`] does, and then the feed stands where it stood.
+    ///
+    /// The first page costs a walk over the segment up to where the feed begins, each later one what it holds.
+    pub fn next_changes(
+        &self,
+        feed: &mut Feed,
+        limit: usize,
+        bytes_max: usize,
+    ) -> Result<Vec<Change>> {
+        let log = self.core().writer.with(|engine| engine.log_view())??;
+        log.next_changes(feed, limit, bytes_max)
+    }
+
+    /// Shows `sink` the versions of a key one by one, oldest first, until it answers `false` or an error. Costs a walk
+    /// over all segments, during which writes go on, and the memory of one version.
+    pub fn each_version(
+        &self,
+        key: &[u8],
+        sink: impl FnMut(Version) -> Result<bool>,
+    ) -> Result<()> {
+        let core = self.core();
+        let log = core.writer.with(|engine| engine.log_view())??;
+        log.each_version(&core.view, key, sink)
     }
 
     /// Every version of a key that the log still holds, oldest first. Costs a walk over all

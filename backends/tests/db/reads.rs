@@ -2,7 +2,7 @@
 
 use super::gate::Call;
 use super::{World, at, eager, key, quiet};
-use portcask::{Ack, Db, DbOptions, Error, Options};
+use portcask::{Ack, Db, DbOptions, Error, Feed, Options};
 use std::thread;
 
 const GETS: usize = 1_000;
@@ -236,4 +236,39 @@ fn buffered_writes_are_read_before_they_are_handed_over() {
     db.flush().unwrap();
     assert_eq!(world.gates.seen().appends, appends + 1);
     assert_eq!(db.get(b"cat").unwrap().as_deref(), Some(&b"meow"[..]));
+}
+
+#[test]
+fn a_feed_goes_on_where_it_stood_across_segments_and_merges() {
+    let world = World::new();
+    let mut options = quiet();
+    options.engine.segment_bytes = 1 << 20;
+    let db = world.open_with(options);
+    let mut feed = Feed::from(0);
+    let mut seen = Vec::new();
+    for round in 0..6_u8 {
+        for n in 0..60 {
+            db.put(&key(n), &[round; 9_000]).unwrap();
+            if n % 7 == 0 {
+                db.delete(&key(n)).unwrap();
+            }
+        }
+        let whole = db.changes(feed.next_seq(), usize::MAX).unwrap();
+        let mut pieces = Vec::new();
+        loop {
+            let page = db.next_changes(&mut feed, 10, 30_000).unwrap();
+            if page.is_empty() {
+                break;
+            }
+            assert!(page.len() <= 4, "a page of {} changes", page.len());
+            pieces.extend(page);
+        }
+        assert_eq!(pieces, whole.changes);
+        assert_eq!(feed.next_seq(), whole.next_seq);
+        seen.extend(pieces);
+        // Everything up to here may be rewritten; the feed does not need it any more.
+        db.merge_all(|_, _| {}).unwrap();
+    }
+    assert!(seen.is_sorted_by(|a, b| a.seq < b.seq));
+    assert_eq!(seen.len(), 6 * (60 + 9));
 }
