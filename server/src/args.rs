@@ -44,11 +44,20 @@ pub enum Wrong {
 pub fn config() -> Result<Config, Wrong> {
     let matches = command().try_get_matches().map_err(Wrong::Usage)?;
     let mut config = Config::new(PathBuf::new());
-    if let Some(file) = matches.get_one::<PathBuf>("file") {
+    let file = matches.get_one::<PathBuf>("file");
+    if let Some(file) = file.filter(|it| it.as_os_str() != "") {
         settings::read_file(file, &mut config).map_err(|error| Wrong::Told(error.to_string()))?;
     }
-    if let Ok(password) = std::env::var("REDIS_PASSWORD") {
-        config.password = Some(password).filter(|password| !password.is_empty());
+    // Not set and set to nothing are the same in many tools, and nothing must not open what the file has closed.
+    if let Some(password) = std::env::var_os("REDIS_PASSWORD").filter(|it| !it.is_empty()) {
+        let set = password
+            .into_string()
+            .map_err(|_| "it is not UTF-8 text".to_owned())
+            .and_then(|password| {
+                let setting = settings::named("requirepass");
+                setting.map_or(Ok(()), |it| it.set(&mut config, &[password]))
+            });
+        set.map_err(|words| Wrong::Told(format!("REDIS_PASSWORD: {words}")))?;
     }
     for setting in settings::all() {
         take(setting, &matches, &mut config).map_err(Wrong::Told)?;
@@ -67,6 +76,9 @@ fn take(setting: &Setting, matches: &ArgMatches, config: &mut Config) -> Result<
     };
     let by_variable =
         matches.value_source(setting.name) == Some(clap::parser::ValueSource::EnvVariable);
+    if by_variable && words.clone().all(|word| word.is_empty()) {
+        return Ok(());
+    }
     let words: Vec<_> = match by_variable && setting.takes_many {
         true => words
             .flat_map(|it| it.split_whitespace())

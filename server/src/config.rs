@@ -2,6 +2,7 @@
 
 use crate::acl::User;
 use crate::observe::Watching;
+use crate::pubsub::Classes as EventClasses;
 use crate::store::SyncPolicy;
 use portcask::DbOptions;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -48,6 +49,8 @@ pub struct Config {
     pub metrics_bind: IpAddr,
     /// From when a command is noted as slow.
     pub watching: Watching,
+    /// Which keyspace events are told to subscribers.
+    pub keyspace_events: EventClasses,
     /// Where `BGSAVE` makes backups, each in a directory of its own; `None` is nowhere.
     pub backup_dir: Option<PathBuf>,
     /// Who may use `DEBUG`.
@@ -82,6 +85,7 @@ impl Config {
             metrics_port: None,
             metrics_bind: Ipv4Addr::LOCALHOST.into(),
             watching: Watching::default(),
+            keyspace_events: EventClasses::default(),
             backup_dir: None,
             debug_command: DebugCommand::No,
             file: None,
@@ -99,6 +103,8 @@ impl Config {
 pub struct Tls {
     /// The port, 0 for a free one; `None` is no TLS.
     pub port: Option<u16>,
+    /// gRPC is served with TLS, too.
+    pub grpc: bool,
     /// Nothing is served without TLS, but for the socket of this machine.
     pub only: bool,
     /// The server's certificate with those that lead to its authority, as PEM.
@@ -170,7 +176,7 @@ pub struct Limits {
     /// Time for a client to finish a command that it began, as long as nothing of it arrives, and to take a
     /// reply, as long as nothing of it is taken.
     pub progress: Duration,
-    /// Time to send a first command, and to authenticate where there is a password.
+    /// Time to authenticate where there is a password, and to begin with TLS.
     pub handshake: Duration,
     /// Time between two commands; `None` is for ever.
     pub idle: Option<Duration>,

@@ -50,6 +50,7 @@ mod upkeep;
 pub use acl::{RuleError, User};
 pub use config::{ClientCertificates, Config, DebugCommand, Limits, LogLevel, MailLimits, Tls};
 pub use observe::Watching;
+pub use pubsub::Classes as EventClasses;
 pub use server::{Server, StartError, Stopper};
 pub use store::SyncPolicy;
 pub use tls::TlsError;

@@ -1,12 +1,14 @@
 //! Where clients come from: TCP, TLS over TCP, and sockets of this machine.
 
 use crate::connection::Stream;
+use crate::server::Shared;
 use rustls::ServerConfig;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 #[cfg(unix)]
 use {
@@ -14,6 +16,51 @@ use {
     std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt},
     tokio::net::UnixListener,
 };
+
+/// How long accepting rests where the system refuses, at first and at most.
+const REST_MIN: Duration = Duration::from_millis(5);
+const REST_MAX: Duration = Duration::from_secs(1);
+
+/// Rests after errors of accepting: not at all after a client's own, and longer each time while the system has no file
+/// descriptors or memory left. Those who are connected go on meanwhile.
+#[derive(Default)]
+pub(crate) struct AcceptRest(Duration);
+
+impl AcceptRest {
+    pub(crate) async fn after(&mut self, shared: &Shared, error: &io::Error) {
+        if is_of_one_client(error) {
+            return;
+        }
+        let complaints = &shared.complaints;
+        complaints.say(|| tracing::warn!(%error, "a connection could not be accepted"));
+        self.0 = self.longer();
+        tokio::time::sleep(self.0).await;
+    }
+
+    /// One was accepted.
+    pub(crate) fn is_over(&mut self) {
+        self.0 = Duration::ZERO;
+    }
+
+    fn longer(&self) -> Duration {
+        (self.0 * 2).clamp(REST_MIN, REST_MAX)
+    }
+}
+
+/// Whether a connection was gone before it was accepted, so that the next one may be tried at once.
+fn is_of_one_client(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted, NotConnected,
+    };
+    [
+        ConnectionAborted,
+        ConnectionRefused,
+        ConnectionReset,
+        Interrupted,
+        NotConnected,
+    ]
+    .contains(&error.kind())
+}
 
 /// One end of a connection, as `CLIENT LIST` shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,5 +201,29 @@ fn make_way(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
         Err(error) => Err(error),
         Ok(_) => Err(io::ErrorKind::AddrInUse.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accepting_rests_longer_each_time_up_to_a_second_and_not_for_a_client_that_is_gone() {
+        let mut rest = AcceptRest::default();
+        let rests: Vec<_> = (0..10)
+            .map(|_| {
+                rest.0 = rest.longer();
+                rest.0.as_millis()
+            })
+            .collect();
+        assert_eq!(rests, [5, 10, 20, 40, 80, 160, 320, 640, 1000, 1000]);
+        rest.is_over();
+        assert_eq!(rest.longer(), REST_MIN);
+        assert!(is_of_one_client(&io::ErrorKind::ConnectionAborted.into()));
+        assert!(
+            !is_of_one_client(&io::Error::from_raw_os_error(24)),
+            "no file descriptors"
+        );
     }
 }

@@ -1,12 +1,12 @@
 //! The server as a whole: listening, counting clients, stopping.
 
-use crate::acl::Users;
+use crate::acl::{Guesses, LoginError, User, Users};
 use crate::commands::table;
 use crate::config::{Config, Limits};
 use crate::connection::{self, Stream};
 #[cfg(unix)]
 use crate::listen::LocalListener;
-use crate::listen::{Address, Listener};
+use crate::listen::{AcceptRest, Address, Listener};
 use crate::observe::{self, Complaints, Observed};
 use crate::outgoing::Outgoing;
 use crate::pubsub::{Events, Hub};
@@ -19,7 +19,7 @@ use portcask::Error;
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,8 +33,6 @@ use tokio::sync::{Semaphore, mpsc, watch};
 pub(crate) const REDIS_VERSION: &str = "7.0.15";
 /// How long clients may take to receive their last replies when the server stops.
 const FAREWELL: Duration = Duration::from_secs(5);
-/// How long accepting rests after the system refused a connection.
-const ACCEPT_REST: Duration = Duration::from_millis(50);
 
 /// What all connections share.
 pub(crate) struct Shared {
@@ -48,6 +46,7 @@ pub(crate) struct Shared {
     pub observed: Observed,
     pub limits: Limits,
     pub users: Users,
+    guesses: Guesses,
     pub live: Live,
     /// Warnings that clients can cause, so that they cannot fill a disk with them.
     pub complaints: Complaints,
@@ -57,7 +56,7 @@ pub(crate) struct Shared {
     /// always there for those who ask for little.
     pub heavy: Arc<Semaphore>,
     /// Input bytes of all clients that are held now.
-    pub input_bytes: AtomicUsize,
+    pub input_bytes: Arc<AtomicUsize>,
     stop: watch::Sender<bool>,
 }
 
@@ -75,6 +74,25 @@ impl Shared {
         let mail = client.mailbox.take();
         self.outgoing.remove_mail(client, mail.capacity());
         mail
+    }
+
+    /// The user of this name, if the password is right. Whoever was wrong too often has to wait before the next try.
+    pub(crate) fn authenticate(
+        &self,
+        name: &[u8],
+        password: &[u8],
+        peer: Option<IpAddr>,
+    ) -> Result<Arc<User>, LoginError> {
+        let now = Instant::now();
+        if peer.is_some_and(|peer| self.guesses.are_too_many(peer, now)) {
+            return Err(LoginError::TooMany);
+        }
+        self.users.authenticate(name, password).ok_or_else(|| {
+            if let Some(peer) = peer {
+                self.guesses.add(peer, now);
+            }
+            LoginError::Wrong
+        })
     }
 
     /// Tells when the server is to stop.
@@ -180,7 +198,14 @@ impl Server {
         if config.tls.only && config.tls.port.is_none() {
             return Err(StartError::Config("tls-only needs tls-port".to_owned()));
         }
+        #[cfg(feature = "grpc")]
+        if config.tls.only && config.grpc.is_some() && !config.tls.grpc {
+            let words = "tls-only would not hold at grpc-port; say grpc-tls yes";
+            return Err(StartError::Config(words.to_owned()));
+        }
         let tls = tls::load(&config.tls).map_err(StartError::Tls)?;
+        #[cfg(feature = "grpc")]
+        let grpc_tls = tls.clone().filter(|_| config.tls.grpc);
         let clients = Arc::new(Clients::default());
         let outgoing = Outgoing::new(config.limits.output_bytes_max, Arc::clone(&clients));
         let outgoing = Arc::new(outgoing);
@@ -232,14 +257,19 @@ impl Server {
             observed: Observed::new(config.watching),
             limits: config.limits,
             users: Users::new(&config.users, config.password.as_deref()),
+            guesses: Guesses::default(),
             live: Live::new(&config),
             complaints: Complaints::default(),
             started: Instant::now(),
             heavy: Arc::new(Semaphore::new(heavy)),
-            input_bytes: AtomicUsize::new(0),
+            input_bytes: Arc::default(),
             stop: watch::Sender::new(false),
             config,
         });
+        if shared.store.events().ask(shared.config.keyspace_events) {
+            let store = Arc::clone(&shared.store);
+            runtime.spawn_blocking(move || store.note_ends());
+        }
         let metrics_address = metrics.as_ref().map(|(_, address)| *address);
         if let Some((listener, _)) = metrics {
             runtime.spawn(observe::serve_http(Arc::clone(&shared), listener));
@@ -247,7 +277,8 @@ impl Server {
         let stopper = Stopper(Arc::clone(&shared));
         let run = move || {
             #[cfg(feature = "grpc")]
-            let beside = grpc.map(|it| runtime.spawn(crate::grpc::serve(Arc::clone(&shared), it)));
+            let beside =
+                grpc.map(|it| runtime.spawn(crate::grpc::serve(Arc::clone(&shared), it, grpc_tls)));
             #[cfg(not(feature = "grpc"))]
             let beside = None;
             let closed = runtime.block_on(serve(shared, listeners, beside));
@@ -420,9 +451,11 @@ async fn serve(
 }
 
 async fn accept(shared: Arc<Shared>, listener: Listener, present: mpsc::Sender<()>) {
+    let mut rest = AcceptRest::default();
     loop {
         match listener.accept().await {
             Ok((stream, peer, local)) => {
+                rest.is_over();
                 let shared = Arc::clone(&shared);
                 let present = present.clone();
                 tokio::spawn(async move {
@@ -430,13 +463,7 @@ async fn accept(shared: Arc<Shared>, listener: Listener, present: mpsc::Sender<(
                     drop(present);
                 });
             }
-            // Out of file descriptors, say: those who are connected go on.
-            Err(error) => {
-                shared
-                    .complaints
-                    .say(|| tracing::warn!(%error, "a connection could not be accepted"));
-                tokio::time::sleep(ACCEPT_REST).await;
-            }
+            Err(error) => rest.after(&shared, &error).await,
         }
     }
 }

@@ -271,7 +271,7 @@ impl Session {
         let Some(queue) = &mut self.queue else {
             return Ok(());
         };
-        queue.push(command, args, server.limits.queue_bytes_max)
+        queue.push(command, args, server)
     }
 
     /// A command could not be queued, so what was queued will not be run.

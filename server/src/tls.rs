@@ -31,11 +31,15 @@ impl std::error::Error for TlsError {}
 
 /// What TLS connections begin with; `None` where there are none.
 pub(crate) fn load(tls: &Tls) -> Result<Option<Arc<ServerConfig>>, TlsError> {
-    if tls.port.is_none() {
-        return Ok(None);
-    }
+    let asks = match (tls.port, tls.grpc) {
+        (Some(_), _) => "tls-port",
+        (None, true) => "grpc-tls",
+        (None, false) => return Ok(None),
+    };
     let (Some(certificate), Some(key)) = (&tls.certificate, &tls.key) else {
-        return Err(plain("tls-port needs tls-cert-file and tls-key-file"));
+        return Err(plain(format_args!(
+            "{asks} needs tls-cert-file and tls-key-file"
+        )));
     };
     let chain = certificates(certificate)?;
     let private = PrivateKeyDer::from_pem_file(key);

@@ -124,11 +124,6 @@ impl User {
         }
     }
 
-    /// Whether it is let in and nothing is kept from it.
-    pub(crate) fn may_do_everything(&self) -> bool {
-        self.is_on && self.commands.is_none() && self.keys.is_none() && self.channels.is_none()
-    }
-
     pub(crate) fn may_use_all_channels(&self) -> bool {
         self.channels.is_none()
     }

@@ -3,7 +3,7 @@
 use super::client::no_subcommand;
 use super::refusal::{Outcome, Refusal};
 use super::table::{Command, Flags, table};
-use super::{Call, help};
+use super::{Call, help, quoted};
 use crate::acl::CATEGORIES;
 
 const OPERATOR: Flags = Flags::ADMIN.and(Flags::DANGEROUS);
@@ -88,7 +88,7 @@ fn cat(call: &mut Call<'_, '_>) -> Outcome {
                 .iter()
                 .find(|it| it.as_bytes().eq_ignore_ascii_case(asked));
             let Some(category) = known else {
-                let words = [b"ERR Unknown category '", asked, b"'"];
+                let words = [b"ERR Unknown category '", quoted(asked), b"'"];
                 return Err(Refusal::Bytes(words.concat()));
             };
             let names = commands_in(category);

@@ -3,7 +3,7 @@
 use super::options::{int, is, value_of};
 use super::refusal::{Outcome, Refusal, SYNTAX};
 use super::table::{Command, Flags};
-use super::{Call, help};
+use super::{Call, help, quoted};
 use crate::listen::Address;
 use crate::session::{Client, Replies, Unblocked};
 use std::fmt::Write;
@@ -146,8 +146,19 @@ pub(super) fn set_name(call: &mut Call<'_, '_>, name: &[u8]) -> Outcome {
     if !is_plain(name) {
         return Err("Client names cannot contain spaces, newlines or special characters.".into());
     }
+    refuse_long(name)?;
     call.session.client.names().name = name.to_vec();
     Ok(())
+}
+
+/// Names are shown wherever clients are, and kept with what was slow: they are not for storing data.
+const NAME_BYTES_MAX: usize = 1 << 10;
+
+fn refuse_long(name: &[u8]) -> Outcome {
+    match name.len() > NAME_BYTES_MAX {
+        true => Err(format!("a client's name has at most {NAME_BYTES_MAX} bytes").into()),
+        false => Ok(()),
+    }
 }
 
 fn is_plain(word: &[u8]) -> bool {
@@ -160,7 +171,7 @@ fn set_info(call: &mut Call<'_, '_>) -> Outcome {
         _ if is(option, "LIB-NAME") => "lib-name",
         _ if is(option, "LIB-VER") => "lib-ver",
         _ => {
-            let words = [b"ERR Unrecognized option '", option, b"'"];
+            let words = [b"ERR Unrecognized option '", quoted(option), b"'"];
             return Err(Refusal::Bytes(words.concat()));
         }
     };
@@ -169,6 +180,7 @@ fn set_info(call: &mut Call<'_, '_>) -> Outcome {
             format!("{attribute} cannot contain spaces, newlines or special characters.").into(),
         );
     }
+    refuse_long(value)?;
     let mut names = call.session.client.names();
     match attribute {
         "lib-name" => names.library = value.to_vec(),
@@ -281,7 +293,7 @@ impl Type {
         } else if others.iter().any(|other| is(word, other)) {
             Ok(Self::None)
         } else {
-            let words = [b"ERR Unknown client type '", word, b"'"];
+            let words = [b"ERR Unknown client type '", quoted(word), b"'"];
             Err(Refusal::Bytes(words.concat()))
         }
     }
@@ -351,7 +363,7 @@ fn kill(call: &mut Call<'_, '_>) -> Outcome {
                 chosen.of_type = Type::parse(value)?;
             } else if is(option, "USER") {
                 if call.server.users.get(value).is_none() {
-                    let words = [b"ERR No such user '", value, b"'"];
+                    let words = [b"ERR No such user '", quoted(value), b"'"];
                     return Err(Refusal::Bytes(words.concat()));
                 }
                 chosen.user = Some(value);

@@ -1,10 +1,10 @@
 //! Commands about the connection itself.
 
-use super::Call;
 use super::client;
 use super::options::{int, is};
 use super::refusal::{Outcome, Refusal};
 use super::table::{Command, Flags};
+use super::{Call, quoted};
 use crate::protocol::{Args, integer};
 use crate::server::REDIS_VERSION;
 use crate::session::Replies;
@@ -91,17 +91,17 @@ const NO_PASSWORD_SET: Refusal = Refusal::Words(
     "ERR AUTH <password> called without any password configured for the default user. \
      Are you sure your configuration is correct?",
 );
-const WRONG_PASSWORD: Refusal =
-    Refusal::Words("WRONGPASS invalid username-password pair or user is disabled.");
-
 fn authenticate(call: &mut Call<'_, '_>, user: &[u8], password: &[u8]) -> Outcome {
-    let known = call.server.users.authenticate(user, password);
-    let Some(known) = known else {
-        let peer = &call.session.client.peer;
-        let complaints = &call.server.complaints;
-        complaints
-            .say(|| tracing::warn!(%peer, user = %user.escape_ascii(), "wrong user or password"));
-        return Err(WRONG_PASSWORD);
+    let peer = &call.session.client.peer;
+    let known = call.server.authenticate(user, password, peer.ip());
+    let known = match known {
+        Ok(known) => known,
+        Err(refused) => {
+            let (complaints, user) = (&call.server.complaints, quoted(user).escape_ascii());
+            complaints.say(|| tracing::warn!(%peer, %user, "wrong user or password"));
+            let words = format!("WRONGPASS {}", refused.words());
+            return Err(Refusal::Bytes(words.into_bytes()));
+        }
     };
     call.session.become_user(known);
     Ok(())
@@ -174,7 +174,11 @@ impl<'a> HelloOptions<'a> {
                 options.name = Some(args.at(at + 1));
                 at += 2;
             } else {
-                let words = [b"ERR Syntax error in HELLO option '", args.at(at), b"'"];
+                let words = [
+                    b"ERR Syntax error in HELLO option '",
+                    quoted(args.at(at)),
+                    b"'",
+                ];
                 return Err(Refusal::Bytes(words.concat()));
             }
         }

@@ -1,9 +1,9 @@
 //! The end of a key's life.
 
-use super::Call;
 use super::options::{From, Unit, absolute, int, invalid_expire, is};
 use super::refusal::{Outcome, Refusal};
 use super::table::{Command, Flags};
+use super::{Call, quoted};
 use crate::protocol::Args;
 
 pub(super) const COMMANDS: &[Command] = &[
@@ -89,7 +89,11 @@ impl Conditions {
                 _ if is(word, "XX") => &mut it.some_yet,
                 _ if is(word, "GT") => &mut it.later,
                 _ if is(word, "LT") => &mut it.earlier,
-                _ => return Err(Refusal::Bytes([b"ERR Unsupported option ", word].concat())),
+                _ => {
+                    return Err(Refusal::Bytes(
+                        [b"ERR Unsupported option ", quoted(word)].concat(),
+                    ));
+                }
             };
             *switch = true;
         }

@@ -2,9 +2,10 @@
 
 use super::Call;
 use super::options::int;
-use super::refusal::{NOT_AN_INTEGER, Outcome, Refusal};
+use super::refusal::{NOT_AN_INTEGER, Outcome};
 use super::table::{Command, Flags};
-use portcask::{Change, ChangeKind};
+use crate::protocol::Reply;
+use portcask::ChangeKind;
 
 /// Changes that one call answers if it does not say, and at most.
 const CHANGES: usize = 100;
@@ -26,7 +27,7 @@ pub(super) const COMMANDS: &[Command] = &[
         ),
     Command::new("portcask.tail", -2, tail)
         .flag(OPERATOR)
-        .costs("O(N) where N is the size of a segment")
+        .costs("O(N) where N is the number of changes returned, after a walk over a part of a segment for a new reader")
         .told(
             "server",
             "",
@@ -51,15 +52,29 @@ pub(super) const COMMANDS: &[Command] = &[
 ];
 
 fn history(call: &mut Call<'_, '_>) -> Outcome {
-    let versions = call.server.store.db().history(call.args.at(1))?;
-    call.reply.array(versions.len());
-    for version in versions {
-        call.refuse_excess()?;
+    let (server, key) = (call.server, call.args.at(1));
+    // How many there are is said before them: they wait in a reply of their own, which is held to the same limit.
+    let mut versions = Reply {
+        resp3: call.reply.resp3,
+        ..Reply::default()
+    };
+    std::mem::swap(call.reply, &mut versions);
+    let mut count = 0;
+    let mut excess = Ok(());
+    let walked = server.store.db().each_version(key, |version| {
+        count += 1;
         call.reply.array(3);
         call.reply.integer(signed(version.seq));
         call.reply.maybe(version.value.as_deref());
         expiry(call, version.expiry_ms);
-    }
+        excess = call.refuse_excess();
+        Ok(excess.is_ok())
+    });
+    std::mem::swap(call.reply, &mut versions);
+    walked?;
+    excess?;
+    call.reply.array(count);
+    call.reply.bytes.extend_from_slice(&versions.bytes);
     Ok(())
 }
 
@@ -72,7 +87,13 @@ fn tail(call: &mut Call<'_, '_>) -> Outcome {
         3 => usize::try_from(int(args.at(2))?).map_err(|_| NOT_AN_INTEGER)?,
         _ => return Err("wrong number of arguments for 'portcask.tail' command".into()),
     };
-    let (changes, next) = gather(call, from, count.min(CHANGES_MAX))?;
+    let (mut changes, next) =
+        call.server
+            .store
+            .log_changes(from, count.clamp(1, CHANGES_MAX), TAIL_BYTES)?;
+    // The changes of other keys than the user's are as if there were none.
+    let user = &call.session.user;
+    changes.retain(|change| user.may_use_key(&change.key));
     call.reply.array(2);
     call.reply.integer(signed(next));
     call.reply.array(changes.len());
@@ -92,26 +113,6 @@ fn tail(call: &mut Call<'_, '_>) -> Outcome {
         }
     }
     Ok(())
-}
-
-/// Changes from a number on and the number to go on with: fewer than asked for if they are large.
-fn gather(call: &Call<'_, '_>, from: u64, count: usize) -> Result<(Vec<Change>, u64), Refusal> {
-    let (mut changes, mut next, mut bytes) = (Vec::new(), from, 0);
-    while changes.len() < count && bytes < TAIL_BYTES {
-        let piece = (count - changes.len()).min(CHANGES);
-        let page = call.server.store.db().changes(next, piece)?;
-        next = page.next_seq;
-        if page.changes.is_empty() {
-            break;
-        }
-        for change in page.changes {
-            if let ChangeKind::Put { value, .. } = &change.kind {
-                bytes += value.len();
-            }
-            changes.push(change);
-        }
-    }
-    Ok((changes, next))
 }
 
 fn merge(call: &mut Call<'_, '_>) -> Outcome {

@@ -15,7 +15,6 @@ mod explain;
 mod info;
 mod keys;
 mod log;
-mod messaging;
 mod observe;
 mod options;
 mod permission;
@@ -30,6 +29,8 @@ mod table;
 mod transactions;
 
 pub(crate) use durability::tell as tell_synced;
+#[cfg(feature = "grpc")]
+pub(crate) use permission::check_deed;
 pub(crate) use refusal::{Outcome, Refusal};
 pub(crate) use table::{Command, Flags, table};
 pub(crate) use transactions::Queue;
@@ -230,7 +231,7 @@ fn run(
         });
         outcome?;
         Ok(committed?)
-    } else if command.flags.has(Flags::READ) && command.keys.is_many() && args.len() > 2 {
+    } else if command.sees_one_moment() && args.len() > 2 {
         store.read_alone(call)
     } else {
         store.read(call)

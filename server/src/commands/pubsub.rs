@@ -4,7 +4,7 @@
 use super::client::no_subcommand;
 use super::refusal::{Outcome, Refusal};
 use super::table::{Command, Flags};
-use super::{Call, help};
+use super::{Call, help, quoted};
 use crate::protocol::Reply;
 use crate::pubsub::Kind;
 use crate::session::Session;
@@ -218,7 +218,15 @@ fn spublish(call: &mut Call<'_, '_>) -> Outcome {
 
 fn send(call: &mut Call<'_, '_>, kind: Kind) -> Outcome {
     let (channel, message) = (call.args.at(1), call.args.at(2));
-    let sent = call.server.hub.publish(kind, channel, message);
+    let hub = &call.server.hub;
+    let sent = match call.session.transacting {
+        // Nobody hears of a transaction that is not taken.
+        true => {
+            call.keys.publish(kind, channel, message);
+            hub.receivers(kind, channel)
+        }
+        false => hub.publish(kind, channel, message),
+    };
     call.reply.count(sent);
     Ok(())
 }
@@ -235,7 +243,7 @@ fn list(call: &mut Call<'_, '_>, kind: Kind) -> Outcome {
     if call.args.len() > 3 {
         let words: [&[u8]; 3] = [
             b"ERR unknown subcommand or wrong number of arguments for '",
-            call.args.at(1),
+            quoted(call.args.at(1)),
             b"'. Try PUBSUB HELP.",
         ];
         return Err(Refusal::Bytes(words.concat()));

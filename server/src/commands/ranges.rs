@@ -4,7 +4,7 @@ use super::Call;
 use super::options::{int, is, value_of};
 use super::refusal::{Outcome, Refusal, SYNTAX};
 use super::table::{Command, Flags};
-use crate::store::Entry;
+use crate::store::{Entry, Keyspace};
 
 pub(super) const COMMANDS: &[Command] = &[
     Command::read("getrange", 4, getrange)
@@ -155,8 +155,14 @@ fn lcs(call: &mut Call<'_, '_>) -> Outcome {
     if options.length && options.places {
         return Err("If you want both the length and indexes, please just use IDX.".into());
     }
-    let one = call.keys.get(args.at(1))?.unwrap_or_default();
-    let other = call.keys.get(args.at(2))?.unwrap_or_default();
+    let both = |keys: &Keyspace<'_>| Ok((keys.get(args.at(1))?, keys.get(args.at(2))?));
+    let both: Result<_, portcask::Error> = match call.session.transacting {
+        true => both(call.keys),
+        // Comparing them may take long, and writers need not wait for that.
+        false => call.keys.at_one_moment(both),
+    };
+    let (one, other) = both?;
+    let (one, other) = (one.unwrap_or_default(), other.unwrap_or_default());
     let common = Common::of(&one, &other, call.server.limits.queue_bytes_max)?;
     let reply = &mut *call.reply;
     if options.length {

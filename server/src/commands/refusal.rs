@@ -23,6 +23,16 @@ pub(crate) const NOT_AN_INTEGER: Refusal =
 pub(crate) const NO_SUCH_KEY: Refusal = Refusal::Words("ERR no such key");
 
 impl Refusal {
+    /// The whole error, for a door where it is no reply.
+    #[cfg(feature = "grpc")]
+    pub(crate) fn words(&self) -> String {
+        match self {
+            Self::Words(words) => (*words).to_owned(),
+            Self::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+            Self::Store(error) => store_words(error),
+        }
+    }
+
     /// Appends it as a reply.
     pub(crate) fn write(&self, reply: &mut Reply) {
         match self {

@@ -1,9 +1,8 @@
 //! `CONFIG`: what the server was told, and what may be changed while it runs.
 
-use super::messaging::{self, Change};
 use super::refusal::{Outcome, Refusal};
 use super::table::{Command, Flags};
-use super::{Call, help};
+use super::{Call, help, quoted};
 use crate::glob;
 use crate::settings::{self, Setting};
 use std::sync::atomic::Ordering;
@@ -72,12 +71,10 @@ fn get(call: &mut Call<'_, '_>) -> Outcome {
     let config = call.server.live.config();
     let fixed = FIXED.iter();
     let fixed = fixed.map(|(name, value)| (*name, "", (*value).to_owned()));
-    let messaging = messaging::parameters(call.server);
-    let messaging = messaging.into_iter().map(|(name, value)| (name, "", value));
     let told = settings::all().map(|it| (it.name, it.alias, it.get(&config)));
     let mut found: Vec<(&str, String)> = Vec::new();
     let patterns: Vec<_> = call.args.from(2).map(<[u8]>::to_ascii_lowercase).collect();
-    for (name, alias, value) in fixed.chain(messaging).chain(told) {
+    for (name, alias, value) in fixed.chain(told) {
         for name in [name, alias] {
             let matches = |pattern: &Vec<u8>| glob::matches(pattern, name.as_bytes());
             if !name.is_empty() && patterns.iter().any(matches) {
@@ -99,13 +96,7 @@ fn set(call: &mut Call<'_, '_>) -> Outcome {
         return Err("wrong number of arguments for 'config|set' command".into());
     }
     let mut changes: Vec<(&Setting, String)> = Vec::new();
-    let mut others = Vec::new();
     for at in (2..args.len()).step_by(2) {
-        let lower = args.at(at).to_ascii_lowercase();
-        if let Some(change) = Change::parse(call.server, &lower, args.at(at + 1)) {
-            others.push(change?);
-            continue;
-        }
         let setting = changeable(args.at(at))?;
         if changes.iter().any(|(other, _)| other.name == setting.name) {
             return Err(failed(setting.name, "duplicate parameter"));
@@ -116,9 +107,6 @@ fn set(call: &mut Call<'_, '_>) -> Outcome {
     }
     let changed = call.server.live.change(call.server, &changes);
     changed.map_err(|(name, words)| failed(name, &words))?;
-    others
-        .into_iter()
-        .for_each(|it: Change| it.make(call.server));
     call.reply.ok();
     Ok(())
 }
@@ -136,7 +124,9 @@ fn changeable(name: &[u8]) -> Result<&'static Setting, Refusal> {
                 Some((fixed, _)) => Err(failed(fixed, "can't set immutable config")),
                 None => {
                     let words = "ERR Unknown option or number of arguments for CONFIG SET - '";
-                    Err(Refusal::Bytes([words.as_bytes(), name, b"'"].concat()))
+                    Err(Refusal::Bytes(
+                        [words.as_bytes(), quoted(name), b"'"].concat(),
+                    ))
                 }
             }
         }

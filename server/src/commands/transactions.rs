@@ -6,6 +6,8 @@ use crate::protocol::{Args, KeptArgs, Reply};
 use crate::server::Shared;
 use crate::session::Session;
 use crate::store::{Keyspace, SyncPolicy};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub(super) const COMMANDS: &[Command] = &[
     Command::new("multi", 1, multi)
@@ -44,6 +46,8 @@ pub(super) const COMMANDS: &[Command] = &[
 pub(crate) struct Queue {
     commands: Vec<(&'static Command, KeptArgs)>,
     bytes: usize,
+    /// What of the memory for all clients' input is this one's: commands that wait for `EXEC` are input.
+    shared: Option<Share>,
     /// One of them was refused.
     spoilt: bool,
 }
@@ -53,17 +57,28 @@ impl Queue {
         &mut self,
         command: &'static Command,
         args: Args<'_>,
-        bytes_max: usize,
+        server: &Shared,
     ) -> Result<(), Refusal> {
-        self.bytes += args.cost_bytes() + size_of::<(&Command, KeptArgs)>();
-        if self.bytes > bytes_max {
-            self.commands = Vec::new();
-            self.spoilt = true;
+        let limits = &server.limits;
+        let bytes = args.cost_bytes() + size_of::<(&Command, KeptArgs)>();
+        self.bytes += bytes;
+        if self.bytes > limits.queue_bytes_max {
+            self.spoil();
             return Err("the queued commands need more memory than a client may use".into());
         }
-        if !self.spoilt {
-            self.commands.push((command, args.keep()));
+        if self.spoilt {
+            return Ok(());
         }
+        let share = self.shared.get_or_insert_with(|| Share {
+            all: Arc::clone(&server.input_bytes),
+            bytes: 0,
+        });
+        let total = share.add(bytes);
+        if self.bytes > FLOOR_BYTES && total > limits.input_bytes_max {
+            self.spoil();
+            return Err("all clients together hold more than they may; try again later".into());
+        }
+        self.commands.push((command, args.keep()));
         Ok(())
     }
 
@@ -74,6 +89,30 @@ impl Queue {
     pub(crate) fn spoil(&mut self) {
         self.spoilt = true;
         self.commands = Vec::new();
+        self.shared = None;
+    }
+}
+
+/// What a client may queue also while all clients together hold more than they may.
+const FLOOR_BYTES: usize = 64 << 10;
+
+/// A part of what all clients hold, for as long as it lives.
+struct Share {
+    all: Arc<AtomicUsize>,
+    bytes: usize,
+}
+
+impl Share {
+    /// Returns what all hold now.
+    fn add(&mut self, bytes: usize) -> usize {
+        self.bytes += bytes;
+        self.all.fetch_add(bytes, Ordering::Relaxed) + bytes
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -104,11 +143,15 @@ fn watch(call: &mut Call<'_, '_>) -> Outcome {
     if call.session.queue.is_some() {
         return Err("WATCH inside MULTI is not allowed".into());
     }
+    let limits = &call.server.limits;
+    let store = &call.server.store;
     for key in call.args.from(1) {
-        call.server.store.watch(key, &mut call.session.watch)?;
-        if call.session.watch.cost_bytes() > call.server.limits.queue_bytes_max {
-            call.server.store.unwatch(&mut call.session.watch);
-            return Err("the watched keys need more memory than a client may use".into());
+        store.watch(key, &mut call.session.watch)?;
+        if call.session.watch.cost_bytes() > limits.queue_bytes_max
+            || store.watches_cost_bytes() > limits.input_bytes_max
+        {
+            store.unwatch(&mut call.session.watch);
+            return Err("the watched keys need more memory than clients may use".into());
         }
     }
     call.reply.ok();

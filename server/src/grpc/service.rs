@@ -6,6 +6,8 @@ use super::proto::{
     KeysPage, PutReply, PutRequest, ScanPage, ScanRequest, WatchPage, WatchRequest, deed, expiry,
 };
 use super::{status, streams};
+use crate::acl::User;
+use crate::commands::check_deed;
 use crate::protocol::KeptArgs;
 use crate::server::Shared;
 use crate::store::{Keyspace, SyncPolicy};
@@ -55,6 +57,7 @@ impl Service {
 #[tonic::async_trait]
 impl Portcask for Service {
     async fn put(&self, request: Request<PutRequest>) -> Result<Response<PutReply>, Status> {
+        may(&request, "set", [request.get_ref().key.as_slice()])?;
         let request = request.into_inner();
         let condition = condition(request.condition)?;
         self.write(|keys| {
@@ -66,6 +69,7 @@ impl Portcask for Service {
     }
 
     async fn get(&self, request: Request<GetRequest>) -> Result<Response<GetReply>, Status> {
+        may(&request, "get", [request.get_ref().key.as_slice()])?;
         let key = request.into_inner().key;
         let found = self.shared.store.db().get_entry(&key);
         let found = found.map_err(|error| status::of(&error))?;
@@ -79,6 +83,11 @@ impl Portcask for Service {
         &self,
         request: Request<DeleteRequest>,
     ) -> Result<Response<DeleteReply>, Status> {
+        may(
+            &request,
+            "del",
+            request.get_ref().keys.iter().map(Vec::as_slice),
+        )?;
         self.write(|keys| {
             let mut deleted = 0;
             for key in &request.get_ref().keys {
@@ -90,6 +99,7 @@ impl Portcask for Service {
     }
 
     async fn batch(&self, request: Request<BatchRequest>) -> Result<Response<BatchReply>, Status> {
+        may_batch(&request)?;
         let request = request.into_inner();
         let mut deeds = Vec::with_capacity(request.deeds.len());
         for deed in request.deeds {
@@ -119,10 +129,9 @@ impl Portcask for Service {
         &self,
         request: Request<ScanRequest>,
     ) -> Result<Response<Pages<KeysPage>>, Status> {
-        Ok(Response::new(streams::keys(
-            &self.shared,
-            request.into_inner(),
-        )))
+        may(&request, "scan", [])?;
+        let asked = request.into_inner();
+        Ok(Response::new(streams::keys(&self.shared, asked)))
     }
 
     type ScanStream = Pages<ScanPage>;
@@ -131,10 +140,11 @@ impl Portcask for Service {
         &self,
         request: Request<ScanRequest>,
     ) -> Result<Response<Pages<ScanPage>>, Status> {
-        Ok(Response::new(streams::scan(
-            &self.shared,
-            request.into_inner(),
-        )))
+        may(&request, "scan", [])?;
+        may(&request, "get", [])?;
+        let user = user(&request)?;
+        let asked = request.into_inner();
+        Ok(Response::new(streams::scan(&self.shared, user, asked)))
     }
 
     type WatchStream = Pages<WatchPage>;
@@ -143,9 +153,42 @@ impl Portcask for Service {
         &self,
         request: Request<WatchRequest>,
     ) -> Result<Response<Pages<WatchPage>>, Status> {
-        let pages = streams::watch(&self.shared, request.into_inner());
+        may(&request, "portcask.tail", [])?;
+        let user = user(&request)?;
+        let pages = streams::watch(&self.shared, user, request.into_inner());
         pages.map(Response::new)
     }
+}
+
+/// Whose call it is.
+fn user<T>(request: &Request<T>) -> Result<Arc<User>, Status> {
+    let user = request.extensions().get::<Arc<User>>().cloned();
+    user.ok_or_else(|| Status::unauthenticated("nobody said who this is"))
+}
+
+/// Refuses a call whose user may not run the command that does the same, or not with these keys.
+fn may<'a, T>(
+    request: &Request<T>,
+    command: &str,
+    keys: impl IntoIterator<Item = &'a [u8]>,
+) -> Result<(), Status> {
+    let allowed = check_deed(&*user(request)?, command, keys.into_iter());
+    allowed.map_err(|refusal| Status::permission_denied(refusal.words()))
+}
+
+fn may_batch(request: &Request<BatchRequest>) -> Result<(), Status> {
+    let batch = request.get_ref();
+    for it in &batch.preconditions {
+        may(request, "exists", [it.key.as_slice()])?;
+    }
+    for deed in &batch.deeds {
+        match &deed.deed {
+            Some(deed::Deed::Put(it)) => may(request, "set", [it.key.as_slice()])?,
+            Some(deed::Deed::Delete(key)) => may(request, "del", [key.as_slice()])?,
+            None => {}
+        }
+    }
+    Ok(())
 }
 
 fn put(

@@ -2,10 +2,11 @@
 
 use super::proto::{Change, Entry, KeysPage, ScanPage, ScanRequest, WatchPage, WatchRequest};
 use super::status;
+use crate::acl::User;
 use crate::server::Shared;
-use portcask::{ChangeKind, Error};
+use portcask::{ChangeKind, Error, Feed};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
@@ -15,9 +16,6 @@ const PAGE_KEYS: usize = 256;
 const PAGE_CHANGES: usize = 256;
 /// A page ends after this many bytes, so that it fits into what clients take.
 const PAGE_BYTES: usize = 1 << 20;
-/// A look at the log costs a walk over a part of it, so the time between two looks is this many times as long as one
-/// took: a watch takes no more than a tenth of a processor, whatever the log's size.
-const REST_SHARE: u32 = 9;
 /// The feed is looked at this often even if nobody committed: there are changes that no commit of a client makes.
 const LOOK_AT_LEAST: Duration = Duration::from_secs(1);
 
@@ -36,10 +34,16 @@ pub(super) fn keys(shared: &Arc<Shared>, asked: ScanRequest) -> ReceiverStream<A
 }
 
 /// The entries of a scan.
-pub(super) fn scan(shared: &Arc<Shared>, asked: ScanRequest) -> ReceiverStream<Answer<ScanPage>> {
+pub(super) fn scan(
+    shared: &Arc<Shared>,
+    user: Arc<User>,
+    asked: ScanRequest,
+) -> ReceiverStream<Answer<ScanPage>> {
     pages(shared, |shared, sender| async move {
         let mut scan = Scan::new(asked);
-        while let Some((keys, next)) = scan.page(&shared)? {
+        while let Some((mut keys, next)) = scan.page(&shared)? {
+            // The values of other keys are not this user's.
+            keys.retain(|key| user.may_use_key(key));
             let (mut page, mut bytes) = (ScanPage::default(), 0);
             for key in keys {
                 let entry = tokio::task::block_in_place(|| shared.store.db().get_entry(&key));
@@ -118,6 +122,7 @@ impl Scan {
 /// The changes from one on, and those to come.
 pub(super) fn watch(
     shared: &Arc<Shared>,
+    user: Arc<User>,
     asked: WatchRequest,
 ) -> Answer<ReceiverStream<Answer<WatchPage>>> {
     let db = shared.store.db();
@@ -129,31 +134,27 @@ pub(super) fn watch(
         },
         Some(seq) => Ok(seq),
     };
-    let mut next = from.map_err(|error| status::of(&error))?;
+    let mut feed = Feed::from(from.map_err(|error| status::of(&error))?);
     Ok(pages(shared, move |shared, sender| async move {
         let mut stopping = shared.stopping();
         // Says at once from where it watches, so that nothing is missed after this.
         let start = WatchPage {
             changes: Vec::new(),
-            next_seq: next,
+            next_seq: feed.next_seq(),
         };
         sender.send(start).await?;
         loop {
             let committed = shared.store.committed();
             tokio::pin!(committed);
             committed.as_mut().enable();
-            let began = Instant::now();
-            let found =
-                tokio::task::block_in_place(|| shared.store.db().changes(next, PAGE_CHANGES));
-            let rest = began.elapsed() * REST_SHARE;
+            let db = shared.store.db();
+            let found = tokio::task::block_in_place(|| {
+                db.next_changes(&mut feed, PAGE_CHANGES, PAGE_BYTES)
+            });
             let found = found.map_err(|error| status::of(&error))?;
-            if found.changes.is_empty() && found.next_seq <= next {
-                let wait = async {
-                    let _ = tokio::time::timeout(LOOK_AT_LEAST, committed).await;
-                    tokio::time::sleep(rest).await;
-                };
+            if found.is_empty() {
                 tokio::select! {
-                    () = wait => continue,
+                    _ = tokio::time::timeout(LOOK_AT_LEAST, committed) => continue,
                     () = sender.0.closed() => return Ok(()),
                     _ = stopping.wait_for(|stop| *stop) => {
                         return Err(Status::unavailable("the server is stopping"));
@@ -161,8 +162,8 @@ pub(super) fn watch(
                 }
             }
             let (mut page, mut bytes) = (WatchPage::default(), 0);
-            for found in found.changes {
-                if !found.key.starts_with(&asked.prefix) {
+            for found in found {
+                if !found.key.starts_with(&asked.prefix) || !user.may_use_key(&found.key) {
                     continue;
                 }
                 let (value, expires_at_ms) = match found.kind {
@@ -183,8 +184,7 @@ pub(super) fn watch(
                     expires_at_ms,
                 });
             }
-            next = found.next_seq;
-            page.next_seq = next;
+            page.next_seq = feed.next_seq();
             sender.send(page).await?;
         }
     }))

@@ -1,6 +1,7 @@
 //! `/metrics` and `/healthz`, on a port of their own: one short answer for each connection.
 
 use super::metrics::metrics;
+use crate::listen::AcceptRest;
 use crate::server::Shared;
 use std::io;
 use std::sync::Arc;
@@ -16,23 +17,26 @@ const HEADERS_MAX: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Requests at a time; more are turned away.
 const REQUESTS_MAX: usize = 32;
-const ACCEPT_REST: Duration = Duration::from_millis(50);
 
 /// Answers until the server stops.
 pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener) {
     let room = Arc::new(Semaphore::new(REQUESTS_MAX));
     let mut stopping = shared.stopping();
+    let mut rest = AcceptRest::default();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             // It cannot be dropped: `shared` holds the other end.
             _ = stopping.wait_for(|stop| *stop) => return,
         };
-        let Ok((stream, _)) = accepted else {
-            // Out of file descriptors, say.
-            tokio::time::sleep(ACCEPT_REST).await;
-            continue;
+        let (stream, _) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                rest.after(&shared, &error).await;
+                continue;
+            }
         };
+        rest.is_over();
         let Ok(place) = Arc::clone(&room).try_acquire_owned() else {
             continue;
         };

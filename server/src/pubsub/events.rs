@@ -17,9 +17,9 @@ const DUE_KEYS: usize = 256;
 /// The clock that the store trusts may stand still: it is looked at again after this time.
 const CLOCK_EVERY: Duration = Duration::from_secs(1);
 
-/// Which events are told, and how: the letters of `notify-keyspace-events`.
+/// Which keyspace events are told, and how: the letters of `notify-keyspace-events`. None by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Classes(u32);
+pub struct Classes(u32);
 
 /// In the order in which they are shown; `A` stands for those that it includes.
 const LETTERS: &[u8; 14] = b"g$lshzxetdnKEm";
@@ -36,7 +36,7 @@ impl Classes {
     pub(crate) const MISS: Self = Self(1 << 13);
 
     /// From letters; classes of types that are not offered are taken, and never have an event.
-    pub(crate) fn parse(letters: &[u8]) -> Option<Self> {
+    pub fn parse(letters: &[u8]) -> Option<Self> {
         letters.iter().try_fold(Self(0), |all, letter| {
             let one = match letter {
                 b'A' => ALL,
@@ -92,6 +92,13 @@ pub(crate) enum Deed {
 
 /// One event: its class, its name, its key.
 pub(crate) type Event = (Classes, &'static str, Vec<u8>);
+
+/// What is told once it is committed.
+pub(crate) enum Told {
+    Event(Event),
+    /// A message that a transaction sent, and where.
+    Message(Kind, Vec<u8>, Vec<u8>),
+}
 
 /// What a command's deeds are called, in the order in which they are told.
 pub(crate) fn name(command: &str, args: Args<'_>, deeds: Vec<Deed>) -> Vec<Event> {
@@ -215,9 +222,16 @@ impl Events {
         self.expiries.keep(wants_expiries)
     }
 
-    pub(crate) fn tell(&self, events: impl IntoIterator<Item = Event>) {
+    pub(crate) fn tell(&self, all: impl IntoIterator<Item = Told>) {
         let asked = self.wanted();
-        for (class, name, key) in events {
+        for told in all {
+            let (class, name, key) = match told {
+                Told::Event(event) => event,
+                Told::Message(kind, channel, message) => {
+                    self.hub.publish(kind, &channel, &message);
+                    continue;
+                }
+            };
             if !asked.has(class) {
                 continue;
             }
@@ -241,7 +255,7 @@ impl Events {
     pub(crate) fn note_end(&self, key: &[u8], expiry_ms: Option<u64>, now_ms: Option<u64>) {
         let before = self.expiries.note(key, expiry_ms);
         if before.zip(now_ms).is_some_and(|(at, now)| at <= now) {
-            self.tell([(Classes::EXPIRED, "expired", key.to_vec())]);
+            self.tell([expired(key)]);
         }
     }
 
@@ -276,11 +290,12 @@ impl Events {
     /// Tells of some keys whose time is up. The writer's turn must be held.
     pub(crate) fn tell_of_ends(&self, now_ms: u64) {
         let due = self.expiries.take_due(now_ms, DUE_KEYS);
-        self.tell(
-            due.into_iter()
-                .map(|key| (Classes::EXPIRED, "expired", key.to_vec())),
-        );
+        self.tell(due.iter().map(|key| expired(key)));
     }
+}
+
+fn expired(key: &[u8]) -> Told {
+    Told::Event((Classes::EXPIRED, "expired", key.to_vec()))
 }
 
 #[cfg(test)]

@@ -181,6 +181,20 @@ impl Hub {
         sent
     }
 
+    /// How many copies a message would be sent in.
+    pub(crate) fn receivers(&self, kind: Kind, channel: &[u8]) -> usize {
+        let tables = self.tables();
+        let mut receivers = tables[kind as usize].get(channel).map_or(0, BTreeMap::len);
+        if kind == Kind::Channel {
+            let patterns = tables[Kind::Pattern as usize].iter();
+            let matching = patterns.filter(|(pattern, _)| glob::matches(pattern, channel));
+            receivers += matching
+                .map(|(_, listeners)| listeners.len())
+                .sum::<usize>();
+        }
+        receivers
+    }
+
     fn send(&self, listeners: &Listeners, bytes: &[u8], limits: MailLimits) -> usize {
         for client in listeners.values() {
             let first = if client.resp3.load(Ordering::Relaxed) {

@@ -13,6 +13,7 @@ mod expiries;
 mod hub;
 mod mailbox;
 
-pub(crate) use events::{Classes, Deed, Events};
+pub use events::Classes;
+pub(crate) use events::{Deed, Events};
 pub(crate) use hub::{Hub, Kind, Subscriptions};
 pub(crate) use mailbox::Mailbox;

@@ -2,6 +2,7 @@
 
 use super::Setting;
 use super::values::{bytes, number, show_time, time};
+use crate::config::MailLimits;
 use std::time::Duration;
 
 const LIMITS: &str = "Limits";
@@ -127,10 +128,28 @@ pub(super) const SETTINGS: &[Setting] = &[
         },
         |config| vec![config.limits.output_bytes_max.to_string()],
     )
+    .or("portcask-output-max")
+    .live()
     .told(
         LIMITS,
         "Bytes of replies and messages that wait to be sent to all clients together. When it is too much, the \
          client that holds most is closed first",
+    ),
+    Setting::new(
+        "client-output-buffer-limit",
+        "CLASS HARD SOFT SECONDS",
+        |config, words| {
+            config.limits.mail = mail_limits(config.limits.mail, &words.join(" "))?;
+            Ok(())
+        },
+        |config| show_mail_limits(config.limits.mail),
+    )
+    .many()
+    .live()
+    .told(
+        LIMITS,
+        "Bytes that a subscriber may leave unread at any moment, and for so many seconds, as `pubsub 32mb 8mb 60`; \
+         0 is no limit. Only class pubsub has any: a client that does not read its replies is not read from",
     ),
     Setting::new(
         "threads",
@@ -148,6 +167,63 @@ pub(super) const SETTINGS: &[Setting] = &[
         "Threads that serve connections; 0 is one for each processor",
     ),
 ];
+
+/// Limits by class of clients, four words for each.
+fn mail_limits(now: MailLimits, value: &str) -> Result<MailLimits, String> {
+    let mut limits = now;
+    let words: Vec<&str> = value.split_whitespace().collect();
+    if words.is_empty() || !words.len().is_multiple_of(4) {
+        return Err("Wrong number of arguments in buffer limit configuration.".into());
+    }
+    for class in words.chunks(4) {
+        let bound = |word: &str| bytes(word, 0..=isize::MAX as u64).ok();
+        let seconds = class[3].parse::<u32>().ok();
+        let (Some(hard_bytes), Some(soft_bytes), Some(seconds)) =
+            (bound(class[1]), bound(class[2]), seconds)
+        else {
+            let words =
+                "Error in hard, soft or soft_seconds setting in buffer limit configuration.";
+            return Err(words.into());
+        };
+        let is_none = [hard_bytes, soft_bytes] == [0; 2];
+        match class[0].to_ascii_lowercase().as_str() {
+            "pubsub" => {
+                limits = MailLimits {
+                    hard_bytes: unbound(hard_bytes),
+                    soft_bytes: unbound(soft_bytes),
+                    soft_time: Duration::from_secs(seconds.into()),
+                };
+            }
+            "normal" | "slave" | "replica" if is_none => {}
+            "normal" | "slave" | "replica" => {
+                let words =
+                    "only the limits of class pubsub can be set: replies are never gathered.";
+                return Err(words.into());
+            }
+            _ => {
+                let words = "Invalid client class specified in buffer limit configuration.";
+                return Err(words.into());
+            }
+        }
+    }
+    Ok(limits)
+}
+
+/// 0 is no limit.
+fn unbound(bytes: u64) -> usize {
+    match usize::try_from(bytes) {
+        Ok(0) | Err(_) => usize::MAX,
+        Ok(bytes) => bytes,
+    }
+}
+
+fn show_mail_limits(limits: MailLimits) -> Vec<String> {
+    let bound = |bytes: usize| if bytes == usize::MAX { 0 } else { bytes };
+    let (hard, soft) = (bound(limits.hard_bytes), bound(limits.soft_bytes));
+    let seconds = limits.soft_time.as_secs();
+    let shown = format!("normal 0 0 0 slave 0 0 0 pubsub {hard} {soft} {seconds}");
+    shown.split(' ').map(str::to_owned).collect()
+}
 
 fn size(word: &str) -> Result<usize, String> {
     let bytes = bytes(word, BYTES_MIN..=isize::MAX as u64)?;

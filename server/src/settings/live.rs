@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::listen::Address;
 use crate::server::Shared;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// What may change while the server runs.
@@ -64,6 +64,19 @@ impl Live {
         }
         if config.password != current.password {
             server.users.set_password(config.password.as_deref());
+        }
+        if config.limits.mail != current.limits.mail {
+            server.hub.set_limits(config.limits.mail);
+        }
+        if config.limits.output_bytes_max != current.limits.output_bytes_max {
+            let bytes_max = config.limits.output_bytes_max;
+            server.outgoing.set_bytes_max(bytes_max);
+        }
+        if config.keyspace_events != current.keyspace_events
+            && server.store.events().ask(config.keyspace_events)
+        {
+            let store = Arc::clone(&server.store);
+            tokio::task::spawn_blocking(move || store.note_ends());
         }
         server.observed.watch(config.watching);
         self.publish(&config);

@@ -115,6 +115,17 @@ pub(super) const SETTINGS: &[Setting] = &[
         |config| vec![show_yes_or_no(config.tls.only)],
     )
     .told(TLS, "Serve nothing without TLS, but for the socket of this machine"),
+    #[cfg(feature = "grpc")]
+    Setting::new(
+        "grpc-tls",
+        "yes|no",
+        |config, words| {
+            config.tls.grpc = yes_or_no(&words[0])?;
+            Ok(())
+        },
+        |config| vec![show_yes_or_no(config.tls.grpc)],
+    )
+    .told(TLS, "Serve gRPC with TLS, by the same certificate"),
     Setting::new(
         "tls-cert-file",
         "FILE",

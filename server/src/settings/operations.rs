@@ -3,6 +3,7 @@
 use super::Setting;
 use super::values::{choice, number};
 use crate::config::{DebugCommand, LogLevel};
+use crate::pubsub::Classes;
 use std::path::Path;
 
 const OPERATIONS: &str = "Operations";
@@ -78,6 +79,22 @@ pub(super) const SETTINGS: &[Setting] = &[
     .told(
         OPERATIONS,
         "The address of that port; nobody is asked for a password there",
+    ),
+    Setting::new(
+        "notify-keyspace-events",
+        "LETTERS",
+        |config, words| {
+            let classes = Classes::parse(words[0].as_bytes());
+            config.keyspace_events =
+                classes.ok_or("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")?;
+            Ok(())
+        },
+        |config| vec![config.keyspace_events.to_string()],
+    )
+    .live()
+    .told(
+        OPERATIONS,
+        "Events of keys that are told to subscribers, by Redis's letters: KEA is all that change keys; nothing is none",
     ),
     Setting::new(
         "backup-dir",

@@ -7,8 +7,8 @@ mod commit;
 
 use super::Store;
 use crate::protocol::Args;
-use crate::pubsub::events::{self, Event};
-use crate::pubsub::{Classes, Deed};
+use crate::pubsub::events::{self, Told};
+use crate::pubsub::{Classes, Deed, Kind};
 use portcask::{Error, Result};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -47,11 +47,11 @@ pub(crate) struct Keyspace<'a> {
     /// Keys changed, each time.
     changes: u64,
     /// Which events somebody wants to hear of; the rest is kept only for these.
-    told: Classes,
+    wanted: Classes,
     /// What the command at hand did.
     deeds: RefCell<Vec<Deed>>,
-    /// What all commands did so far, by name.
-    events: Vec<Event>,
+    /// What all commands did so far, by name, and the messages that they sent, in order.
+    told: Vec<Told>,
     /// The ends of lives that were written, in order.
     ends: Vec<(Vec<u8>, Option<u64>)>,
 }
@@ -65,9 +65,9 @@ impl<'a> Keyspace<'a> {
             command: 0,
             cleared: false,
             changes: 0,
-            told: store.events.wanted(),
+            wanted: store.events.wanted(),
             deeds: RefCell::default(),
-            events: Vec::new(),
+            told: Vec::new(),
             ends: Vec::new(),
         }
     }
@@ -133,8 +133,8 @@ impl<'a> Keyspace<'a> {
             Some(at) => at <= self.now_ms()?,
             None => false,
         };
-        if self.told != Classes::default() {
-            let is_new = self.told.has(Classes::NEW) && !self.is_there(key)?;
+        if self.wanted != Classes::default() {
+            let is_new = self.wanted.has(Classes::NEW) && !self.is_there(key)?;
             self.note_end(key, expiry_ms.filter(|_| !is_over));
             self.deeds.get_mut().push(Deed::Put {
                 key: key.to_vec(),
@@ -151,7 +151,7 @@ impl<'a> Keyspace<'a> {
     /// Deletes a key. Returns whether it existed.
     pub(crate) fn delete(&mut self, key: &[u8]) -> Result<bool> {
         let existed = self.is_there(key)?;
-        if existed && self.told != Classes::default() {
+        if existed && self.wanted != Classes::default() {
             self.note_end(key, None);
             self.deeds.get_mut().push(Deed::Delete(key.to_vec()));
         }
@@ -187,7 +187,7 @@ impl<'a> Keyspace<'a> {
 
     /// Whether nobody wants to hear of what is done.
     pub(super) fn is_untold(&self) -> bool {
-        self.told == Classes::default()
+        self.wanted == Classes::default()
     }
 
     /// How often something was changed.
@@ -262,6 +262,13 @@ impl<'a> Keyspace<'a> {
         }
     }
 
+    /// Looks at several keys as they are at one moment, for a command that goes on with them when writers may go on,
+    /// too. Not inside a transaction, which has the writers' turn already.
+    pub(crate) fn at_one_moment<T>(&self, look: impl FnOnce(&Self) -> T) -> T {
+        let _turn = self.store.turn();
+        look(self)
+    }
+
     /// Shows every key to `sink` until it has had enough.
     pub(crate) fn walk(&self, mut sink: impl FnMut(Vec<u8>) -> bool) -> Result<()> {
         let mut cursor = 0;
@@ -291,7 +298,7 @@ impl<'a> Keyspace<'a> {
     }
 
     fn note_miss(&self, key: &[u8], exists: bool) {
-        if !exists && self.told.has(Classes::MISS) {
+        if !exists && self.wanted.has(Classes::MISS) {
             self.deeds.borrow_mut().push(Deed::Miss(key.to_vec()));
         }
     }
@@ -304,13 +311,20 @@ impl<'a> Keyspace<'a> {
 
     /// A command is done: what it did gets its names, or is forgotten if it was refused.
     pub(crate) fn name_deeds(&mut self, command: &str, args: Args<'_>, was_done: bool) {
-        if self.told == Classes::default() {
+        if self.wanted == Classes::default() {
             return;
         }
         let deeds = std::mem::take(self.deeds.get_mut());
         if was_done {
-            self.events.extend(events::name(command, args, deeds));
+            let events = events::name(command, args, deeds);
+            self.told.extend(events.into_iter().map(Told::Event));
         }
+    }
+
+    /// Has a message sent once everything is committed.
+    pub(crate) fn publish(&mut self, kind: Kind, channel: &[u8], message: &[u8]) {
+        let (channel, message) = (channel.to_vec(), message.to_vec());
+        self.told.push(Told::Message(kind, channel, message));
     }
 
     /// Tells what was done to whoever listens.
@@ -326,6 +340,6 @@ impl<'a> Keyspace<'a> {
         for (key, expiry_ms) in self.ends.drain(..) {
             told.note_end(&key, expiry_ms, now);
         }
-        told.tell(self.events.drain(..));
+        told.tell(self.told.drain(..));
     }
 }

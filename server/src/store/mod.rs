@@ -1,6 +1,7 @@
 //! The one store behind all connections: who may write now, what a command sees, and when what it wrote
 //! is durable.
 
+mod feeds;
 mod group;
 mod keyspace;
 mod syncing;
@@ -13,7 +14,8 @@ pub(crate) use syncing::Syncing;
 pub(crate) use watches::Watch;
 
 use crate::pubsub::Events;
-use portcask::{Ack, Db, DbOptions, Error, Ttl};
+use feeds::Feeds;
+use portcask::{Ack, Change, Db, DbOptions, Error, Ttl};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -30,6 +32,7 @@ pub(crate) struct Store {
     /// and all writes of the server are in one order. Never held while something is synced.
     turn: Mutex<()>,
     watches: Watches,
+    feeds: Feeds,
     events: Events,
     /// Keys that commands changed since the start.
     changes: AtomicU64,
@@ -51,6 +54,7 @@ impl Store {
             db: Db::open_with(dir, options)?,
             turn: Mutex::new(()),
             watches: Watches::default(),
+            feeds: Feeds::default(),
             events,
             changes: AtomicU64::new(0),
             committed: Notify::new(),
@@ -59,6 +63,16 @@ impl Store {
 
     pub(crate) fn db(&self) -> &Db {
         &self.db
+    }
+
+    /// The log's changes from a number on, at most `limit` and about `bytes_max`, and the number to go on with.
+    pub(crate) fn log_changes(
+        &self,
+        from: u64,
+        limit: usize,
+        bytes_max: usize,
+    ) -> Result<(Vec<Change>, u64), Error> {
+        self.feeds.next(&self.db, from, limit, bytes_max)
     }
 
     /// Keys that commands changed since the start.
@@ -108,11 +122,21 @@ impl Store {
 
     /// Starts to watch a key, as it is now.
     pub(crate) fn watch(&self, key: &[u8], watch: &mut Watch) -> Result<(), Error> {
+        if watch.holds(key) {
+            return Ok(());
+        }
         let _turn = self.turn();
-        let entry = Keyspace::reading(self).entry(key)?;
-        self.watches
-            .add(key, watch, entry.and_then(|it| it.expiry_ms));
+        let expiry_ms = match self.db.ttl(key)? {
+            Ttl::ExpiresAtMs(at) => Some(at),
+            Ttl::Forever | Ttl::Missing => None,
+        };
+        self.watches.add(key, watch, expiry_ms);
         Ok(())
+    }
+
+    /// Memory that all watches take, about.
+    pub(crate) fn watches_cost_bytes(&self) -> usize {
+        self.watches.cost_bytes()
     }
 
     /// Whether nothing that is watched was changed since. Only right inside [`Store::write`].

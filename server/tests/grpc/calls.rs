@@ -313,3 +313,82 @@ fn who_listens_for_keyspace_events_hears_of_both_doors() {
     }
     assert_eq!(heard, ["set", "expire", "del"]);
 }
+
+/// A request of this user, who knows the password.
+fn by<T>(user: &str, password: &str, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    let metadata = request.metadata_mut();
+    metadata.insert("portcask-user", user.parse().unwrap());
+    let bearer = format!("Bearer {password}");
+    metadata.insert("authorization", bearer.parse().unwrap());
+    request
+}
+
+#[test]
+fn a_user_may_do_by_this_door_what_its_rules_say_and_no_more() {
+    let rules = "on >secret ~a:* -@all +get +set +scan +portcask.tail";
+    let rules: Vec<_> = rules.split(' ').map(str::to_owned).collect();
+    let alice = portcask_server::User::parse("alice", &rules).unwrap();
+    let fixture = start_with(|config| config.users = vec![alice]);
+    run(async {
+        let mut client = fixture.connect().await;
+        client.put(put("z", "zed")).await.unwrap();
+        client
+            .put(by("alice", "secret", put("a:1", "one")))
+            .await
+            .unwrap();
+        let found = client.get(by("alice", "secret", get("a:1"))).await.unwrap();
+        assert_eq!(found.into_inner().value.unwrap(), b"one");
+        let keys = vec![b"a:1".to_vec()];
+        let refusals = [
+            client
+                .put(by("alice", "secret", put("z", "v")))
+                .await
+                .unwrap_err(),
+            client
+                .get(by("alice", "secret", get("z")))
+                .await
+                .unwrap_err(),
+            client
+                .delete(by("alice", "secret", DeleteRequest { keys }))
+                .await
+                .unwrap_err(),
+        ];
+        for refused in refusals {
+            assert_eq!(refused.code(), Code::PermissionDenied, "{refused}");
+        }
+        for (user, password) in [("alice", "wrong"), ("nobody", "secret")] {
+            let refused = client
+                .get(by(user, password, get("a:1")))
+                .await
+                .unwrap_err();
+            assert_eq!(refused.code(), Code::Unauthenticated);
+        }
+        let mut pages = client
+            .scan(by("alice", "secret", ScanRequest::default()))
+            .await
+            .unwrap()
+            .into_inner();
+        let mut seen = Vec::new();
+        while let Some(page) = pages.message().await.unwrap() {
+            seen.extend(page.entries.into_iter().map(|it| it.key));
+        }
+        assert_eq!(seen, [b"a:1"]);
+        let all = portcask_server::grpc::proto::WatchRequest {
+            from_seq: Some(0),
+            ..Default::default()
+        };
+        let mut changes = client
+            .watch(by("alice", "secret", all))
+            .await
+            .unwrap()
+            .into_inner();
+        let found = loop {
+            let page = changes.message().await.unwrap().unwrap();
+            if let Some(first) = page.changes.into_iter().next() {
+                break first;
+            }
+        };
+        assert_eq!(found.key, b"a:1");
+    });
+}

@@ -3,4 +3,5 @@
 
 mod calls;
 mod common;
+mod secure;
 mod watching;

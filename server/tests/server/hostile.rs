@@ -404,3 +404,94 @@ fn a_stranger_who_does_not_authenticate_is_cut() {
     assert_eq!(stranger.next_reply(), None);
     assert_eq!(friend.ask("PING"), "+PONG");
 }
+
+#[test]
+fn what_all_clients_have_queued_or_watch_is_limited_together() {
+    let fixture = start_with(|config| config.limits.input_bytes_max = 2 << 20);
+    let value = "v".repeat(100 << 10);
+    let mut clients: Vec<_> = (0..4).map(|_| fixture.connect()).collect();
+    let mut refusals = 0;
+    for client in &mut clients {
+        assert_eq!(client.ask("MULTI"), "+OK");
+        for _ in 0..8 {
+            client.command(&["SET", "k", &value]);
+            let said = client.reply();
+            let is_refused =
+                said == "-ERR all clients together hold more than they may; try again later";
+            assert!(is_refused || said == "+QUEUED", "{said}");
+            refusals += usize::from(is_refused);
+        }
+    }
+    assert!(refusals > 0);
+    // What is given up is free again.
+    for client in &mut clients {
+        client.ask("DISCARD");
+    }
+    assert_eq!(clients[0].ask("MULTI"), "+OK");
+    for _ in 0..8 {
+        clients[0].command(&["SET", "k", &value]);
+        assert_eq!(clients[0].reply(), "+QUEUED");
+    }
+    clients[0].ask("DISCARD");
+    let names: Vec<String> = (0..5_000).map(|number| format!("{number}")).collect();
+    let mut words = vec!["WATCH"];
+    words.extend(names.iter().map(String::as_str));
+    let mut watch = |at: usize| {
+        clients[at].command(&words);
+        clients[at].reply()
+    };
+    assert_eq!(watch(1), "+OK");
+    assert_eq!(
+        watch(2),
+        "-ERR the watched keys need more memory than clients may use"
+    );
+}
+
+#[test]
+fn no_option_or_name_is_repeated_at_length_in_an_error_or_kept() {
+    let fixture = start();
+    let mut client = fixture.connect();
+    let long = "x".repeat(10_000);
+    for words in [
+        &["HELLO", "2", &long][..],
+        &["CLIENT", "KILL", "TYPE", &long],
+        &["CLIENT", "KILL", "USER", &long],
+        &["CLIENT", "SETINFO", &long, "x"],
+        &["CLIENT", "SETNAME", &long],
+        &["CLIENT", "SETINFO", "LIB-NAME", &long],
+        &["HELLO", "2", "SETNAME", &long],
+        &["ACL", "CAT", &long],
+        &["CONFIG", "SET", &long, "x"],
+        &["EXPIRE", "k", "1", &long],
+        &["PUBSUB", "CHANNELS", &long, "x"],
+    ] {
+        client.command(words);
+        let said = client.reply();
+        assert!(said.starts_with("-ERR "), "{words:?}: {said}");
+        assert!(said.len() < 300, "{} bytes", said.len());
+    }
+}
+
+#[test]
+fn r20_who_guesses_passwords_is_slowed_down_and_who_is_in_notices_nothing() {
+    let fixture = start_with(|config| config.password = Some("s3cret".into()));
+    let mut inside = fixture.connect();
+    assert_eq!(inside.ask("AUTH s3cret"), "+OK");
+    let mut guesser = fixture.connect();
+    let mut tries = 0;
+    let last = loop {
+        let said = guesser.ask("AUTH guess");
+        tries += 1;
+        if said != "-WRONGPASS invalid username-password pair or user is disabled." {
+            break said;
+        }
+        assert!(tries < 10_000, "nobody slows this down");
+    };
+    assert_eq!(
+        last,
+        "-WRONGPASS too many wrong passwords from this address, try again in a second."
+    );
+    assert_eq!(inside.ask("SET k v"), "+OK");
+    // The right one is taken as soon as there is room for a wrong one again.
+    while guesser.ask("AUTH s3cret") != "+OK" {}
+}

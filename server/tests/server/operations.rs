@@ -132,3 +132,44 @@ fn shutdown_ends_the_server_and_keeps_everything() {
     let fixture = fixture.restart();
     assert_eq!(fixture.connect().ask("GET k"), "$1 v");
 }
+
+#[test]
+fn a_page_of_changes_ends_after_many_bytes_and_the_next_one_goes_on_there() {
+    let fixture = start();
+    let mut client = fixture.connect();
+    let value = "v".repeat(7 << 20);
+    for key in ["a", "b", "c", "d", "e"] {
+        client.command(&["SET", key, &value]);
+        assert_eq!(client.reply(), "+OK");
+    }
+    let mut next = "0".to_owned();
+    let mut counts = Vec::new();
+    loop {
+        let page = client.ask(&format!("PORTCASK.TAIL {next} 100"));
+        let mut words = page.split(' ');
+        let (at, count) = (words.nth(1).unwrap(), words.next().unwrap());
+        if count == "*0" {
+            break;
+        }
+        counts.push(count.to_owned());
+        next = at[1..].to_owned();
+    }
+    assert_eq!(counts, ["*3", "*2"]);
+    assert_eq!(next, "6");
+}
+
+#[test]
+fn a_history_larger_than_a_reply_may_be_is_refused() {
+    let fixture = start_with(|config| config.limits.reply_bytes_max = 2 << 20);
+    let mut client = fixture.connect();
+    let value = "v".repeat(1 << 20);
+    for _ in 0..4 {
+        client.command(&["SET", "k", &value]);
+        assert_eq!(client.reply(), "+OK");
+    }
+    assert_eq!(
+        client.ask("PORTCASK.HISTORY k"),
+        "-ERR the reply needs more memory than a client may use"
+    );
+    assert_eq!(client.ask("PING"), "+PONG");
+}

@@ -175,3 +175,81 @@ fn a_flag_beats_the_environment_and_that_beats_the_file() {
         "portcask-server: PORTCASK_TIMEOUT: argument must be a time such as 30, 500ms, 15s, 5m or 2h\n"
     );
 }
+
+#[test]
+fn what_is_told_to_subscribers_is_set_by_the_file_and_written_back_to_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("c.conf");
+    let path = file.to_str().unwrap();
+    let text = format!(
+        "dir {}\nnotify-keyspace-events Ex\nclient-output-buffer-limit pubsub 1mb 512kb 10\noutput-memory 64mb\n",
+        dir.path().join("store").display()
+    );
+    std::fs::write(&file, text).unwrap();
+    let server = Process::start_as(&["--port", "0", path]);
+    let mut client = crate::common::Client::connect(server.address);
+    let asked = "CONFIG GET notify-keyspace-events output-memory portcask-output-max";
+    assert_eq!(
+        client.ask(asked),
+        "*6 $13 output-memory $8 67108864 $19 portcask-output-max $8 67108864 $22 notify-keyspace-events $2 xE"
+    );
+    assert_eq!(
+        client.ask("CONFIG GET client-output-buffer-limit"),
+        "*2 $26 client-output-buffer-limit $54 normal 0 0 0 slave 0 0 0 pubsub 1048576 524288 10"
+    );
+    let mut listener = crate::common::Client::connect(server.address);
+    listener.ask("SUBSCRIBE __keyevent@0__:expired");
+    client.ask("SET k v PX 20");
+    assert_eq!(
+        listener.reply(),
+        "*3 $7 message $22 __keyevent@0__:expired $1 k"
+    );
+    let words = [
+        "CONFIG",
+        "SET",
+        "client-output-buffer-limit",
+        "pubsub 0 0 0",
+        "portcask-output-max",
+        "32mb",
+    ];
+    client.command(&words);
+    assert_eq!(client.reply(), "+OK");
+    assert_eq!(client.ask("CONFIG SET notify-keyspace-events KEA"), "+OK");
+    assert_eq!(client.ask("CONFIG REWRITE"), "+OK");
+    let text = std::fs::read_to_string(&file).unwrap();
+    for line in [
+        "notify-keyspace-events AKE",
+        "client-output-buffer-limit normal 0 0 0 slave 0 0 0 pubsub 0 0 0",
+        "output-memory 33554432",
+    ] {
+        assert!(text.lines().any(|it| it == line), "{line} is not in {text}");
+    }
+    server.kill();
+}
+
+#[test]
+fn a_variable_set_to_nothing_opens_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("c.conf");
+    std::fs::write(&file, "requirepass s3cret\n").unwrap();
+    let (path, store) = (file.to_str().unwrap(), dir.path().join("store"));
+    let server = Process::start_with_env(
+        &[path, "--dir", store.to_str().unwrap(), "--port", "0"],
+        &[
+            ("REDIS_PASSWORD", ""),
+            ("PORTCASK_REQUIREPASS", ""),
+            ("PORTCASK_TIMEOUT", ""),
+        ],
+    );
+    let mut client = crate::common::Client::connect(server.address);
+    assert_eq!(client.ask("PING"), "-NOAUTH Authentication required.");
+    assert_eq!(client.ask("AUTH s3cret"), "+OK");
+    server.kill();
+    std::fs::write(&file, "user default on >a ~* +@all\n").unwrap();
+    let (code, words) = refused(&[path, "--dir", "x"], &[("REDIS_PASSWORD", "b")]);
+    assert_eq!(code, 2);
+    assert_eq!(
+        words,
+        "portcask-server: REDIS_PASSWORD: the password of `default` is set by its `user` line\n"
+    );
+}

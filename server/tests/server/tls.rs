@@ -43,6 +43,7 @@ impl Files {
     fn tls(&self, clients: ClientCertificates) -> Tls {
         Tls {
             port: Some(0),
+            grpc: false,
             only: false,
             certificate: Some(self.path("server.pem")),
             key: Some(self.path("server.key")),

@@ -155,3 +155,54 @@ fn counting_with_watch_never_loses_a_step() {
         format!("${} {total}", total.len())
     );
 }
+
+#[test]
+fn messages_of_a_transaction_are_sent_once_it_is_taken_and_not_if_the_store_refuses_it() {
+    let fixture = start();
+    let (mut client, mut listener) = (fixture.connect(), fixture.connect());
+    assert_eq!(listener.ask("SUBSCRIBE news"), "*3 $9 subscribe $4 news :1");
+    let long_key = "k".repeat(70_000);
+    for command in ["MULTI", "PUBLISH news unheard"] {
+        client.ask(command);
+    }
+    assert_eq!(client.ask(&format!("SET {long_key} v")), "+QUEUED");
+    let refused = client.ask("EXEC");
+    assert!(refused.starts_with("-ERR "), "{refused}");
+    for command in ["MULTI", "PUBLISH news heard", "SET k v"] {
+        client.ask(command);
+    }
+    assert_eq!(client.ask("EXEC"), "*2 :1 +OK");
+    assert_eq!(listener.reply(), "*3 $7 message $4 news $5 heard");
+}
+
+#[test]
+fn watching_very_many_keys_costs_no_more_than_each_of_them() {
+    let fixture = start();
+    let (mut client, mut other) = (fixture.connect(), fixture.connect());
+    let names: Vec<String> = (0..100_000).map(|number| format!("k{number}")).collect();
+    let mut words = vec!["WATCH"];
+    words.extend(names.iter().map(String::as_str));
+    for _ in 0..2 {
+        client.command(&words);
+        assert_eq!(client.reply(), "+OK");
+    }
+    assert_eq!(other.ask("SET k99999 x"), "+OK");
+    client.ask("MULTI");
+    assert_eq!(client.ask("EXEC"), "*-1");
+    client.command(&words);
+    assert_eq!(client.reply(), "+OK");
+    client.ask("MULTI");
+    assert_eq!(client.ask("EXEC"), "*0");
+}
+
+#[test]
+fn a_watched_key_with_a_large_value_is_not_read_and_its_end_still_counts() {
+    let fixture = start();
+    let mut client = fixture.connect();
+    client.command(&["SET", "k", &"v".repeat(1 << 20), "PX", "40"]);
+    assert_eq!(client.reply(), "+OK");
+    assert_eq!(client.ask("WATCH k"), "+OK");
+    while client.ask("EXISTS k") == ":1" {}
+    client.ask("MULTI");
+    assert_eq!(client.ask("EXEC"), "*-1");
+}

@@ -275,3 +275,18 @@ fn user_lines_that_would_not_be_enforced_do_not_start() {
         assert!(told.contains(words), "{words} is not in {told}");
     }
 }
+
+#[test]
+fn the_stream_of_changes_shows_a_user_its_own_keys_alone() {
+    let fixture = with_users(&["reader on >x ~a:* -@all +portcask.tail +portcask.history"]);
+    assert_eq!(fixture.connect().ask("MSET a:1 one z zed"), "+OK");
+    check(
+        &fixture,
+        "reader x",
+        &[
+            ("PORTCASK.TAIL 0", "*2 :3 *1 *4 :1 $3 a:1 $3 one :-1"),
+            ("PORTCASK.HISTORY z", NO_KEY),
+            ("PORTCASK.HISTORY a:1", "*1 *3 :1 $3 one :-1"),
+        ],
+    );
+}
