@@ -216,8 +216,15 @@ impl Lines {
     fn refused(&self, error: &RedisError) -> Error {
         let code = error.code().unwrap_or_default();
         let is_login = error.kind() == redis::ErrorKind::AuthenticationFailed;
-        let words = error.to_string();
+        let mut words = error.to_string();
         if is_login || ["NOAUTH", "WRONGPASS", "DENIED", "NOPERM"].contains(&code) {
+            if is_login {
+                // The crate's own words for it; the server's are the detail, if it has them.
+                words = error
+                    .detail()
+                    .unwrap_or("wrong user or password")
+                    .to_owned();
+            }
             return Error::Denied { words };
         }
         Error::Unreachable {

@@ -282,6 +282,47 @@ fn what_needs_files_or_is_the_servers_business_is_refused() {
 }
 
 #[test]
+fn a_url_with_tls_trusts_what_this_machine_is_told_to_trust_and_nobody_else() {
+    let files = tempfile::tempdir().unwrap();
+    let (certificate, key) = (files.path().join("c.pem"), files.path().join("k.pem"));
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let served = serve_with(|config| {
+        config.tls.port = Some(0);
+        config.tls.certificate = Some(certificate.clone());
+        config.tls.key = Some(key);
+    });
+    let port = served.server.tls_addresses()[0].port();
+    let plain_port = served.server.addresses()[0].port();
+    let run = |scheme: &str, port: u16, trusted: &OsStr, words: &[&str]| {
+        let mut command = portcask();
+        command
+            .env_remove("PORTCASK_URL")
+            .env("SSL_CERT_FILE", trusted);
+        let url = format!("{scheme}://localhost:{port}");
+        ran(command
+            .arg("--url")
+            .arg(url)
+            .args(words)
+            .stdin(Stdio::null()))
+    };
+    let trusted = certificate.as_os_str();
+    run("rediss", port, trusted, &["put", "cat", "meow"]).succeeds();
+    run("rediss", port, trusted, &["get", "cat"])
+        .succeeds()
+        .prints("meow");
+    let other = files.path().join("other.pem");
+    let stranger = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    std::fs::write(&other, stranger.cert.pem()).unwrap();
+    run("rediss", port, other.as_os_str(), &["get", "cat"]).fails(
+        5,
+        &["SSL_CERT_FILE may name a file with the authorities to trust"],
+    );
+    run("rediss", plain_port, trusted, &["get", "cat"]).fails(5, &["is it redis:// without TLS"]);
+}
+
+#[test]
 fn a_server_that_is_not_there_or_lets_nobody_in_is_said_in_one_line() {
     let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let nobody = format!("redis://{}", free.local_addr().unwrap());

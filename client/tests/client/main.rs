@@ -4,6 +4,8 @@ mod failures;
 mod foreign;
 mod log;
 mod page;
+#[cfg(feature = "tls")]
+mod secure;
 mod servers;
 mod together;
 mod verbs;

@@ -46,6 +46,11 @@ fn serve(
 }
 
 impl Ours {
+    #[cfg(feature = "tls")]
+    pub fn tls_port(&self) -> u16 {
+        self.server.as_ref().unwrap().tls_addresses()[0].port()
+    }
+
     pub fn url(&self) -> String {
         format!("redis://{}", self.address)
     }

@@ -203,7 +203,7 @@ pub fn failure(error: &Error) -> Failure {
         _ => Exit::System,
     };
     let advice = match error {
-        Error::Unreachable { .. } => "; is it running?",
+        Error::Unreachable { why, .. } => advice_on_connecting(why),
         Error::Denied { .. } => "; the URL takes them: redis://user:password@host",
         Error::NotCarried { .. } => "; use --dir where the directory is",
         _ => "",
@@ -212,5 +212,24 @@ pub fn failure(error: &Error) -> Failure {
         Error::Gap { oldest, .. } => format!("; start over from a scan, or --from {oldest}"),
         _ => advice.to_owned(),
     };
-    Failure::new(exit, format!("{error}{advice}"))
+    let words = error.to_string();
+    let words = match advice.is_empty() {
+        true => &words,
+        // The server's own words may end a sentence.
+        false => words.trim_end_matches('.'),
+    };
+    Failure::new(exit, format!("{words}{advice}"))
+}
+
+/// What to look at when there is no connection, by the words for why.
+fn advice_on_connecting(why: &str) -> &'static str {
+    if why.contains("CaUsedAsEndEntity") {
+        "; that certificate is an authority's: make the server one of its own, or one with CA:FALSE"
+    } else if why.contains("certificate") {
+        "; SSL_CERT_FILE may name a file with the authorities to trust"
+    } else if why.contains("InvalidContentType") || why.contains("Parse error") {
+        "; is it redis:// without TLS, or rediss:// with TLS, that is served there?"
+    } else {
+        "; is it running?"
+    }
 }

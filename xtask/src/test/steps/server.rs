@@ -16,6 +16,7 @@ pub(super) fn server(world: &World<'_>) -> Result<Done> {
         "portcask-client",
     ];
     command.arg("test").args(packages).arg("--no-fail-fast");
+    command.args(["--features", "portcask-client/tls"]);
     if redis.is_ok() {
         command.env("PORTCASK_REQUIRE_REDIS", "1");
     }
