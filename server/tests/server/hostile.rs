@@ -330,7 +330,7 @@ fn r30_what_is_queued_and_watched_is_limited() {
     let value = "v".repeat(100_000);
     let mut last = String::new();
     for _ in 0..12 {
-        client.command(&["SET", "k", &value]);
+        client.command(&["SET", "k", value.as_str()]);
         last = client.reply();
     }
     assert_eq!(
@@ -408,13 +408,13 @@ fn a_stranger_who_does_not_authenticate_is_cut() {
 #[test]
 fn what_all_clients_have_queued_or_watch_is_limited_together() {
     let fixture = start_with(|config| config.limits.input_bytes_max = 2 << 20);
-    let value = "v".repeat(100 << 10);
+    let value = "v".repeat(10 << 10);
     let mut clients: Vec<_> = (0..4).map(|_| fixture.connect()).collect();
     let mut refusals = 0;
     for client in &mut clients {
         assert_eq!(client.ask("MULTI"), "+OK");
-        for _ in 0..8 {
-            client.command(&["SET", "k", &value]);
+        for _ in 0..80 {
+            client.command(&["SET", "k", value.as_str()]);
             let said = client.reply();
             let is_refused =
                 said == "-ERR all clients together hold more than they may; try again later";
@@ -428,8 +428,8 @@ fn what_all_clients_have_queued_or_watch_is_limited_together() {
         client.ask("DISCARD");
     }
     assert_eq!(clients[0].ask("MULTI"), "+OK");
-    for _ in 0..8 {
-        clients[0].command(&["SET", "k", &value]);
+    for _ in 0..80 {
+        clients[0].command(&["SET", "k", value.as_str()]);
         assert_eq!(clients[0].reply(), "+QUEUED");
     }
     clients[0].ask("DISCARD");
@@ -452,18 +452,19 @@ fn no_option_or_name_is_repeated_at_length_in_an_error_or_kept() {
     let fixture = start();
     let mut client = fixture.connect();
     let long = "x".repeat(10_000);
+    let long = long.as_str();
     for words in [
-        &["HELLO", "2", &long][..],
-        &["CLIENT", "KILL", "TYPE", &long],
-        &["CLIENT", "KILL", "USER", &long],
-        &["CLIENT", "SETINFO", &long, "x"],
-        &["CLIENT", "SETNAME", &long],
-        &["CLIENT", "SETINFO", "LIB-NAME", &long],
-        &["HELLO", "2", "SETNAME", &long],
-        &["ACL", "CAT", &long],
-        &["CONFIG", "SET", &long, "x"],
-        &["EXPIRE", "k", "1", &long],
-        &["PUBSUB", "CHANNELS", &long, "x"],
+        &["HELLO", "2", long][..],
+        &["CLIENT", "KILL", "TYPE", long],
+        &["CLIENT", "KILL", "USER", long],
+        &["CLIENT", "SETINFO", long, "x"],
+        &["CLIENT", "SETNAME", long],
+        &["CLIENT", "SETINFO", "LIB-NAME", long],
+        &["HELLO", "2", "SETNAME", long],
+        &["ACL", "CAT", long],
+        &["CONFIG", "SET", long, "x"],
+        &["EXPIRE", "k", "1", long],
+        &["PUBSUB", "CHANNELS", long, "x"],
     ] {
         client.command(words);
         let said = client.reply();

@@ -139,7 +139,7 @@ fn a_page_of_changes_ends_after_many_bytes_and_the_next_one_goes_on_there() {
     let mut client = fixture.connect();
     let value = "v".repeat(7 << 20);
     for key in ["a", "b", "c", "d", "e"] {
-        client.command(&["SET", key, &value]);
+        client.command(&["SET", key, value.as_str()]);
         assert_eq!(client.reply(), "+OK");
     }
     let mut next = "0".to_owned();
@@ -164,7 +164,7 @@ fn a_history_larger_than_a_reply_may_be_is_refused() {
     let mut client = fixture.connect();
     let value = "v".repeat(1 << 20);
     for _ in 0..4 {
-        client.command(&["SET", "k", &value]);
+        client.command(&["SET", "k", value.as_str()]);
         assert_eq!(client.reply(), "+OK");
     }
     assert_eq!(

@@ -195,7 +195,7 @@ fn what_is_told_to_subscribers_is_set_by_the_file_and_written_back_to_it() {
     );
     assert_eq!(
         client.ask("CONFIG GET client-output-buffer-limit"),
-        "*2 $26 client-output-buffer-limit $54 normal 0 0 0 slave 0 0 0 pubsub 1048576 524288 10"
+        "*2 $26 client-output-buffer-limit $49 normal 0 0 0 slave 0 0 0 pubsub 1048576 524288 10"
     );
     let mut listener = crate::common::Client::connect(server.address);
     listener.ask("SUBSCRIBE __keyevent@0__:expired");

@@ -199,7 +199,8 @@ fn watching_very_many_keys_costs_no_more_than_each_of_them() {
 fn a_watched_key_with_a_large_value_is_not_read_and_its_end_still_counts() {
     let fixture = start();
     let mut client = fixture.connect();
-    client.command(&["SET", "k", &"v".repeat(1 << 20), "PX", "40"]);
+    let value = "v".repeat(1 << 20);
+    client.command(&["SET", "k", value.as_str(), "PX", "40"]);
     assert_eq!(client.reply(), "+OK");
     assert_eq!(client.ask("WATCH k"), "+OK");
     while client.ask("EXISTS k") == ":1" {}
