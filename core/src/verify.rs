@@ -65,34 +65,54 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// files of strangers. Tells `progress` the bytes done
     /// and in all. Finds damage; repairs nothing.
     pub fn verify(&self, mut progress: impl FnMut(u64, u64)) -> Result<VerifyReport> {
-        // What has expired is not live, here as elsewhere.
-        self.sweep_expired();
         let mut report = VerifyReport::default();
-        let state = self.state();
-        let ends = fallible::collect(state.segments.iter().map(|entry| {
-            let end = self.index.read(|index| {
-                let slot = index.slot_of(entry.id)?;
-                // Beside a writer, the segment that was active may have been sealed since.
-                let buffered = match index.tail.segment == slot {
-                    true => index.tail.bytes.len() as u64,
-                    false => 0,
-                };
-                Some(index.segment(slot)?.end - buffered)
-            });
-            (entry, end.unwrap_or(entry.valid_bytes))
-        }))?;
-        let total: u64 = ends.iter().map(|(_, end)| *end).sum();
-        for (entry, end) in ends {
-            let before = report.bytes;
-            self.verify_segment(entry, end, &mut report, &mut |done| {
-                progress(before + done, total);
-            })?;
-            report.bytes = before + end;
-            progress(report.bytes, total);
+        let segments = &self.state().segments;
+        let total = segments.iter().map(|entry| self.checked_end(entry)).sum();
+        let mut part = 0;
+        while self.verify_part(part, &mut report, |done| progress(done, total))? {
+            part += 1;
         }
-        self.verify_manifests(&mut report)?;
-        self.verify_places(&mut report)?;
         Ok(report)
+    }
+
+    /// One part of [`Self::verify`], for hosts that have other things to do in between: a segment for each number from
+    /// 0 on, then the manifests and the places of the keys, all into one report. Answers whether there is a further
+    /// part. For an engine that only reads: between two parts a writer's segments may be others. Tells `progress` the
+    /// bytes done so far.
+    pub fn verify_part(
+        &self,
+        part: usize,
+        report: &mut VerifyReport,
+        mut progress: impl FnMut(u64),
+    ) -> Result<bool> {
+        if part == 0 {
+            // What has expired is not live, here as elsewhere.
+            self.sweep_expired();
+        }
+        let Some(entry) = self.state().segments.get(part) else {
+            self.verify_manifests(report)?;
+            self.verify_places(report)?;
+            return Ok(false);
+        };
+        let (before, end) = (report.bytes, self.checked_end(entry));
+        self.verify_segment(entry, end, report, &mut |done| progress(before + done))?;
+        report.bytes = before + end;
+        progress(report.bytes);
+        Ok(true)
+    }
+
+    /// Where what a segment's file holds for sure ends.
+    fn checked_end(&self, entry: &SegmentEntry) -> u64 {
+        let end = self.index.read(|index| {
+            let slot = index.slot_of(entry.id)?;
+            // Beside a writer, the segment that was active may have been sealed since.
+            let buffered = match index.tail.segment == slot {
+                true => index.tail.bytes.len() as u64,
+                false => 0,
+            };
+            Some(index.segment(slot)?.end - buffered)
+        });
+        end.unwrap_or(entry.valid_bytes)
     }
 
     fn verify_segment(
