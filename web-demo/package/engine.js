@@ -1,7 +1,9 @@
 // The engine's module: its functions with JavaScript's values.
 
 import { textOf, writeText } from './codec.js';
-import { Failed, OutOfMemory, refusal } from './errors.js';
+import { Failed, OutOfMemory } from './errors.js';
+import { refusal } from './refusals.js';
+import { Answer, counted, merged, recovered, refused, verified } from './report.js';
 
 const ABSENT = -1;
 const REFUSED = -2;
@@ -79,10 +81,7 @@ export class Engine {
   /** What a call answered; throws a refusal. */
   #told(number) {
     if (number !== REFUSED) return number;
-    const at = this.#calls.answer() >>> 0;
-    const all = this.#all();
-    const length = new DataView(all.buffer).getUint32(at + 1, true);
-    const error = refusal(all[at], decoder.decode(all.slice(at + 5, at + 5 + length)));
+    const error = refusal(refused(this.#read(this.#calls.refused())));
     error.cause ??= this.#files.refused ?? undefined;
     this.#files.refused = null;
     throw error;
@@ -94,10 +93,17 @@ export class Engine {
     return this.#all().slice(at, at + length);
   }
 
-  #json(length) { return JSON.parse(decoder.decode(this.#answer(this.#told(length)))); }
+  /** What the module's memory holds from an address on. */
+  #read(at) { return new Answer(this.#all().subarray(at >>> 0)); }
+
+  /** A report, read in place. */
+  #report(read, length) { return this.#told(length) && read(this.#read(this.#calls.answer())); }
 
   /** Calls a function of a fuller module that answers bytes, with bytes or a number. */
   ask(name, given) { return this.#answer(this.#told(this.#calls[name](typeof given === 'number' ? given : this.#give(given)))); }
+
+  /** Checks another part of what a fuller module has opened: a report once it was the last. @param {number} part from 0 on */
+  verify(part) { return this.#report(verified, this.#calls.verify(part)) || undefined; }
 
   seat(number, name) { return this.#told(this.#calls.seat(number, this.#give(name))) === 1; }
 
@@ -120,7 +126,7 @@ export class Engine {
     const given = new DataView(new ArrayBuffer(41));
     given.setUint8(0, FLAGS.reduce((flags, name, bit) => flags | (options[name] ? 1 << bit : 0), 0));
     SIZES.forEach((name, at) => given.setFloat64(1 + 8 * at, options[name], true));
-    return this.#json(this.#calls.open(this.#give(new Uint8Array(given.buffer))));
+    return this.#report(recovered, this.#calls.open(this.#give(new Uint8Array(given.buffer))));
   }
 
   get(key) {
@@ -134,28 +140,6 @@ export class Engine {
     if (this.#told(length) === ABSENT) return undefined;
     const at = this.#calls.answer() >>> 0;
     return textOf(this.#all().subarray(at, at + length));
-  }
-
-  /** The values in the order of the keys. @param {Uint8Array[]} keys */
-  getMany(keys) {
-    const given = new Uint8Array(keys.reduce((sum, key) => sum + 4 + key.length, 0));
-    const view = new DataView(given.buffer);
-    let at = 0;
-    for (const key of keys) {
-      view.setUint32(at, key.length, true);
-      given.set(key, at + 4);
-      at += 4 + key.length;
-    }
-    const bytes = this.#answer(this.#told(this.#calls.get_many(this.#give(given))));
-    const lengths = new DataView(bytes.buffer);
-    at = 0;
-    return keys.map(() => {
-      const length = lengths.getUint32(at, true);
-      at += 4;
-      if (length === 0xffffffff) return undefined;
-      at += length;
-      return bytes.slice(at - length, at);
-    });
   }
 
   /** The value with its sequence number and expiry, or `undefined`. */
@@ -202,21 +186,20 @@ export class Engine {
     return { entries, next: view.getBigUint64(0, true) };
   }
 
-  stats() { return this.#json(this.#calls.stats()); }
+  stats() { return this.#report(counted, this.#calls.stats()); }
 
   /** `undefined` when nothing is due, `false` while there is more to do, a report when a merge is complete. */
   mergeStep(budget) {
     const step = this.#told(this.#calls.merge_step(budget));
-    return step > 1 ? this.#json(step) : step === 1 ? false : undefined;
+    return step > 1 ? this.#report(merged, step) : step === 1 ? false : undefined;
   }
 
   /** Segments are sealed at another size from now on. */
   retune(segmentBytes) { this.#told(this.#calls.retune(segmentBytes)); }
   mergeAll() { return this.#told(this.#calls.merge_all()) === 1; }
-  mergeInNeed() { return this.#json(this.#calls.merge_in_need()); }
+  mergeInNeed() { return this.#report(merged, this.#calls.merge_in_need()); }
   tick() { this.#told(this.#calls.tick()); }
   clear() { this.#told(this.#calls.clear()); }
-  verify() { return this.#json(this.#calls.verify()); }
   confirmClock() { this.#told(this.#calls.confirm_clock()); }
   close() { this.#told(this.#calls.close()); }
 }

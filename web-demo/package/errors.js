@@ -42,41 +42,6 @@ export const BadOption = of('BadOption');
 export const OutOfMemory = of('OutOfMemory');
 export const Failed = of('Failed');
 
-/** By the engine's numbers (`codes.rs`): the class, and what to do about it. */
-const refusals = [
-  [Failed, ''],
-  [NotReady, 'more files must be opened first: await reserve() and try again'],
-  [QuotaExceeded, 'the site is out of space; reading goes on, and deleting and merge() give some back'],
-  [LockedByOtherTab, ''],
-  [Closed, 'another opener took this store over: open it again'],
-  [Poisoned, 'open the store again'],
-  [Corrupt, 'other keys are not affected; verify() tells all damage'],
-  [MaybeStale, 'open with acceptStale to read older versions'],
-  [Corrupt, ''],
-  [Degraded, 'the store is read-only'],
-  [Closed, ''],
-  [Degraded, 'export what can be read, and restore a backup'],
-  [Corrupt, ''],
-  [NoStore, ''],
-  [NoManifest, 'the files are kept: export them, and run the native salvage'],
-  [NewerFormat, 'nothing was touched: reload the page for a newer version'],
-  [NewerFormat, 'nothing was touched: reload the page for a newer version'],
-  [KeyTooLong, ''],
-  [ValueTooLarge, ''],
-  [BatchTooLarge, 'split it'],
-  [ConditionFailed, ''],
-  [Failed, ''],
-  [OutOfMemory, ''],
-  [BadOption, ''],
-  [TooManyFiles, 'merge, or use larger segments'],
-];
-
-/** The error for a refusal of the engine. @param {number} number @param {string} words */
-export function refusal(number, words) {
-  const [kind, advice] = refusals[number] ?? refusals[0];
-  return new kind(advice ? `${words}; ${advice}` : words);
-}
-
 /** An error as data that can be posted, and back. */
 export const toData = (error) => (error instanceof PortcaskError
   ? { code: error.code, message: error.message }

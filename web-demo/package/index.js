@@ -4,7 +4,6 @@ import { ABSENT, AT_SEQ, DELETE, Ops, PRESENT, PUT, PUT_UNTIL, isLonger, keyByte
 import { Client } from './client.js';
 import { BadOption, ConditionFailed, KeyTooLong, LockedByOtherTab, Unsupported, ValueTooLarge } from './errors.js';
 import { folderOf, storeLock } from './names.js';
-import { pack, unpack } from './tar.js';
 
 export * from './errors.js';
 
@@ -217,11 +216,13 @@ class Portcask {
   async backend() { return this.#backend; }
 
   async exportTo(target) {
+    const { pack } = await import('./tar.js');
     const tar = pack(await this.#ask('export'));
     return target ? tar.stream().pipeTo(target) : tar;
   }
 
   async importFrom(source) {
+    const { unpack } = await import('./tar.js');
     const files = source instanceof Blob || source instanceof ReadableStream || source instanceof ArrayBuffer || ArrayBuffer.isView(source)
       ? await unpack(source instanceof Blob ? source : await new Response(source).blob())
       : Array.from(source, (file) => [file.name, file]);

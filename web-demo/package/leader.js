@@ -133,6 +133,27 @@ export class Leader {
   /** Before a long silence: nobody is to take this worker for a frozen one. */
   busy() { this.#tell({ busy: this.id }); }
 
+  /** Lets others be served in the middle of something long. */
+  breathe = () => {
+    this.busy();
+    return new Promise((turn) => { setTimeout(turn); });
+  };
+
+  /** Answers a call when that is done, others before it. */
+  behind(call, work) {
+    const told = (fine, what) => {
+      // Whoever leads next is asked again.
+      if (this.#stopped) return;
+      call.answer(fine, what);
+      this.#deliver();
+    };
+    work.then((answer) => told(true, answer), (error) => {
+      told(false, toData(error));
+      if (!(error instanceof PortcaskError) || error instanceof Poisoned) this.stop(error);
+    });
+    return LATER;
+  }
+
   /** To all tabs. The page of this worker hears it as any other. */
   #tell(message) { if (!this.#stopped) this.#bus.postMessage(message); }
 
@@ -308,12 +329,9 @@ export class Leader {
   }
 
   /** Merges everything in steps between which other calls are answered; joins a merge that is at work. */
-  async merge(call) {
+  merge(call) {
     this.#merging ??= this.#mergeAll().finally(() => { this.#merging = undefined; });
-    this.#merging
-      .then((report) => call.answer(true, report), (error) => call.answer(false, toData(error)))
-      .then(() => this.#deliver());
-    return LATER;
+    return this.behind(call, this.#merging);
   }
 
   async #mergeAll() {
@@ -383,14 +401,14 @@ const LATER = Symbol('later');
 const verbs = {
   hello: (store) => ({ report: store.report, backend: store.backend }),
   get: (store, _, key) => store.engine.get(key),
-  getMany: (store, _, keys) => store.engine.getMany(keys),
+  getMany: (store, _, keys) => keys.map((key) => store.engine.get(key)),
   entry: (store, _, key) => store.engine.entry(key),
   scan: (store, _, cursor, limit, prefix, values) => store.engine.scan(cursor, limit, prefix, values),
   stats: (store) => store.stats(),
   report: (store) => store.report,
-  verify(store) {
+  verify(store, call) {
     this.busy();
-    return store.verify();
+    return this.behind(call, store.verify(this.breathe));
   },
   flush: (store) => store.flush(),
   confirmClock: (store) => store.engine.confirmClock(),
@@ -402,10 +420,10 @@ const verbs = {
   watch(store, call, on) { this.watch(call.from, on); },
   forget(store, call, id) { this.forget(id); },
   ping: () => undefined,
-  export(store) {
+  export(store, call) {
     this.busy();
-    return store.exportFiles();
+    return this.behind(call, store.exportFiles(this.breathe));
   },
   /** The files stay as they came, byte by byte, until somebody writes: the note tells of it until then. */
-  import(store, call, files) { return this.isDone(call) ? store.report : this.whole(call, () => store.importFiles(files)); },
+  import(store, call, files) { return this.isDone(call) ? store.report : this.whole(call, () => store.importFiles(files, this.breathe)); },
 };

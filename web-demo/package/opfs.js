@@ -79,6 +79,8 @@ export class OpfsFiles {
     this.open = [];
     /** The browser's last refusal of a synchronous call. */
     this.refused = null;
+    /** Grows whenever a file is cut short or deleted: what was read of one before may be of no use any more. */
+    this.cuts = 0;
   }
 
   /** Opens every file that is there; answers `[name, number]` of each. Refuses more than `limit` before opening any. */
@@ -108,6 +110,7 @@ export class OpfsFiles {
   /** Closes a handle and deletes its file. */
   async discard(number) {
     const { name, access } = this.open[number];
+    this.cuts += 1;
     this.open[number] = null;
     access.close();
     await this.directory.removeEntry(name).catch(() => {});
@@ -157,8 +160,9 @@ export class OpfsFiles {
         if (!open[number]) return closed();
         try { return open[number].access.getSize(); } catch (error) { return refuse(error); }
       },
-      truncate(number, length) {
+      truncate: (number, length) => {
         if (!open[number]) return closed();
+        this.cuts += 1;
         blocks.forget(number, open[number], length, Infinity);
         try { open[number].access.truncate(length); return 0; } catch (error) { return refuse(error); }
       },

@@ -23,7 +23,7 @@ const DEFAULTS = {
 };
 
 export class SyncStore {
-  #files; #engine; #options; #seen; #idle; #closed = false; #turn = Promise.resolve(); #whole = Promise.resolve();
+  #files; #engine; #options; #fuller; #seen; #idle; #ending = false; #closed = false; #turn = Promise.resolve(); #whole = Promise.resolve();
   /** `opfs` or `memory`. */
   backend;
   /** What opening found. */
@@ -39,7 +39,9 @@ export class SyncStore {
     const files = store.#files = new OpfsFiles(directory);
     store.note = new Note(directory);
     try {
-      store.#engine = await Engine.load(options.wasmUrl ?? new URL('./portcask.wasm', import.meta.url), files);
+      const { wasmUrl } = options;
+      store.#engine = await Engine.load(wasmUrl ?? new URL('./portcask.wasm', import.meta.url), files);
+      store.#fuller = wasmUrl ? new URL('portcask-full.wasm', new URL(wasmUrl, location)) : new URL('./portcask-full.wasm', import.meta.url);
       await store.note.read();
       await store.#undoImport();
       await store.#start();
@@ -216,7 +218,7 @@ export class SyncStore {
     return entry && { ...entry, value: valueOf(entry.value, as) };
   }
   getMany(keys, { as = this.#options.values } = {}) {
-    return this.engine.getMany(keys.map(keyBytes)).map((value) => valueOf(value, as));
+    return keys.map((key) => this.get(key, { as }));
   }
 
   set(key, value, how) { this.setMany([[key, value]], how); }
@@ -263,29 +265,76 @@ export class SyncStore {
   mergeAll() { return this.#wrote(this.engine.mergeAll()); }
   mergeInNeed() { return this.#wrote(this.engine.mergeInNeed()); }
   mergeStep(bytes = MERGE_BYTES) { return this.#wrote(this.engine.mergeStep(bytes)); }
-  verify() { return this.engine.verify(); }
 
-  /** Every file with its bytes as they lie, as after a clean close: `[name, Blob]`, manifests last. */
-  exportFiles() { return this.#alone(() => this.#export()); }
+  /**
+   * Checks every byte, as somebody who opens the files to read them beside this store does. A file at a time: `pause` is
+   * awaited in between.
+   */
+  verify(pause = nextTurn) { return this.#alone(() => this.#steadily(pause, (pause) => this.#verify(pause))); }
 
-  async #export() {
-    this.engine.close();
-    try {
-      const files = [];
-      for (const seat of this.#files.open) {
-        const bytes = seat?.access.getSize();
-        if (bytes && seat.name !== 'reserve') files.push([seat.name, copied(seat.access, bytes)]);
+  /** Every file with its bytes as they lie, as after a clean close: `[name, Blob]`, manifests last. Some MiB at a time. */
+  exportFiles(pause = nextTurn) { return this.#alone(() => this.#steadily(pause, (pause) => this.#export(pause))); }
+
+  /** Reads files in parts. If that goes wrong where one was cut short or deleted meanwhile, it begins again, and in the end does not pause. */
+  async #steadily(pause, read) {
+    const pauseOpen = async () => {
+      await pause();
+      if (this.#ending) throw new Closed('the store was closed meanwhile');
+    };
+    for (let tries = 0; ; tries += 1) {
+      const { cuts } = this.#files;
+      const isTheLast = () => tries === 3 || this.#ending || this.#files.cuts === cuts;
+      try {
+        const done = await read(tries < 3 ? pauseOpen : undefined);
+        if (done.sound !== false || isTheLast()) return done;
+      } catch (error) {
+        if (isTheLast()) throw error;
       }
-      return files.sort(([a], [b]) => a.startsWith('manifest') - b.startsWith('manifest') || (a < b ? -1 : 1));
-    } finally {
-      await this.#open();
     }
   }
 
-  /** Takes files over as this store's, which must have no keys. What was there is gone if that fails. */
-  importFiles(files) { return this.#alone(() => this.#import(files)); }
+  async #verify(pause) {
+    const reader = await Engine.load(this.#fuller, this.#files);
+    this.engine.sync();
+    for (const [number, seat] of this.#files.open.entries()) if (seat?.access.getSize()) reader.seat(number, seat.name);
+    reader.open({ ...this.#options, readOnly: true });
+    for (let part = 0; ; part += 1) {
+      const report = reader.verify(part);
+      if (report) return report;
+      await pause?.();
+    }
+  }
 
-  async #import(files) {
+  async #export(pause) {
+    this.engine.close();
+    const files = [];
+    try {
+      for (const { name, access } of this.#files.open.filter(Boolean)) {
+        const bytes = access.getSize();
+        if (!bytes || name === 'reserve') continue;
+        const pieces = Array.from({ length: Math.ceil(bytes / COPY_BYTES) }, (_, at) => [access, at * COPY_BYTES, bytes]);
+        // Other files than manifests only grow from here on: what they hold now can be copied later.
+        files.push([name, pause && !name.startsWith('manifest') ? pieces : new Blob(pieces.map(copied))]);
+      }
+    } finally {
+      await this.#open();
+    }
+    for (const file of files) {
+      const [, pieces] = file;
+      if (pieces instanceof Blob) continue;
+      for (const [at, piece] of pieces.entries()) {
+        pieces[at] = copied(piece);
+        await pause();
+      }
+      file[1] = new Blob(pieces);
+    }
+    return files.sort(([a], [b]) => a.startsWith('manifest') - b.startsWith('manifest') || (a < b ? -1 : 1));
+  }
+
+  /** Takes files over as this store's, which must have no keys. What was there is gone if that fails. */
+  importFiles(files, pause) { return this.#alone(() => this.#import(files, pause)); }
+
+  async #import(files, pause) {
     if (this.stats().keys) throw new NotEmpty('only a store without keys can take others over: clear() it, or open another one');
     this.engine.close();
     try {
@@ -298,6 +347,7 @@ export class SyncStore {
           const piece = new Uint8Array(await blob.slice(from, from + COPY_BYTES).arrayBuffer());
           for (let done = 0; done < piece.length; done += access.write(piece.subarray(done), { at: at + done }));
           at += piece.length;
+          await pause?.();
         }
         access.flush();
       }
@@ -323,7 +373,10 @@ export class SyncStore {
   }
 
   /** Closes the store cleanly and gives its files free. */
-  close() { return this.#alone(() => this.#close()); }
+  close() {
+    this.#ending = true;
+    return this.#alone(() => this.#close());
+  }
 
   async #close() {
     if (this.#closed) return;
@@ -341,7 +394,7 @@ export class SyncStore {
 
   /** Lets go of the files at once, as a crash would: nothing that was acknowledged is lost. */
   abandon() {
-    this.#closed = true;
+    this.#ending = this.#closed = true;
     clearTimeout(this.#idle);
     this.#letGo();
   }
@@ -352,17 +405,15 @@ function segmentBytesFor(bytes, least = 8 * MIB) {
   return Math.min(1024 * MIB, Math.max(least, 2 ** Math.ceil(Math.log2(bytes / SEGMENTS_AIM || 1))));
 }
 
-/** A file's bytes as a blob, which the browser may keep on disk. */
-function copied(access, bytes) {
-  const pieces = [];
-  for (let at = 0; at < bytes; at += COPY_BYTES) {
-    const piece = new Uint8Array(Math.min(COPY_BYTES, bytes - at));
-    for (let done = 0; done < piece.length;) {
-      const read = access.read(piece.subarray(done), { at: at + done });
-      if (!read) throw new Failed('a file ended before its end');
-      done += read;
-    }
-    pieces.push(new Blob([piece]));
+const nextTurn = () => new Promise((turn) => { setTimeout(turn); });
+
+/** A piece of a file as a blob, which the browser may keep on disk. */
+function copied([access, at, bytes]) {
+  const piece = new Uint8Array(Math.min(COPY_BYTES, bytes - at));
+  for (let done = 0; done < piece.length;) {
+    const read = access.read(piece.subarray(done), { at: at + done });
+    if (!read) throw new Failed('a file ended before its end');
+    done += read;
   }
-  return new Blob(pieces);
+  return new Blob([piece]);
 }

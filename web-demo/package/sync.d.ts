@@ -27,7 +27,8 @@ export interface SyncStore<V = Json> {
   stats(): Stats;
   /** Merges for about so many bytes: a report when a merge is complete, `false` while there is more, else `undefined`. */
   mergeStep(bytes?: number): MergeReport | false | undefined;
-  verify(): VerifyReport;
+  /** Reads and checks every byte, a file at a time: what else the worker has to do is done in between. */
+  verify(): Promise<VerifyReport>;
   /** Opens the files of so many new segments ahead. Also done by itself whenever the worker has time. */
   reserve(segments?: number): Promise<void>;
   close(): Promise<void>;

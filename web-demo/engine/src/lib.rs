@@ -4,7 +4,7 @@
 //! JavaScript                                 this module
 //!   room(n) -------------------------------> address of n bytes to fill with what the call is about
 //!   get(key bytes) ------------------------> reads the key there
-//!   reads the value at answer() <----------- its length, or ABSENT, or REFUSED and words about it
+//!   reads the value at answer() <----------- its length, or ABSENT, or REFUSED and why at refused()
 //! ```
 //!
 //! One instance holds one store. Every call may grow the memory, so addresses are asked for after each. All

@@ -31,6 +31,13 @@ pub extern "C" fn answer() -> *const u8 {
     with(|module| module.answer.as_ptr())
 }
 
+/// Where the last refusal is.
+// SAFETY: no other function of the program has this name.
+#[unsafe(no_mangle)]
+pub extern "C" fn refused() -> *const u8 {
+    with(|module| module.refused.as_ptr())
+}
+
 exports! {
     /// Takes an open handle in, under the name in the room; 0 if the engine could not use the name.
     seat(handle: u32, name_bytes: usize);
@@ -44,8 +51,6 @@ exports! {
     open(bytes: usize);
     /// The value of a key.
     get(key_bytes: usize);
-    /// The values of several keys.
-    get_many(bytes: usize);
     /// A value with its sequence number and expiry.
     entry(key_bytes: usize);
     /// A value of the system key space.
@@ -70,8 +75,6 @@ exports! {
     tick();
     /// Removes every key.
     clear();
-    /// Checks every byte.
-    verify();
     /// Believes the clock now.
     confirm_clock();
     /// Closes the store.
@@ -82,6 +85,8 @@ exports! {
 exports! {
     /// A file as annotated text.
     dump(name_bytes: usize);
+    /// Checks a part of a store that was opened to be read; the answer is the report once there is no further part.
+    verify(part: usize);
     /// Every version of a key that the log still holds.
     history(key_bytes: usize);
 }

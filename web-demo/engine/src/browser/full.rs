@@ -2,7 +2,8 @@
 
 use super::module::{Answer, Module};
 use super::parts::{push_u32, push_whole};
-use portcask::{Error, FileName, OpenAccess, OpenMode, Options, fallible};
+use super::report;
+use portcask::{Error, FileName, OpenAccess, OpenMode, Options, VerifyReport, fallible};
 
 /// Further flags of an opening: 16 to read only, 32 to rescue what a store holds that does not open.
 pub(super) fn look_only(options: &mut Options, flags: u8) {
@@ -17,6 +18,20 @@ pub(super) fn look_only(options: &mut Options, flags: u8) {
 }
 
 impl Module {
+    /// Checks part after part of a store, from 0 on: 0 while there is a further one, then the length of the report.
+    pub fn verify(&mut self, part: usize) -> Answer {
+        if part == 0 {
+            self.verified = VerifyReport::default();
+        }
+        let store = self.store.as_ref().ok_or(Error::Closed)?;
+        if store.verify_part(part, &mut self.verified, |_| {})? {
+            return Ok(0);
+        }
+        self.answer.clear();
+        report::verify(&mut self.answer, &self.verified)?;
+        i32::try_from(self.answer.len()).map_err(|_| Error::TooLarge)
+    }
+
     /// The text of a file, as the command prints it.
     pub fn dump(&mut self, name_bytes: usize) -> Answer {
         let name = core::str::from_utf8(self.given(name_bytes)?).unwrap_or("");

@@ -1,9 +1,8 @@
 //! A store and the two buffers that calls go through.
 
-use super::codes::{ABSENT, REFUSED, code};
+use super::codes::{ABSENT, REFUSED, TOLD_BYTES, told};
 use super::parts::{Parts, push_u32, push_whole};
 use super::report;
-use alloc::string::ToString;
 use alloc::vec::Vec;
 use portcask::opfs::Imports;
 use portcask::{
@@ -26,13 +25,18 @@ const NO_FILE: u32 = u32::MAX;
 /// What lives between two calls.
 pub(super) struct Module {
     pub dir: PlatformStorage,
-    store: Option<Engine<PlatformStorage>>,
+    pub store: Option<Engine<PlatformStorage>>,
     pub room: Vec<u8>,
     pub answer: Vec<u8>,
+    /// The last refusal.
+    pub refused: [u8; TOLD_BYTES],
     /// Segments to have ready; more when JavaScript asked for more.
     ahead: usize,
     /// The directory's number of changes when so many segments were last seen to be ready.
     ready_at: Option<(u32, usize)>,
+    /// What the parts that were checked so far have told.
+    #[cfg(feature = "full")]
+    pub verified: portcask::VerifyReport,
 }
 
 pub(super) type Answer = Result<i32, Error>;
@@ -44,20 +48,18 @@ impl Module {
             store: None,
             room: Vec::new(),
             answer: Vec::new(),
+            refused: [0; TOLD_BYTES],
             ahead: SEGMENTS_AHEAD,
             ready_at: None,
+            #[cfg(feature = "full")]
+            verified: portcask::VerifyReport::default(),
         }
     }
 
-    /// What JavaScript is told: the number, or that there are words about a refusal.
+    /// What JavaScript is told: the number, or that a refusal is written down.
     pub fn tell(&mut self, done: Answer) -> i32 {
         done.unwrap_or_else(|error| {
-            let words = error.to_string();
-            self.answer.clear();
-            self.answer.push(code(&error));
-            self.answer
-                .extend_from_slice(&(words.len() as u32).to_le_bytes());
-            self.answer.extend_from_slice(words.as_bytes());
+            self.refused = told(&error);
             REFUSED
         })
     }
@@ -203,28 +205,6 @@ impl Module {
         i32::try_from(self.answer.len()).map_err(|_| Error::TooLarge)
     }
 
-    /// The keys, each after its length; the values likewise, `u32::MAX` standing for an absent one.
-    pub fn get_many(&mut self, bytes: usize) -> Answer {
-        let store = self.store.as_ref().ok_or(Error::Closed)?;
-        let mut parts = Parts(self.room.get(..bytes).ok_or(Error::TooLarge)?);
-        let mut keys = Vec::new();
-        while !parts.is_empty() {
-            let length = parts.u32()? as usize;
-            fallible::push(&mut keys, parts.take(length)?)?;
-        }
-        self.answer.clear();
-        for value in store.get_many(&keys)? {
-            match value {
-                Some(value) => {
-                    push_u32(&mut self.answer, value.len())?;
-                    fallible::extend(&mut self.answer, &value)?;
-                }
-                None => push_u32(&mut self.answer, u32::MAX as usize)?,
-            }
-        }
-        i32::try_from(self.answer.len()).map_err(|_| Error::TooLarge)
-    }
-
     /// The sequence number and the expiry (0 for none), then the value.
     pub fn entry(&mut self, key_bytes: usize) -> Answer {
         let Some(entry) = self.store()?.get_entry(self.given(key_bytes)?)? else {
@@ -337,13 +317,6 @@ impl Module {
 
     pub fn clear(&mut self) -> Answer {
         self.writer(WRITE_SEGMENTS)?.clear().map(|_| 0)
-    }
-
-    pub fn verify(&mut self) -> Answer {
-        let report = self.store()?.verify(|_, _| {})?;
-        self.answer.clear();
-        report::verify(&mut self.answer, &report)?;
-        Ok(self.answer.len() as i32)
     }
 
     pub fn confirm_clock(&mut self) -> Answer {
