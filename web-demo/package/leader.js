@@ -95,6 +95,7 @@ export class Leader {
     while (this.#queue.length && !this.#stopped) {
       const call = this.#queue.shift();
       try {
+        if (this.#store.reopening) await this.#store.reopening;
         let answer = this.#do(call);
         if (answer instanceof Promise) answer = await answer;
         if (answer !== LATER) call.answer(true, answer);
@@ -114,6 +115,8 @@ export class Leader {
   /** One flush for all that wait for one. */
   #settle() {
     if (this.#running || this.#stopped) return;
+    const { reopening } = this.#store;
+    if (reopening) return void reopening.catch(() => {}).then(() => this.#settle());
     const waiting = this.#unflushed;
     this.#unflushed = [];
     try {

@@ -30,6 +30,8 @@ export class SyncStore {
   report;
   /** The call that the store as a whole is subject to, or was last. @type {Note} */
   note;
+  /** While the engine is closed for a moment: what to await before it is called. @type {Promise<void> | undefined} */
+  reopening;
 
   /** Opens a store in this worker. The caller holds its lock. */
   static async open(name, options = {}) {
@@ -107,15 +109,19 @@ export class SyncStore {
 
   async #open() {
     // A stranger's file may stand in the way of a name: then another one is wanted.
-    this.report = await this.whenReady(() => this.#engine.open(this.#options));
+    this.report = await this.#again(() => this.#engine.open(this.#options));
     await this.reserve();
     await this.#sweep();
     this.#later();
   }
 
   /** Calls again after opening what the call needs. */
-  async whenReady(call) {
+  whenReady(call) { return this.#again(call, () => this.reopening); }
+
+  async #again(call, before = () => {}) {
     for (let tries = 0; ; tries += 1) {
+      const wait = before();
+      if (wait) await wait;
       try { return call(); } catch (error) {
         if (!(error instanceof NotReady) || tries === 8) throw error;
         await this.reserve();
@@ -317,7 +323,8 @@ export class SyncStore {
         files.push([name, pause && !name.startsWith('manifest') ? pieces : new Blob(pieces.map(copied))]);
       }
     } finally {
-      await this.#open();
+      this.reopening = this.#open().finally(() => { this.reopening = undefined; });
+      await this.reopening;
     }
     for (const file of files) {
       const [, pieces] = file;

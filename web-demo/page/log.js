@@ -15,6 +15,8 @@ export class LogView {
   #draw = coalesced(() => this.#refresh());
   /** Called when the log was read anew. */
   onRead = () => {};
+  /** How much of the log is live, for people. */
+  share = '–';
 
   constructor() {
     onClick('merge', () => this.#merge());
@@ -94,6 +96,7 @@ export class LogView {
       row.classList.add('leaves');
       setTimeout(() => row.remove(), matchMedia('(prefers-reduced-motion: reduce)').matches ? 0 : 600);
     }
+    let [lives, bytesOfAll] = [0, 0];
     for (const segment of this.#model.segments) {
       if (!segment.records.length && this.#model.segments.length > 1) continue;
       const strip = this.#strips.get(segment) ?? this.#newStrip(segment);
@@ -102,13 +105,16 @@ export class LogView {
         all += record.bytes;
         if (isLive(record, now)) live += record.bytes;
       }
-      const share = all ? Math.round(100 * live / all) : 100;
+      const share = shareOf(live, all);
+      lives += live;
+      bytesOfAll += all;
       strip.about.replaceChildren(el('b', {}, `segment ${segment.id}`), el('span', {}, `${segment.state} · ${bytes(segment.size)}`));
-      strip.share.textContent = `${share} %`;
-      strip.bar.setAttribute('aria-label', `Segment ${segment.id}: ${counted(segment.records.length, 'record')}, ${bytes(segment.size)}, ${share} % live. Arrow keys move through it.`);
+      strip.share.textContent = share;
+      strip.bar.setAttribute('aria-label', `Segment ${segment.id}: ${counted(segment.records.length, 'record')}, ${bytes(segment.size)}, ${share} live. Arrow keys move through it.`);
       strip.canvas.style.width = `${Math.max(3, 100 * segment.size / largest)}%`;
       this.#paint(segment, strip);
     }
+    this.share = shareOf(lives, bytesOfAll);
   }
 
   #newStrip(segment) {
@@ -165,7 +171,8 @@ export class LogView {
     pen.clearRect(0, 0, width, height);
     pen.fillStyle = colours.dead;
     pen.globalAlpha = 0.35;
-    pen.fillRect(0, 0, width, height);
+    // Nothing lies there yet: an empty track.
+    if (segment.records.length) pen.fillRect(0, 0, width, height);
     pen.globalAlpha = 1;
     // Several records may share a column: each gives it its share.
     const columns = Array.from({ length: width }, () => ({ live: 0, dead: 0, gone: 0, meta: 0, damaged: 0 }));
@@ -330,6 +337,8 @@ export function spoken(record, now = Date.now()) {
     default: return record.kind;
   }
 }
+
+const shareOf = (live, all) => (all ? `${Math.round(100 * live / all)} %` : '–');
 
 const ABOUT = {
   marker: 'says how much of the file the browser had flushed: a crash may not take what lies before',

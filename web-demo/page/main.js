@@ -23,9 +23,9 @@ new Race();
 const facts = coalesced(async () => {
   if (!page.store) return;
   showRole();
-  const { totalBytes, liveBytes, keys } = await page.store.stats();
+  const { totalBytes, keys } = await page.store.stats();
   $('fact-bytes').textContent = bytes(totalBytes);
-  $('fact-live').textContent = totalBytes ? `${Math.round(100 * liveBytes / totalBytes)} %` : '–';
+  $('fact-live').textContent = log.share;
   $('fact-keys').textContent = count(keys);
 }, 200);
 

@@ -135,6 +135,36 @@ test('a leader that reads all of the store says so first, and nobody takes it fo
   assert.deepEqual(told, [true, true, 1]);
 });
 
+test('a check and an export go on in steps: other tabs write meanwhile, and both are of a sound store', async (t) => {
+  const world = await browse(t);
+  const one = await opened(await tab(world), 'steps', { segmentBytes: 1 << 20, values: 'bytes' });
+  const two = await opened(await tab(world), 'steps', { values: 'bytes' });
+  await one.evaluate(async () => {
+    for (let n = 0; n < 24; n += 1) await store.set(`large${n}`, new Uint8Array(512 << 10).fill(n), { durability: 'written' });
+  });
+  const told = await two.evaluate(async () => {
+    const beside = async (long) => {
+      let [going, taken] = [true, 0];
+      long.finally(() => { going = false; });
+      for (; going; taken += 1) await store.set('small', Uint8Array.of(taken));
+      return taken;
+    };
+    const verified = store.verify();
+    const during = [await beside(verified)];
+    const tar = store.exportTo();
+    during.push(await beside(tar));
+    const copy = await portcask.open('copy', { values: 'bytes' });
+    const { clean } = await copy.importFrom(await tar);
+    const values = await copy.getMany(Array.from({ length: 24 }, (_, n) => `large${n}`));
+    return {
+      during, clean, sound: [(await verified).sound, (await copy.verify()).sound],
+      right: values.every((value, n) => value.length === 512 << 10 && value.every((byte) => byte === n)),
+    };
+  });
+  assert.deepEqual([told.clean, told.sound, told.right], [true, [true, true], true]);
+  for (const taken of told.during) assert.ok(taken > 5, `only ${taken} writes were taken`);
+});
+
 test('a leader that closes hands the store over, and a client that is gone is forgotten', async (t) => {
   const world = await browse(t);
   const one = await opened(await tab(world), 'handed');

@@ -7,7 +7,7 @@ use core::cell::RefCell;
 // The storage contract's suite needs std, which has both.
 #[cfg(not(feature = "contract"))]
 #[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
 
 /// The core promises not to; should it happen all the same, JavaScript meets a trap, gives the instance up and
 /// opens the store anew, as after a crash.
