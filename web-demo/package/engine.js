@@ -24,7 +24,7 @@ function compile(url) {
 }
 
 async function fetched(url) {
-  const answer = await fetch(url);
+  const answer = await fetch(url).catch((cause) => { throw new Failed(`the engine cannot be loaded from ${url}`, { cause }); });
   if (!answer.ok) throw new Failed(`the engine cannot be loaded: ${url} answers ${answer.status}`);
   // A server that names another type is no reason to fail.
   return answer.headers.get('content-type')?.startsWith('application/wasm')

@@ -51,7 +51,7 @@ const refusals = {
 /** The error for a refusal. @param {{code: number, what: number, kind: number, number: number, other: number, name: string}} told */
 export function refusal(told) {
   const { code, what, kind, name } = told;
-  if (code === 1 && kind === NOT_READY) return new NotReady(`no file is ready for "${DEEDS[what]}"; more files must be opened first: await reserve() and try again`);
+  if (code === 1 && kind === NOT_READY) return new NotReady(`cannot ${DEEDS[what]} a file that is not open yet; await reserve() and try again`);
   if (code === 1) return new (kind === CLOSED ? Closed : Failed)(`cannot ${DEEDS[what]}${name && ` ${name}`}: ${KINDS[kind]}`);
   const [Kind, words, advice] = refusals[code] ?? [Failed, `the engine refuses with code ${code}`];
   const said = typeof words === 'string' ? words : words(told);
