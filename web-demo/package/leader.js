@@ -3,41 +3,10 @@
 import { Closed, Failed, NotReady, Poisoned, PortcaskError, QuotaExceeded, fromData, toData } from './errors.js';
 import { DELETE, DELETE_META, Ops, PUT, PUT_META, PUT_UNTIL, operations } from './codec.js';
 import { channelOf, clientLock } from './names.js';
+import { REGISTRY, Remembered, idsOf, joined, unhex } from './remembered.js';
 
-/** The system key that lists all clients with a record of their own. */
-const REGISTRY = new TextEncoder().encode('web-clients');
-const ID_BYTES = 16;
 /** Bytes merged between two looks at the queue. */
 const MERGE_BYTES = 1 << 20;
-
-const text = new TextEncoder();
-const words = new TextDecoder();
-const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
-const unhex = (id) => Uint8Array.from(id.match(/../g), (pair) => Number.parseInt(pair, 16));
-
-/**
- * What is remembered of a client, in memory and in the system key space: the number of its last commit that was
- * taken, and the refusals among earlier ones that it may not have heard of. Written in the batch of each commit, so
- * that whoever leads next knows whether a commit sent again was taken.
- */
-class Client {
-  last = 0;
-  refused = new Map();
-  recorded = false;
-
-  record(last = this.last) {
-    return text.encode(JSON.stringify({ last, refused: [...this.refused] }));
-  }
-
-  static read(bytes) {
-    const client = new Client();
-    if (bytes) {
-      const { last, refused } = JSON.parse(words.decode(bytes));
-      Object.assign(client, { last, refused: new Map(refused), recorded: true });
-    }
-    return client;
-  }
-}
 
 export class Leader {
   #store; #name; #queue = []; #running = false; #unflushed = []; #changed = []; #clients = new Map(); #known = new Set(); #channels = new Map();
@@ -181,7 +150,7 @@ export class Leader {
 
   #client(id) {
     if (!this.#clients.has(id)) {
-      const client = Client.read(this.#store.engine.getMeta(unhex(id)));
+      const client = Remembered.read(this.#store.engine.getMeta(unhex(id)));
       this.#clients.set(id, client);
     }
     return this.#clients.get(id);
@@ -214,7 +183,7 @@ export class Leader {
       extra.add(PUT_META, unhex(note.call.from), this.#client(note.call.from).record());
       told.push(note.call.from);
     }
-    if (!client.recorded || note.call) extra.add(PUT_META, REGISTRY, this.#joined(new Set([...this.#registry(), ...told])));
+    if (!client.recorded || note.call) extra.add(PUT_META, REGISTRY, joined(new Set([...this.#registry(), ...told])));
     this.#store.commit(bytes, false, extra.bytes());
     extra.free();
     client.last = call.id;
@@ -229,20 +198,7 @@ export class Leader {
     }
   }
 
-  #registry() {
-    const bytes = this.#store.engine.getMeta(REGISTRY) ?? new Uint8Array();
-    return Array.from({ length: bytes.length / ID_BYTES }, (_, at) => hex(bytes.subarray(at * ID_BYTES, (at + 1) * ID_BYTES)));
-  }
-
-  #joined(ids) {
-    const bytes = new Uint8Array(ids.size * ID_BYTES);
-    let at = 0;
-    for (const id of ids) {
-      bytes.set(unhex(id), at);
-      at += ID_BYTES;
-    }
-    return bytes;
-  }
+  #registry() { return idsOf(this.#store.engine.getMeta(REGISTRY)); }
 
   /** A client holds a lock while it lives, so whoever is given that lock knows that it is dead. */
   #forgetTheDead(ids) {
@@ -270,7 +226,7 @@ export class Leader {
     if (!left.delete(id)) return;
     const ops = new Ops();
     ops.add(DELETE_META, unhex(id));
-    ops.add(PUT_META, REGISTRY, this.#joined(left));
+    ops.add(PUT_META, REGISTRY, joined(left));
     this.#store.commit(ops.bytes(), false);
   }
 
@@ -315,7 +271,7 @@ export class Leader {
       ops.add(PUT_META, unhex(id), client.record());
       client.recorded = true;
     }
-    ops.add(PUT_META, REGISTRY, this.#joined(new Set([...this.#registry(), ...this.#clients.keys()])));
+    ops.add(PUT_META, REGISTRY, joined(new Set([...this.#registry(), ...this.#clients.keys()])));
     this.#store.commit(ops.bytes(), true);
   }
 

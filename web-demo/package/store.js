@@ -1,22 +1,19 @@
 // One store on one worker's handles: everything synchronous but opening, reserving and closing.
 
-import { Closed, Failed, NeedsWorker, NotEmpty, NotReady, PrivateMode, TooManyFiles, Unsupported } from './errors.js';
+import { Closed, NeedsWorker, NotEmpty, NotReady, PrivateMode, TooManyFiles, Unsupported } from './errors.js';
 import { DELETE, Ops, PUT, PUT_UNTIL, keyBytes, keyOf, keyPlain, valueOf, valueOfText, valuePlain } from './codec.js';
 import { Engine } from './engine.js';
 import { MemoryDirectory } from './memory.js';
 import { folderOf } from './names.js';
 import { Note } from './note.js';
 import { OpfsFiles, directoryAt } from './opfs.js';
+import { COPY_BYTES, copied, nextTurn, segmentBytesFor } from './sizes.js';
 
 const MIB = 1 << 20;
 /** Handles that a store keeps open. Safari stops at 252 for all tabs of a site. */
 const HANDLES_MAX = 100;
-/** Segments are as large as keeps their number small: about so many. */
-const SEGMENTS_AIM = 16;
 /** Bytes merged at once when idle: some milliseconds. */
 const MERGE_BYTES = 1 * MIB;
-/** Bytes copied at once by export and import. */
-const COPY_BYTES = 4 * MIB;
 const DEFAULTS = {
   values: 'json', keys: 'text', ttl: 0, keyBytesMax: 65535, valueBytesMax: 512 * MIB, reserveBytes: MIB,
   create: true, acceptStale: false, trustClock: false, verifyOverwrite: false, merge: true,
@@ -405,22 +402,4 @@ export class SyncStore {
     clearTimeout(this.#idle);
     this.#letGo();
   }
-}
-
-/** The size of segments that keeps their number small, never below `least`. */
-function segmentBytesFor(bytes, least = 8 * MIB) {
-  return Math.min(1024 * MIB, Math.max(least, 2 ** Math.ceil(Math.log2(bytes / SEGMENTS_AIM || 1))));
-}
-
-const nextTurn = () => new Promise((turn) => { setTimeout(turn); });
-
-/** A piece of a file as a blob, which the browser may keep on disk. */
-function copied([access, at, bytes]) {
-  const piece = new Uint8Array(Math.min(COPY_BYTES, bytes - at));
-  for (let done = 0; done < piece.length;) {
-    const read = access.read(piece.subarray(done), { at: at + done });
-    if (!read) throw new Failed('a file ended before its end');
-    done += read;
-  }
-  return new Blob([piece]);
 }
