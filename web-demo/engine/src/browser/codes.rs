@@ -41,9 +41,9 @@ impl<'a> Refusal<'a> {
 
     fn of(error: &'a Error) -> Self {
         match error {
-            Error::Storage { refusal } => Self {
+            Error::Storage { kind, refusal } => Self {
                 what: refusal.op as u8,
-                kind: refusal.source.kind as u8,
+                kind: *kind as u8,
                 name: refusal.file.as_ref().map_or("", FileName::as_str),
                 ..Self::NONE
             },
@@ -56,7 +56,7 @@ impl<'a> Refusal<'a> {
             Error::MaybeStale { at } | Error::KeyCollision { at } | Error::Degraded { at } => {
                 Self::at(at)
             }
-            Error::NoManifest { segments } => Self::numbers(*segments as u64, 0),
+            Error::NoManifest { segments } => Self::numbers(**segments as u64, 0),
             Error::NewerFormat { newer } => Self {
                 name: newer.file.as_str(),
                 ..Self::numbers(newer.found.into(), newer.known.into())
