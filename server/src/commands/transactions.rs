@@ -151,7 +151,7 @@ fn watch(call: &mut Call<'_, '_>) -> Outcome {
             || store.watches_cost_bytes() > limits.input_bytes_max
         {
             store.unwatch(&mut call.session.watch);
-            return Err("the watched keys need more memory than clients may use".into());
+            return Err("the watched keys need more memory than a client may use".into());
         }
     }
     call.reply.ok();

@@ -443,7 +443,7 @@ fn what_all_clients_have_queued_or_watch_is_limited_together() {
     assert_eq!(watch(1), "+OK");
     assert_eq!(
         watch(2),
-        "-ERR the watched keys need more memory than clients may use"
+        "-ERR the watched keys need more memory than a client may use"
     );
 }
 
