@@ -109,7 +109,7 @@ fn run(shared: &Shared, session: &mut Session, mut bytes: &[u8]) {
         let args = parser.args(bytes);
         if args.len() > 0 && !is_left_out(args.at(0)) {
             reply.bytes.clear();
-            dispatch(shared, session, &mut Gathering::NONE, args, &mut reply);
+            dispatch(shared, session, &mut Gathering::none(), args, &mut reply);
             let is_told_otherwise = session.is_closing()
                 || session.replies != Replies::On
                 || session.wait.take().is_some()

@@ -89,10 +89,12 @@ pub(crate) struct Gathering<'a> {
 
 impl Gathering<'_> {
     /// Every command is committed by itself.
-    pub(crate) const NONE: Self = Self {
-        group: None,
-        may_begin: false,
-    };
+    pub(crate) const fn none() -> Self {
+        Self {
+            group: None,
+            may_begin: false,
+        }
+    }
 }
 
 /// Runs one command and appends its reply. What it writes is committed, or waits in the group.

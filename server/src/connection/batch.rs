@@ -76,7 +76,7 @@ impl<'a> Connection<'a> {
     pub(super) fn batch(&mut self) -> Batch {
         self.clock = Instant::now();
         let mut course = Course {
-            gathering: Gathering::NONE,
+            gathering: Gathering::none(),
             mark: None,
             alone_until: 0,
             left: BATCH_COMMANDS,

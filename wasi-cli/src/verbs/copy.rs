@@ -76,7 +76,7 @@ fn of_target(target: &Path, error: &Error) -> Option<Failure> {
             let full = io::Error::from(io::ErrorKind::StorageFull);
             Some(Failure::file("write", target, &full))
         }
-        Error::Storage { refusal }
+        Error::Storage { refusal, .. }
             if !matches!(refusal.op, Op::List | Op::Lock | Op::Open | Op::Read) =>
         {
             let message = format!("{}: {error}", target.display());
