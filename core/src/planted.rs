@@ -61,6 +61,8 @@ bugs! {
     CommitUnsynced,
     /// Believes a hint that was made for another segment.
     StaleHintTrusted,
+    /// Merges a segment whose records are not those that its hint tells of.
+    HintUnheeded,
     /// Passes over the durable marker, so that damage below it looks like a torn tail.
     MarkerIgnored,
     /// Marks as durable what was only written.

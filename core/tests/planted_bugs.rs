@@ -39,6 +39,7 @@ caught! {
     pointing_a_rewritten_key_at_merges_copy_is_caught: NewerOverwritten,
     taking_an_unsynced_manifest_record_for_committed_is_caught: CommitUnsynced,
     trusting_a_stale_hint_is_caught: StaleHintTrusted,
+    merging_against_the_hint_is_caught: HintUnheeded,
     ignoring_the_durable_marker_is_caught: MarkerIgnored,
     marking_more_durable_than_was_synced_is_caught: MarkedTooMuch,
     completing_half_a_batch_is_caught: HalfBatchCompleted,

@@ -88,7 +88,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                     let damage = walker.damage_of(&found);
                     return Err(self.damaged(slot, id, found.offset, damage));
                 }
-                if told_otherwise {
+                if told_otherwise && !planted(Bug::HintUnheeded) {
                     return Err(self.damaged(slot, id, found.offset, Damage::Hint));
                 }
                 self.deal_with(job, &mut walker, (slot, id), &found, known, now)?;

@@ -11,7 +11,7 @@
 pub use crate::planted::{Bug, with};
 
 use super::history::History;
-use super::rot::{exchange, flip, rot};
+use super::rot::{exchange, flip, lost_overwrite, rot};
 use super::sim::{Laws, SimDisk};
 use super::world::{KEYS, name};
 use crate::format::Space;
@@ -43,7 +43,7 @@ pub struct Caught {
 }
 
 /// The harness, as far as a bug is given time.
-pub const CHECKS: [Check; 7] = [
+pub const CHECKS: [Check; 8] = [
     Check {
         name: "histories on a disk",
         runs: 80,
@@ -73,6 +73,12 @@ pub const CHECKS: [Check; 7] = [
         runs: 100,
         turn: 1,
         run: |seed| rot(seed).map(|_| ()),
+    },
+    Check {
+        name: "lost overwrites",
+        runs: 200,
+        turn: 2,
+        run: |seed| lost_overwrite(seed).map(|_| ()),
     },
     Check {
         name: "exchanged files",
