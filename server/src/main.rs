@@ -8,6 +8,11 @@ use args::Wrong;
 use portcask_server::{Server, StartError};
 use std::process::ExitCode;
 
+/// The system's own keeps long replies that were given back: beside many clients that do not read, twice as much
+/// memory as the limits allow.
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let config = match args::config() {
         Ok(config) => config,
