@@ -54,7 +54,8 @@ fn setbit(call: &mut Call<'_, '_>) -> Outcome {
     };
     let key = args.at(1);
     let mut entry = entry_or_empty(call, key)?;
-    if entry.value.len() <= byte {
+    let grows = entry.value.len() <= byte;
+    if grows {
         grow(&mut entry.value, byte + 1)?;
     }
     let was_on = entry.value[byte] & mask != 0;
@@ -63,7 +64,10 @@ fn setbit(call: &mut Call<'_, '_>) -> Outcome {
         false => entry.value[byte] &= !mask,
     }
     call.reply.integer(was_on.into());
-    call.keys.put(key, entry.value, entry.expiry_ms)?;
+    // A bit that was so already is no change: nobody who watches the key is told of one.
+    if grows || was_on != on {
+        call.keys.put(key, entry.value, entry.expiry_ms)?;
+    }
     Ok(())
 }
 

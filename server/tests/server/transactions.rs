@@ -207,3 +207,20 @@ fn a_watched_key_with_a_large_value_is_not_read_and_its_end_still_counts() {
     client.ask("MULTI");
     assert_eq!(client.ask("EXEC"), "*-1");
 }
+
+#[test]
+fn a_bit_that_is_set_to_what_it_was_changes_nothing_for_those_who_watch_it() {
+    let fixture = start();
+    let (mut client, mut other) = (fixture.connect(), fixture.connect());
+    client.ask("SET k -5");
+    for (command, expected) in [
+        ("SETBIT k 8 0", "*0"),
+        ("SETBIT k 8 1", "*-1"),
+        ("SETBIT k 80 0", "*-1"),
+    ] {
+        client.ask("WATCH k");
+        other.ask(command);
+        client.ask("MULTI");
+        assert_eq!(client.ask("EXEC"), expected, "{command}");
+    }
+}
