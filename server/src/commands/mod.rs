@@ -194,13 +194,7 @@ fn join<'store>(
     reply: &mut Reply,
 ) -> Outcome {
     group.run(|keys: &mut Keyspace<'store>| {
-        let outcome = (command.run)(&mut Call {
-            server,
-            session,
-            keys,
-            args,
-            reply,
-        });
+        let outcome = call(command, server, session, keys, args, reply);
         let wanted = outcome.is_ok();
         (outcome, wanted)
     })
@@ -214,30 +208,41 @@ fn run(
     reply: &mut Reply,
 ) -> Outcome {
     let store = &server.store;
-    let mut call = |keys: &mut Keyspace<'_>| {
-        let outcome = (command.run)(&mut Call {
-            server,
-            session,
-            keys,
-            args,
-            reply,
-        });
+    let mut named = |keys: &mut Keyspace<'_>| {
+        let outcome = call(command, server, session, keys, args, reply);
         keys.name_deeds(command.name, args, outcome.is_ok());
         outcome
     };
     if command.flags.has(Flags::WRITE) {
         let (outcome, committed) = store.write(|keys| {
-            let outcome = call(keys);
+            let outcome = named(keys);
             let wanted = outcome.is_ok();
             (outcome, wanted)
         });
         outcome?;
         Ok(committed?)
     } else if command.sees_one_moment() && args.len() > 2 {
-        store.read_alone(call)
+        store.read_alone(named)
     } else {
-        store.read(call)
+        store.read(named)
     }
+}
+
+fn call(
+    command: &Command,
+    server: &Shared,
+    session: &mut Session,
+    keys: &mut Keyspace<'_>,
+    args: Args<'_>,
+    reply: &mut Reply,
+) -> Outcome {
+    (command.run)(&mut Call {
+        server,
+        session,
+        keys,
+        args,
+        reply,
+    })
 }
 
 /// The command that is meant, if the number of its arguments can be right.

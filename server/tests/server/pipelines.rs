@@ -158,25 +158,11 @@ fn a_command_that_the_store_refuses_is_the_only_one_of_its_pipeline_that_fails()
     assert!(stats.contains("cmdstat_incr:calls=2,"), "{stats}");
 }
 
-/// A limit on the size of files stands for a disk that is full: the engine is told the same of both.
 #[cfg(unix)]
 #[test]
 fn a_disk_that_fills_up_in_the_middle_of_a_pipeline_errs_for_exactly_what_is_not_kept() {
-    use std::io::{BufRead, BufReader};
-    use std::process::{Command, Stdio};
     let dir = tempfile::tempdir().unwrap();
-    let script = "trap '' XFSZ; ulimit -f 2048; exec \"$0\" --port 0 --dir \"$1\"";
-    let mut child = Command::new("bash")
-        .args(["-c", script, env!("CARGO_BIN_EXE_portcask-server")])
-        .arg(dir.path())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    let output = child.stdout.as_mut().unwrap();
-    BufReader::new(output).read_line(&mut line).unwrap();
-    let address = line.trim_end().rsplit(' ').next().unwrap().parse().unwrap();
-    let server = Process { child, address };
+    let server = Process::start_with_small_files(dir.path());
     let mut client = Client::connect(server.address);
     let value = "v".repeat(30_000);
     let mut kept = Vec::new();

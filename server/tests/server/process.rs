@@ -23,12 +23,24 @@ impl Process {
     }
 
     pub fn start_with_env(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_portcask-server"))
-            .args(arguments)
-            .envs(variables.iter().copied())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_portcask-server"));
+        command.args(arguments).envs(variables.iter().copied());
+        Self::spawn(command)
+    }
+
+    /// Starts it where no file may become longer than 2 MiB. That stands for a disk that is
+    /// full: the engine is told the same of both.
+    #[cfg(unix)]
+    pub fn start_with_small_files(dir: &Path) -> Self {
+        let script = "trap '' XFSZ; ulimit -f 2048; exec \"$0\" --port 0 --dir \"$1\"";
+        let mut command = Command::new("bash");
+        command.args(["-c", script, env!("CARGO_BIN_EXE_portcask-server")]);
+        command.arg(dir);
+        Self::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap())
             .read_line(&mut line)

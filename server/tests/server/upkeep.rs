@@ -65,25 +65,11 @@ fn a_backup_made_under_load_opens_by_itself_and_holds_what_was_acknowledged_befo
     assert_eq!(client.ask("GET before:7"), "$1 7");
 }
 
-/// A limit on the size of files stands for a disk that is full: the engine is told the same of both.
 #[cfg(unix)]
 #[test]
 fn a_full_disk_answers_errors_to_writes_while_reads_and_deletes_go_on() {
-    use std::io::{BufRead, BufReader};
-    use std::process::{Command, Stdio};
     let dir = tempfile::tempdir().unwrap();
-    let script = "trap '' XFSZ; ulimit -f 2048; exec \"$0\" --port 0 --dir \"$1\"";
-    let mut child = Command::new("bash")
-        .args(["-c", script, env!("CARGO_BIN_EXE_portcask-server")])
-        .arg(dir.path())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    let output = child.stdout.as_mut().unwrap();
-    BufReader::new(output).read_line(&mut line).unwrap();
-    let address = line.trim_end().rsplit(' ').next().unwrap().parse().unwrap();
-    let server = Process { child, address };
+    let server = Process::start_with_small_files(dir.path());
     let mut client = Client::connect(server.address);
     let value = "v".repeat(100_000);
     let mut stored = 0;
