@@ -21,6 +21,7 @@
 //! Symbolic links: the directory may be one and is resolved once, at open; a file in it may not.
 
 mod file;
+mod handle;
 mod lock;
 mod pool;
 mod refusal;
@@ -48,7 +49,6 @@ mod platform;
 pub use file::StdFile;
 pub use lock::StdLock;
 
-use file::Handle;
 use mapping::Suits;
 use pool::Pool;
 use portcask_core::storage::{
@@ -191,14 +191,14 @@ impl Storage for StdFiles {
 
     fn create(&self, name: &FileName) -> Result<StdFile, StorageError> {
         self.must_be_writable()?;
-        Handle::open(self, name, Access::Write, true)
+        StdFile::open(self, name, Access::Write, true)
     }
 
     fn open(&self, name: &FileName, access: Access) -> Result<StdFile, StorageError> {
         if access == Access::Write {
             self.must_be_writable()?;
         }
-        Handle::open(self, name, access, false)
+        StdFile::open(self, name, access, false)
     }
 
     fn exists(&self, name: &FileName) -> Result<bool, StorageError> {

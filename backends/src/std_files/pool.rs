@@ -9,7 +9,7 @@
 //! handle that was reached through the roll is dropped after the roll's lock is released, because
 //! its last drop takes that lock.
 
-use super::file::Handle;
+use super::handle::Handle;
 use portcask_core::storage::FileName;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
