@@ -160,6 +160,17 @@ pub fn stop_on_signals(server: &Server) -> io::Result<()> {
     Ok(())
 }
 
+/// A file that may not grow further (`ulimit -f`) is an error of its write, as a full disk is, and not the process's end.
+#[cfg(unix)]
+pub fn outlive_file_limits() {
+    // Without the handler the system's own rule stands, and the store outlives that too.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, std::sync::Arc::default());
+}
+
+/// Only Unix ends a process for the length of its files.
+#[cfg(not(unix))]
+pub fn outlive_file_limits() {}
+
 #[cfg(unix)]
 struct Signals {
     terminate: tokio::signal::unix::Signal,

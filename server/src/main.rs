@@ -14,6 +14,7 @@ use std::process::ExitCode;
 static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    args::outlive_file_limits();
     let config = match args::config() {
         Ok(config) => config,
         // It prints help and versions too, and knows where and with which code.

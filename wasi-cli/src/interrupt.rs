@@ -1,4 +1,4 @@
-//! Ctrl-C: the loops of long verbs ask whether it was pressed, stop at a clean point and say
+//! Signals. Ctrl-C: the loops of long verbs ask whether it was pressed, stop at a clean point and say
 //! what they keep. A verb that cannot stop by itself within a second (it waits for input) is
 //! ended by the handler, which says it in its place; the store is safe either way.
 
@@ -52,6 +52,17 @@ pub fn watch() {
     // A second registration fails, and then the first one is in force.
     let _ = ctrlc::set_handler(handler);
 }
+
+/// A file that may not grow further (`ulimit -f`) is an error of its write, as a full disk is, and not the process's end.
+#[cfg(unix)]
+pub fn outlive_file_limits() {
+    // Without the handler the system's own rule stands, and the store outlives that too.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, std::sync::Arc::default());
+}
+
+/// Only Unix ends a process for the length of its files.
+#[cfg(not(unix))]
+pub fn outlive_file_limits() {}
 
 /// A guest gets no signals: its host ends it, and the store is made for that.
 #[cfg(target_family = "wasm")]

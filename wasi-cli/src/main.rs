@@ -11,6 +11,7 @@ mod formats;
 mod host;
 mod interrupt;
 mod partial;
+mod place;
 mod random;
 #[cfg_attr(target_family = "wasm", path = "remote/guest.rs")]
 mod remote;
@@ -69,6 +70,7 @@ fn main() -> ExitCode {
             "internal error, please report it; the store is as after a crash: {info}"
         ));
     }));
+    interrupt::outlive_file_limits();
     let cli = match Cli::try_parse_from(spelling::normalised(std::env::args_os())) {
         Ok(cli) => cli,
         Err(error) => return ExitCode::from(spelling::refuse(&error) as u8),

@@ -307,12 +307,6 @@ impl Store {
     }
 }
 
-/// Opens a store in another directory as its writer (a target of salvage).
-pub fn open_new(dir: &Path, options: Options) -> Result<Engine, Failure> {
-    let storage = open_for_writing(dir)?;
-    Engine::open(storage, options).map_err(|error| Failure::engine(dir, &error))
-}
-
 /// A directory that must exist, for reading.
 pub fn open_for_reading(dir: &Path) -> Result<PlatformStorage, Failure> {
     must_be_directory(dir)?;

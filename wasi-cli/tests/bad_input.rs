@@ -248,3 +248,19 @@ fn crc32(bytes: &[u8]) -> u32 {
         })
     })
 }
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_may_not_grow_is_an_error_and_not_the_end_of_the_command() {
+    let place = Place::with(&[("kept", "before")]);
+    let large = "v".repeat(90_000);
+    place
+        .run_with_small_files(["put", "large", &large])
+        .fails(5, &["no space left", "the write was not taken"]);
+    place
+        .run_with_small_files(["get", "kept"])
+        .succeeds()
+        .prints("before");
+    place.run(["put", "large", &large]).succeeds();
+    place.run(["verify"]).succeeds();
+}

@@ -95,7 +95,21 @@ fn salvage_makes_a_sound_store_and_a_report() {
         .prints("a\tvalue-of-a\nc\tvalue-of-c\n");
     place
         .run(["salvage", "--to", "rescued"])
-        .fails(5, &["already holds keys"]);
+        .fails(5, &["rescued", "already holds files of a store"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_salvage_that_finds_no_room_leaves_nothing_behind() {
+    let place = Place::new();
+    let line = format!("{{\"key\":\"k\",\"value\":\"{}\"}}\n", "v".repeat(90_000));
+    place.feed(["import"], line).succeeds();
+    let ran = place.run_with_small_files(["salvage", "--to", "rescued"]);
+    ran.fails(5, &["cannot write rescued", "no storage space"]);
+    for name in ["rescued", "rescued.partial"] {
+        assert!(!place.beside(name).exists(), "{name}");
+    }
+    place.run(["salvage", "--to", "rescued"]).succeeds();
 }
 
 #[test]

@@ -32,7 +32,7 @@ impl Process {
     /// full: the engine is told the same of both.
     #[cfg(unix)]
     pub fn start_with_small_files(dir: &Path) -> Self {
-        let script = "trap '' XFSZ; ulimit -f 2048; exec \"$0\" --port 0 --dir \"$1\"";
+        let script = "ulimit -f 2048; exec \"$0\" --port 0 --dir \"$1\"";
         let mut command = Command::new("bash");
         command.args(["-c", script, env!("CARGO_BIN_EXE_portcask-server")]);
         command.arg(dir);

@@ -1,22 +1,22 @@
 //! backup and restore: a directory or a `.tar` file, whole or not at all.
 //!
-//! A new directory or archive is built under `NAME.partial`, held against others, and renamed when it
-//! is complete. An existing empty directory is filled in place: there the manifest, which comes last,
-//! makes the store, and what was copied is removed again if anything fails.
+//! An archive is built under `NAME.partial`, held against others, and renamed when it is complete; a
+//! directory as [`place`] does it: there the manifest, which comes last, makes the store.
 
 use crate::args::{BackupArgs, RestoreArgs};
 use crate::failure::{Exit, Failure, Outcome, plain};
 use crate::host::sync_parent;
-use crate::partial::{hold_directory, hold_file, partial};
-use crate::store::{Engine, open_for_reading, open_for_writing, parent_must_exist};
+use crate::partial::{hold_file, partial};
+use crate::place::{self, Place, of_target};
+use crate::store::{Engine, open_for_reading};
 use crate::tarball::Tarball;
 use crate::term::{Progress, Unit};
 use crate::{Context, interrupt, units};
-use portcask::{BackupReport, Error, Op, PlatformStorage, Storage};
+use portcask::{BackupReport, Error, PlatformStorage};
 use serde_json::json;
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// `backup`: copies the store out.
 pub fn backup(context: &mut Context, args: &BackupArgs) -> Outcome {
@@ -66,24 +66,6 @@ fn no_backup(source: &Path) -> Failure {
             source.display()
         ),
     )
-}
-
-/// What a copy that writes to `target` was refused, if it was there and not where it reads.
-fn of_target(target: &Path, error: &Error) -> Option<Failure> {
-    match error {
-        Error::NotEmpty => Some(Failure::engine(target, error)),
-        Error::Full { .. } => {
-            let full = io::Error::from(io::ErrorKind::StorageFull);
-            Some(Failure::file("write", target, &full))
-        }
-        Error::Storage { refusal, .. }
-            if !matches!(refusal.op, Op::List | Op::Lock | Op::Open | Op::Read) =>
-        {
-            let message = format!("{}: {error}", target.display());
-            Some(Failure::new(Exit::System, message))
-        }
-        _ => None,
-    }
 }
 
 /// A backup is a place of its own: not a stream, and not inside of what it is to survive.
@@ -162,7 +144,7 @@ fn to_directory(context: &mut Context, target: &Path) -> Result<BackupReport, Fa
     let storage = place.open()?;
     let progress = Progress::new(context.quiet, "backing up", 0, Unit::Bytes);
     let report = backed_up(context, target, |engine| {
-        remove_store_files(&storage);
+        place::clear(&storage);
         engine.backup(&storage, |done, total| progress.set_of(done, total))
     });
     place.settle(storage, report)
@@ -195,89 +177,6 @@ fn into(
     place.settle(storage, report)
 }
 
-/// Where a directory is built.
-struct Place {
-    target: PathBuf,
-    /// A new directory beside the target; `None` if the target itself exists.
-    partial: Option<PathBuf>,
-    /// Keeps others out of it.
-    held: Option<File>,
-}
-
-impl Place {
-    /// Errors if the target holds a store already, or somebody else is building it.
-    fn take(target: &Path) -> Result<Self, Failure> {
-        if target.exists() {
-            let held = hold_directory(target, target)?;
-            let storage = open_for_writing(target)?;
-            let holds_store =
-                portcask::is_store(&storage).map_err(|error| Failure::engine(target, &error))?;
-            if holds_store {
-                return Err(Failure::engine(target, &Error::NotEmpty));
-            }
-            return Ok(Self {
-                target: target.to_owned(),
-                partial: None,
-                held,
-            });
-        }
-        parent_must_exist(target)?;
-        let partial = partial(target);
-        let held = hold_directory(target, &partial)?;
-        if target.exists() {
-            // Somebody finished it while we waited for the directory, which is a new one then.
-            let _ = fs::remove_dir(&partial);
-            return Self::take(target);
-        }
-        // Left by a copy that was killed; only a store's files are touched.
-        remove_store_files(&open_for_writing(&partial)?);
-        Ok(Self {
-            target: target.to_owned(),
-            partial: Some(partial),
-            held,
-        })
-    }
-
-    fn open(&self) -> Result<PlatformStorage, Failure> {
-        open_for_writing(self.partial.as_deref().unwrap_or(&self.target))
-    }
-
-    /// Gives a complete copy its name, or removes what there is of it.
-    fn settle(
-        self,
-        storage: PlatformStorage,
-        copied: Result<BackupReport, Failure>,
-    ) -> Result<BackupReport, Failure> {
-        if copied.is_err() {
-            remove_store_files(&storage);
-        }
-        drop(storage);
-        let Some(partial) = &self.partial else {
-            return copied;
-        };
-        let settled = copied.and_then(|report| {
-            fs::rename(partial, &self.target)
-                .map_err(|error| Failure::file("rename", partial, &error))?;
-            sync_parent(&self.target);
-            Ok(report)
-        });
-        if settled.is_err() {
-            let _ = fs::remove_dir(partial);
-        }
-        drop(self.held);
-        settled
-    }
-}
-
-/// Removes the files of a copy that did not become whole.
-fn remove_store_files(storage: &PlatformStorage) {
-    for name in storage.list().unwrap_or_default() {
-        if portcask::format::file::names::parse(&name).is_some() {
-            let _ = storage.remove(&name);
-        }
-    }
-}
-
 fn say(context: &mut Context, did: &str, way: &str, path: &Path, report: BackupReport) -> Outcome {
     if context.json {
         context.out.json(&json!({
@@ -295,28 +194,4 @@ fn say(context: &mut Context, did: &str, way: &str, path: &Path, report: BackupR
         ))?;
     }
     Ok(Exit::Done)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::of_target;
-    use crate::failure::Failure;
-    use portcask::{Error, FileName, Op, StorageError, storage::ErrorKind};
-    use std::path::Path;
-
-    #[test]
-    fn a_full_target_is_not_told_of_the_store_that_is_copied() {
-        let file = FileName::new("segment-0000000001").unwrap();
-        let said = |op, kind| {
-            let error = Error::storage(op, Some(file), StorageError::new(kind));
-            match of_target(Path::new("copy"), &error) {
-                Some(Failure::Said { message, .. }) => message,
-                _ => String::new(),
-            }
-        };
-        let full = said(Op::Append, ErrorKind::Full);
-        assert!(full.starts_with("cannot write copy: "), "{full}");
-        assert!(said(Op::Sync, ErrorKind::Io).starts_with("copy: cannot sync"));
-        assert_eq!(said(Op::Read, ErrorKind::Io), "", "that was the store");
-    }
 }

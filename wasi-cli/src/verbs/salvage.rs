@@ -5,9 +5,10 @@ use crate::args::SalvageArgs;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::formats::{Columns, JsonlWriter, Record, WriteRecords};
 use crate::host::Replacing;
-use crate::store::{Engine, open_for_reading, open_new};
+use crate::place::{Place, of_target};
+use crate::store::{Engine, open_for_reading};
 use crate::{Context, units};
-use portcask::{Batch, Entry, Error, Expiry, SalvageReport};
+use portcask::{Batch, Entry, Error, Expiry, Options, SalvageReport};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -118,31 +119,49 @@ fn into_lines(
 
 fn into_store(
     context: &mut Context,
-    storage: portcask::PlatformStorage,
+    damaged: portcask::PlatformStorage,
     to: &Path,
     from_dir: impl Fn(&Error) -> Failure,
 ) -> Result<SalvageReport, Failure> {
-    let engine = open_new(to, context.store.write_options())?;
-    if !engine.is_empty() {
-        let message = format!("{}: already holds keys; name a new directory", to.display());
-        return Err(Failure::new(Exit::System, message));
-    }
-    let into_to = |error: &Error| Failure::engine(to, error);
+    let place = Place::take(to)?;
+    let storage = place.open()?;
+    let options = context.store.write_options();
+    let saved = save(damaged, storage.clone(), options).map_err(|refusal| match refusal {
+        Refusal::ByTheDamaged(error) => from_dir(&error),
+        Refusal::ByTheNew(error) => {
+            of_target(to, &error).unwrap_or_else(|| Failure::engine(to, &error))
+        }
+    });
+    place.settle(storage, saved)
+}
+
+/// Which of the two stores could not go on.
+enum Refusal {
+    ByTheDamaged(Error),
+    ByTheNew(Error),
+}
+
+fn save(
+    damaged: portcask::PlatformStorage,
+    new: portcask::PlatformStorage,
+    options: Options,
+) -> Result<SalvageReport, Refusal> {
+    let engine = Engine::open(new, options).map_err(Refusal::ByTheNew)?;
     let mut target = Target {
         engine,
         batch: Batch::new(),
         bytes: 0,
         refused: None,
     };
-    let report = portcask::salvage(storage, |entry| target.add(entry));
+    let report = portcask::salvage(damaged, |entry| target.add(entry));
     let stored = target.store();
     if let Some(error) = target.refused {
-        return Err(into_to(&error));
+        return Err(Refusal::ByTheNew(error));
     }
-    let report = report.map_err(|error| from_dir(&error))?;
+    let report = report.map_err(Refusal::ByTheDamaged)?;
     stored
         .and_then(|()| target.engine.close())
-        .map_err(|error| into_to(&error))?;
+        .map_err(Refusal::ByTheNew)?;
     Ok(report)
 }
 

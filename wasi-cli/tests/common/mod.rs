@@ -76,6 +76,19 @@ impl Place {
         ran(self.command(args).stdin(Stdio::null()))
     }
 
+    /// Runs it where no file may become longer than 64 KiB, which stands for a full disk.
+    #[cfg(unix)]
+    pub fn run_with_small_files<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Ran {
+        let command = self.command(args);
+        let mut limited = Command::new("bash");
+        limited
+            .args(["-c", "ulimit -f 64; exec \"$0\" \"$@\""])
+            .arg(command.get_program())
+            .args(command.get_args())
+            .current_dir(self.root.path());
+        ran(limited.stdin(Stdio::null()))
+    }
+
     pub fn feed<A: AsRef<OsStr>>(
         &self,
         args: impl IntoIterator<Item = A>,
