@@ -190,6 +190,15 @@ fn recover_says_once_what_opening_found() {
 }
 
 #[test]
+fn recover_counts_no_key_whose_time_is_over() {
+    let place = Place::with(&[("kept", "x")]);
+    place.run(["put", "gone", "x", "--ttl", "1ms"]).succeeds();
+    // A process of its own, begun after the put has ended: more than a millisecond.
+    let found = place.run(["recover", "--json"]).succeeds().json();
+    assert_eq!(found["recovery"]["keys"], 1, "{found}");
+}
+
+#[test]
 fn recover_repairs_and_a_dry_run_only_looks() {
     let place = rotten();
     let before = std::fs::read(place.newest("manifest")).unwrap();
