@@ -4,6 +4,7 @@
 //! page    Markdown -> sections -> tables -> rows -> steps (what is run, given, printed, exited with)
 //! sample  a small store and some files, copied fresh for each row
 //! names   what stands there as a name of the crates is used for what it is listed for
+//! served  a server with the flags of a row, for what follows in it
 //! this    runs rows, compares defaults with Options::default() and with --help
 //! ```
 #![cfg(not(target_family = "wasm"))]
@@ -14,9 +15,12 @@ mod names;
 mod page;
 #[path = "coming_from/sample.rs"]
 mod sample;
+#[path = "coming_from/served.rs"]
+mod served;
 
 use page::{Page, Row, Section, Step, What};
 use sample::Sample;
+use served::Served;
 use std::process::Command;
 
 /// Every section of rows, by its test.
@@ -223,11 +227,17 @@ fn check_row(sample: &Sample, row: &Row) -> Result<(), String> {
     for name in row.names_in_note() {
         names::exercise(name, sample.fresh().path())?;
     }
+    let mut server = None;
     for step in row.steps()? {
-        match &step.what {
-            What::Command(line) => check_command(line, &step, dir.path())?,
-            What::Cargo(line) => check_cargo(line)?,
-            What::Name(name) => names::exercise(name, dir.path())?,
+        match (&step.what, &server) {
+            (What::Server(line), _) => server = Some(Served::start(line, dir.path())?),
+            (What::Command(line), None) => check_command(line, &step, dir.path())?,
+            (What::Command(line), Some(server)) => {
+                check_command(&server.addressed(line), &step, dir.path())?;
+            }
+            (What::Cargo(line), _) => check_cargo(line)?,
+            (What::Name(name), None) => names::exercise(name, dir.path())?,
+            (What::Name(name), Some(server)) => server.exercise(name)?,
         }
     }
     Ok(())

@@ -1,14 +1,14 @@
 //! The page as data: sections with tables of rows, and what a row's second cell asks for.
 //!
 //! ```text
-//! cell = "coming with the server" | step {"; " step}
+//! cell = "not here" | step {"; " step}
 //! step = `what` [", given " `line`] [", prints " `text`] [", exits " number]
-//! what = portcask ... | cargo ... | Type::name
+//! what = portcask ... | portcask-server ... | cargo ... | Type::name
 //! ```
 
 use std::fs;
 
-const COMING: &str = "coming with the server";
+const NOT_HERE: &str = "not here";
 
 /// All of it.
 pub struct Page {
@@ -58,6 +58,8 @@ pub struct Step {
 pub enum What {
     /// A command line of ours.
     Command(String),
+    /// A server, for what follows in the row.
+    Server(String),
     /// A command line of the repository.
     Cargo(String),
     /// A name in our crates.
@@ -134,17 +136,17 @@ impl Row {
         spans.filter(|span| span.contains("::"))
     }
 
-    /// What its second cell asks for, or why that cannot be said. Nothing is asked for where the
-    /// server must come first.
+    /// What its second cell asks for, or why that cannot be said. Nothing is asked for where there is
+    /// no counterpart.
     pub fn steps(&self) -> Result<Vec<Step>, String> {
         let cell = &self.cells[1];
-        if cell == COMING {
+        if cell == NOT_HERE {
             return Ok(Vec::new());
         }
         let mut rest = cell.as_str();
         let mut steps = Vec::new();
         loop {
-            let wrong = || format!("neither runnable nor \"{COMING}\": {cell}");
+            let wrong = || format!("neither runnable nor \"{NOT_HERE}\": {cell}");
             let (what, after) = span(rest).ok_or_else(wrong)?;
             rest = after;
             let mut step = Step::new(what).ok_or_else(wrong)?;
@@ -176,6 +178,8 @@ impl Step {
         let text = what.to_owned();
         let what = if what.starts_with("portcask ") {
             What::Command(text)
+        } else if what.split(' ').next() == Some("portcask-server") {
+            What::Server(text)
         } else if what.starts_with("cargo ") {
             What::Cargo(text)
         } else if what.contains("::") && !what.contains(' ') {
@@ -195,8 +199,9 @@ impl Step {
 impl What {
     /// As it stands on the page.
     pub fn text(&self) -> &str {
-        let (Self::Command(text) | Self::Cargo(text) | Self::Name(text)) = self;
-        text
+        match self {
+            Self::Command(text) | Self::Server(text) | Self::Cargo(text) | Self::Name(text) => text,
+        }
     }
 }
 
@@ -212,7 +217,7 @@ fn span(text: &str) -> Option<(&str, &str)> {
 }
 
 #[test]
-fn a_cell_that_is_neither_runnable_nor_coming_is_refused() {
+fn a_cell_that_cannot_be_run_is_refused() {
     let row = |cell: &str| Row {
         line: 1,
         cells: ["theirs", cell].map(str::to_owned).to_vec(),
