@@ -16,7 +16,7 @@ pub struct Config {
     pub dir: PathBuf,
     /// Where it listens; port 0 takes a free one, see [`Server::addresses`](crate::Server::addresses).
     pub bind: Vec<SocketAddr>,
-    /// A socket of this machine to listen at too.
+    /// A Unix socket to listen on as well.
     pub socket: Option<PathBuf>,
     /// Who may use that socket, as file permissions.
     pub socket_mode: u32,

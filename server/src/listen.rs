@@ -66,7 +66,7 @@ fn is_of_one_client(error: &io::Error) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Address {
     Ip(SocketAddr),
-    /// A socket of this machine.
+    /// A Unix socket.
     Local(Arc<Path>),
 }
 
@@ -126,7 +126,7 @@ impl Listener {
     }
 }
 
-/// A socket of this machine, whose file goes with it.
+/// A Unix socket, whose file goes with it.
 #[cfg(unix)]
 pub(crate) struct LocalListener {
     listener: UnixListener,

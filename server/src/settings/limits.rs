@@ -60,7 +60,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     )
     .told(
         LIMITS,
-        "Close a connection that leaves a command half sent, or replies untaken, for this time",
+        "Close a connection that leaves a command unfinished, or replies unread, for this long",
     ),
     Setting::new(
         "max-arguments",
@@ -104,7 +104,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         },
         |config| vec![config.limits.reply_bytes_max.to_string()],
     )
-    .told(LIMITS, "Bytes of a reply, be it of a whole transaction"),
+    .told(LIMITS, "Bytes of a reply, including that of a whole transaction"),
     Setting::new(
         "maxmemory-clients",
         "BYTES",
@@ -117,7 +117,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     .or("input-memory")
     .told(
         LIMITS,
-        "Bytes that all clients together have sent and the server not yet dealt with",
+        "Bytes that all clients together have sent and the server has not yet processed",
     ),
     Setting::new(
         "output-memory",

@@ -76,7 +76,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         },
         |config| show_path(config.socket.as_deref()),
     )
-    .told(NETWORK, "A socket of this machine to listen at too"),
+    .told(NETWORK, "Also listen on this Unix socket"),
     Setting::new(
         "unixsocketperm",
         "MODE",

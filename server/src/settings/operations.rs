@@ -94,7 +94,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     .live()
     .told(
         OPERATIONS,
-        "Events of keys that are told to subscribers, by Redis's letters: KEA is all that change keys; nothing is none",
+        "Keyspace events sent to subscribers, by Redis's letters: KEA is everything that changes keys; empty means none",
     ),
     Setting::new(
         "backup-dir",

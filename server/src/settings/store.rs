@@ -37,7 +37,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     .told(
         STORE,
         "When a write is acknowledged: always (on the disk), everysec (on the disk within a second), a time such \
-         as 100ms or 15s, or no (when the system likes). A killed process loses nothing at any of them",
+         as 100ms or 15s, or no (whenever the system decides). A killed process loses nothing under any of them",
     ),
     Setting::new(
         "appendfsync",

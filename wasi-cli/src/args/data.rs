@@ -32,10 +32,10 @@ pub struct PutArgs {
     /// Read the value from this file
     #[arg(long, short = 'f', value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// The key ends its life this long after the write: 500ms, 10s, 5m, 2h, 1d, 1h30m
+    /// Expire the key this long after the write: 500ms, 10s, 5m, 2h, 1d, 1h30m
     #[arg(long, value_name = "DURATION", value_parser = parse_duration_ms)]
     pub ttl: Option<u64>,
-    /// The key ends its life at this time: unix milliseconds or 2027-01-31T12:00:00Z
+    /// Expire the key at this time: unix milliseconds or 2027-01-31T12:00:00Z
     #[arg(long, value_name = "TIME", value_parser = parse_time_ms, conflicts_with = "ttl")]
     pub expires_at: Option<u64>,
     /// Only if the key does not exist
@@ -140,7 +140,7 @@ pub struct ListArgs {
     /// Stop after this many
     #[arg(long, short = 'n', value_name = "COUNT")]
     pub limit: Option<usize>,
-    /// Go on where an earlier list stopped
+    /// Continue where an earlier listing stopped
     #[arg(long, value_name = "CURSOR")]
     pub cursor: Option<u64>,
     /// Sort by the keys' bytes; holds all keys in memory
@@ -197,7 +197,7 @@ Examples:
   portcask --dir data expire session:9 30m
   portcask --dir data expire session:9 --at 2027-01-31T12:00:00Z";
 
-/// Set when a key ends its life; exits 1 if there is no such key
+/// Set when a key expires; exits 1 if there is no such key
 #[derive(Args, Clone, Debug)]
 pub struct ExpireArgs {
     /// The key

@@ -46,7 +46,7 @@ pub struct StoreArgs {
     #[arg(long, global = true, display_order = 901)]
     pub json: bool,
 
-    /// No progress and no remarks; errors and data loss are still said
+    /// No progress and no remarks; errors and data loss are still reported
     #[arg(long, short = 'q', global = true, display_order = 902)]
     pub quiet: bool,
 

@@ -41,7 +41,7 @@ pub struct ImportArgs {
     /// Keys and values in the file are base64 (as prologic's bitcask exports them)
     #[arg(long)]
     pub base64: bool,
-    /// Take quotes in CSV or TSV as ordinary characters
+    /// Treat quotes in CSV or TSV as ordinary characters
     #[arg(long)]
     pub no_quotes: bool,
     /// Records per batch; a batch is stored whole or not at all

@@ -10,7 +10,7 @@ Examples:
   portcask --dir data merge --plan          say per file what a due merge would take, and why
   portcask --dir data merge --due           only what the policy asks for";
 
-/// Give the space of old and deleted records back
+/// Reclaim the space of old and deleted records
 ///
 /// Safe at any moment: a merge that is stopped or crashes has changed nothing.
 #[derive(Args, Clone, Debug)]
@@ -25,7 +25,7 @@ pub struct MergeArgs {
     pub policy: super::MergePolicyArgs,
 }
 
-/// Seal the segment that grows and start a new one
+/// Seal the active segment and start a new one
 #[derive(Args, Clone, Debug)]
 pub struct RotateArgs {}
 

@@ -1,7 +1,7 @@
 //! JSON Lines: `{"key":"a","value":"b","expires_ms":1801396800000}`, one record per line.
 //!
 //! Bytes that are no UTF-8 are written as `key_base64` and `value_base64`. `expires_ms` is there
-//! only if the key ends its life. Reading takes the fields in any order and ignores others.
+//! only if the key expires. Reading takes the fields in any order and ignores others.
 
 use super::{Columns, EXPIRES, ReadRecords, Record, Trouble, WriteRecords};
 use crate::text::{from_base64, insert_bytes};

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-/// A key, its value, and when it ends its life.
+/// A key, its value, and when it expires.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
     /// Any bytes.
