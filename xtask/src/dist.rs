@@ -63,10 +63,10 @@ fn fill(repo: &Repo, folder: &Path, module: &Path) -> Result<()> {
     for folder in [&man, &completions] {
         fs::create_dir_all(folder).doing("cannot make a folder of the archive")?;
     }
-    copy(&built, &folder.join(&program))?;
-    copy(module, &folder.join("portcask.wasm"))?;
+    repo::copy(&built, &folder.join(&program))?;
+    repo::copy(module, &folder.join("portcask.wasm"))?;
     for document in DOCUMENTS {
-        copy(&repo.root.join(document), &folder.join(document))?;
+        repo::copy(&repo.root.join(document), &folder.join(document))?;
     }
     shell::read(Command::new(&built).args(["man", "--out"]).arg(&man))?;
     for (shell, file) in COMPLETIONS {
@@ -112,13 +112,6 @@ fn hash(folder: &Path, files: &[PathBuf]) -> Result<String> {
             .args(files)
             .current_dir(folder),
     )
-}
-
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    let copied = fs::copy(from, to);
-    copied
-        .map(|_| ())
-        .doing(format_args!("cannot copy {}", from.display()))
 }
 
 #[cfg(test)]

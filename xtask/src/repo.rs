@@ -143,6 +143,14 @@ fn package_name(manifest: &str) -> Option<String> {
     Some(line.trim_matches('"').to_owned())
 }
 
+/// Copies a file; an error names it.
+pub fn copy(from: &Path, to: &Path) -> Result<()> {
+    let copied = fs::copy(from, to);
+    copied
+        .map(|_| ())
+        .doing(format_args!("cannot copy {}", from.display()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,7 +18,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::targets::{Target, holds_library};
 use super::{Consent, on_path, packages, rustc};
-use crate::repo::Repo;
+use crate::repo::{self, Repo};
 use crate::shell::{self, Context, Failure, Result};
 
 const RUSTC: &str = "/usr/bin/rustc";
@@ -146,7 +146,7 @@ impl DebianToolchain {
             let own = libraries.join("self-contained");
             fs::create_dir_all(&own).doing("cannot make the library folder")?;
             for file in WASI_LIBC_FILES {
-                copy(&Path::new(WASI_LIBC).join(file), &own.join(file))?;
+                repo::copy(&Path::new(WASI_LIBC).join(file), &own.join(file))?;
             }
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -232,17 +232,10 @@ fn copy_libraries(from: &Path, into: &Path) -> Result<()> {
         let file = entry.doing("cannot list the libraries")?.file_name();
         let name = file.to_string_lossy();
         if name.ends_with(".rlib") && !name.starts_with("libempty-") {
-            copy(&from.join(&file), &into.join(&file))?;
+            repo::copy(&from.join(&file), &into.join(&file))?;
         }
     }
     Ok(())
-}
-
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    let copied = fs::copy(from, to);
-    copied
-        .map(|_| ())
-        .doing(format_args!("cannot copy {}", from.display()))
 }
 
 #[cfg(test)]
