@@ -67,7 +67,7 @@ impl Shared {
     }
 
     /// Takes the messages that wait for a client, to be sent next.
-    pub(crate) fn take_mail(&self, client: &Client) -> Vec<u8> {
+    pub(crate) fn take_mail(&self, client: &Arc<Client>) -> Vec<u8> {
         if !client.mailbox.has_mail() {
             return Vec::new();
         }
@@ -207,7 +207,7 @@ impl Server {
         #[cfg(feature = "grpc")]
         let grpc_tls = tls.clone().filter(|_| config.tls.grpc);
         let clients = Arc::new(Clients::default());
-        let outgoing = Outgoing::new(config.limits.output_bytes_max, Arc::clone(&clients));
+        let outgoing = Outgoing::new(config.limits.output_bytes_max);
         let outgoing = Arc::new(outgoing);
         let hub = Arc::new(Hub::new(config.limits.mail, Arc::clone(&outgoing)));
         let events = Events::new(Arc::clone(&hub));
