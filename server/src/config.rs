@@ -5,7 +5,9 @@ use crate::observe::Watching;
 use crate::pubsub::Classes as EventClasses;
 use crate::store::SyncPolicy;
 use portcask::DbOptions;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,7 +30,7 @@ pub struct Config {
     /// When a write is acknowledged.
     pub sync: SyncPolicy,
     /// The password of the user `default`, which clients are until they say otherwise.
-    pub password: Option<String>,
+    pub password: Option<Password>,
     /// Further users, or `default` with other rights.
     pub users: Vec<User>,
     /// Answer only loopback addresses while there is no password.
@@ -95,6 +97,36 @@ impl Config {
     /// The port of the first address.
     pub(crate) fn port(&self) -> u16 {
         self.bind.first().map_or(PORT, SocketAddr::port)
+    }
+}
+
+/// A password, which nothing shows by accident: it is left out where a [`Config`] is printed for debugging.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(String);
+
+impl From<String> for Password {
+    fn from(password: String) -> Self {
+        Self(password)
+    }
+}
+
+impl From<&str> for Password {
+    fn from(password: &str) -> Self {
+        Self(password.to_owned())
+    }
+}
+
+impl Deref for Password {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(hidden)")
     }
 }
 
@@ -219,5 +251,25 @@ impl Default for MailLimits {
             soft_bytes: 8 << 20,
             soft_time: Duration::from_secs(60),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Config;
+    use crate::acl::User;
+
+    #[test]
+    fn no_password_is_shown_where_a_configuration_is_printed_for_debugging() {
+        let mut config = Config::new("data");
+        config.password = Some("s3cret".into());
+        let mut user = User::everybody();
+        user.set_password(Some("s3cret"));
+        config.users.push(user);
+        let shown = format!("{config:?} {config:#?}");
+        assert!(!shown.contains("s3cret"), "{shown}");
+        // Nor what it hashes to, which is as good as a password where many are tried.
+        assert!(shown.contains("password: Some((hidden))"), "{shown}");
+        assert!(shown.contains("passwords: [(hidden)]"), "{shown}");
     }
 }

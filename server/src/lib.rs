@@ -48,7 +48,9 @@ mod tls;
 mod upkeep;
 
 pub use acl::{RuleError, User};
-pub use config::{ClientCertificates, Config, DebugCommand, Limits, LogLevel, MailLimits, Tls};
+pub use config::{
+    ClientCertificates, Config, DebugCommand, Limits, LogLevel, MailLimits, Password, Tls,
+};
 pub use observe::Watching;
 pub use pubsub::Classes as EventClasses;
 pub use server::{Server, StartError, Stopper};

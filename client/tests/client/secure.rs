@@ -19,7 +19,7 @@ fn a_server_is_trusted_by_the_certificate_that_the_program_names_and_by_no_other
         config.tls.port = Some(0);
         config.tls.certificate = Some(at_certificate);
         config.tls.key = Some(at_key);
-        config.password = Some("s3cret".to_owned());
+        config.password = Some("s3cret".into());
     });
     let open = |user: &str, root: &str| {
         let options = ClientOptions {

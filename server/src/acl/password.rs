@@ -1,14 +1,14 @@
 //! Passwords as what they hash to, compared in a time that does not tell how much was right.
 
 use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use subtle::ConstantTimeEq;
 
 /// What is longer is never a password, and not hashed: a stranger's time costs the server little.
 pub(super) const PASSWORD_BYTES_MAX: usize = 512;
 
 /// A password's SHA-256.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Hash([u8; SHA256_OUTPUT_LEN]);
 
 impl Hash {
@@ -38,6 +38,13 @@ impl Hash {
             debug_assert!(written.is_ok(), "a string takes what is written");
         }
         text
+    }
+}
+
+/// It can be guessed from by trying, so nothing shows it by accident.
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(hidden)")
     }
 }
 

@@ -194,10 +194,11 @@ pub(super) const SETTINGS: &[Setting] = &[
             if config.users.iter().any(|user| user.name == "default") {
                 return Err("the password of `default` is set by its `user` line".into());
             }
-            config.password = Some(words[0].clone()).filter(|password| !password.is_empty());
+            let password = Some(words[0].as_str()).filter(|password| !password.is_empty());
+            config.password = password.map(Into::into);
             Ok(())
         },
-        |config| vec![config.password.clone().unwrap_or_default()],
+        |config| vec![config.password.as_deref().unwrap_or_default().to_owned()],
     )
     .live()
     .secret()
