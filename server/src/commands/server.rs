@@ -99,16 +99,16 @@ fn bgsave(call: &mut Call<'_, '_>) -> Outcome {
         2 if is(call.args.at(1), "SCHEDULE") => {}
         _ => return Err(SYNTAX),
     }
-    let (store, upkeep) = (call.server.store.clone(), call.server.upkeep.clone());
-    if !upkeep.begin_save() {
+    let store = call.server.store.clone();
+    let Some(saving) = call.server.upkeep.begin_save() else {
         return Err("Background save already in progress".into());
-    }
+    };
     let into = call.server.config.backup_dir.clone();
     tokio::task::spawn_blocking(move || {
         // After an error of a sync the store itself refuses every later write.
         let synced = store.db().sync().map_err(BackupError::Store);
         let done = synced.and_then(|()| into.map(|into| back_up(&store, &into)).transpose());
-        upkeep.end_save(done.is_ok());
+        saving.end(done.is_ok());
         match done {
             Ok(Some(path)) => tracing::info!(path = %path.display(), "backup made"),
             Ok(None) => tracing::debug!("every write so far is durable"),
@@ -128,12 +128,11 @@ fn lastsave(call: &mut Call<'_, '_>) -> Outcome {
 }
 
 fn merge_in_background(call: &mut Call<'_, '_>) -> Outcome {
-    let upkeep = call.server.upkeep.clone();
-    if !upkeep.begin_merge() {
+    let Some(merging) = call.server.upkeep.begin_merge() else {
         return Err("Background append only file rewriting already in progress".into());
-    }
+    };
     let store = call.server.store.clone();
-    tokio::task::spawn_blocking(move || upkeep.end_merge(store.db().merge_all(|_, _| {}).err()));
+    tokio::task::spawn_blocking(move || merging.end(store.db().merge_all(|_, _| {}).err()));
     call.reply
         .simple("Background append only file rewriting started");
     Ok(())

@@ -65,6 +65,39 @@ fn a_backup_made_under_load_opens_by_itself_and_holds_what_was_acknowledged_befo
     assert_eq!(client.ask("GET before:7"), "$1 7");
 }
 
+#[test]
+fn what_a_backup_left_that_was_killed_goes_with_the_next_one_and_nothing_else_does() {
+    let room = tempfile::tempdir().unwrap();
+    let into = room.path().join("backups");
+    let fixture = start_with(|config| config.backup_dir = Some(into.clone()));
+    let killed = into.join("backup-1700000000000.unfinished");
+    let at_work = into.join("backup-1700000000001.unfinished");
+    let others = [
+        "backup-1700000000002",
+        "backup-mine.unfinished",
+        "x.unfinished",
+    ];
+    let others = others.map(|name| into.join(name));
+    for dir in others.iter().chain([&killed, &at_work]) {
+        std::fs::create_dir_all(dir).unwrap();
+        std::fs::write(dir.join("file"), "x").unwrap();
+    }
+    // Another server is at work on this one.
+    let lock = portcask::PlatformStorage::open(&at_work).unwrap();
+    let lock = portcask::storage::Storage::lock(&lock).unwrap();
+    let mut client = fixture.connect();
+    assert_eq!(client.ask("BGSAVE"), "+Background saving started");
+    saved(&mut client);
+    assert!(!killed.exists());
+    for dir in others.iter().chain([&at_work]) {
+        assert_eq!(std::fs::read(dir.join("file")).unwrap(), b"x");
+    }
+    drop(lock);
+    assert_eq!(client.ask("BGSAVE"), "+Background saving started");
+    saved(&mut client);
+    assert!(!at_work.exists());
+}
+
 #[cfg(unix)]
 #[test]
 fn a_full_disk_answers_errors_to_writes_while_reads_and_deletes_go_on() {
