@@ -2,10 +2,10 @@
 
 use super::Call;
 use super::options::int;
-use super::refusal::{NOT_AN_INTEGER, Outcome};
+use super::refusal::{NOT_AN_INTEGER, Outcome, Refusal};
 use super::table::{Command, Flags};
 use crate::protocol::Reply;
-use portcask::ChangeKind;
+use portcask::{ChangeKind, Error};
 
 /// Changes that one call answers if it does not say, and at most.
 const CHANGES: usize = 100;
@@ -116,11 +116,26 @@ fn tail(call: &mut Call<'_, '_>) -> Outcome {
 }
 
 fn merge(call: &mut Call<'_, '_>) -> Outcome {
-    let report = call.server.store.db().merge_all(|_, _| {})?;
+    let report = call.server.store.db().merge_all(|_, _| {});
+    let report = report.map_err(why_not_merged)?;
     call.reply.integer(signed(
         report.bytes_before.saturating_sub(report.bytes_after),
     ));
     Ok(())
+}
+
+/// A merge writes what it keeps before it gives anything back, so a disk can be too full for it and take a write.
+fn why_not_merged(error: Error) -> Refusal {
+    match error {
+        Error::Full { file } => Refusal::Bytes(
+            format!(
+                "OOM no space left for {file}: a merge needs as much room as it keeps before it gives any back; every \
+                 key is as it was"
+            )
+            .into_bytes(),
+        ),
+        error => error.into(),
+    }
 }
 
 fn verify(call: &mut Call<'_, '_>) -> Outcome {
@@ -139,4 +154,24 @@ fn expiry(call: &mut Call<'_, '_>, at: Option<u64>) {
 
 fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::why_not_merged;
+    use crate::protocol::Reply;
+    use portcask::Error;
+
+    #[test]
+    fn a_merge_without_room_is_not_told_as_a_write_that_was_not_taken() {
+        let file = portcask::storage::FileName::new("segment-0000000004").unwrap();
+        let mut reply = Reply::default();
+        why_not_merged(Error::full(file)).write(&mut reply);
+        let told = String::from_utf8(reply.bytes).unwrap();
+        assert_eq!(
+            told,
+            "-OOM no space left for segment-0000000004: a merge needs as much room as it keeps before it gives any \
+             back; every key is as it was\r\n"
+        );
+    }
 }
