@@ -190,6 +190,9 @@ pub enum DebugCommand {
 pub struct Limits {
     /// Connections at a time.
     pub clients_max: usize,
+    /// Connections at a time from one address, or one network of 64 bits of IPv6; `None` is as many as there may be.
+    /// Sockets of this machine have no address.
+    pub clients_per_address_max: Option<usize>,
     /// Arguments of a command.
     pub args_max: usize,
     /// Bytes of an argument.
@@ -218,6 +221,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             clients_max: 10_000,
+            clients_per_address_max: None,
             args_max: 1 << 20,
             bulk_bytes_max: 512 << 20,
             queue_bytes_max: 1 << 30,

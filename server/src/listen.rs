@@ -94,6 +94,14 @@ impl fmt::Display for Address {
     }
 }
 
+/// One client has 2^64 addresses of IPv6: they count as one.
+pub(crate) fn network(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        IpAddr::V6(ip) => IpAddr::V6((ip.to_bits() >> 64 << 64).into()),
+        v4 => v4,
+    }
+}
+
 pub(crate) enum Listener {
     Plain(TcpListener),
     Tls(TcpListener, Arc<ServerConfig>),

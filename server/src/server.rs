@@ -1,4 +1,12 @@
-//! The server as a whole: listening, counting clients, stopping.
+//! The server as a whole: listening, welcoming clients, stopping.
+
+mod clients;
+mod counters;
+mod error;
+
+pub(crate) use clients::{Clients, Listed};
+pub(crate) use counters::Counters;
+pub use error::StartError;
 
 use crate::acl::{Guesses, LoginError, User, Users};
 use crate::commands::table;
@@ -13,16 +21,13 @@ use crate::pubsub::{Events, Hub};
 use crate::session::Client;
 use crate::settings::Live;
 use crate::store::{Store, Syncing};
-use crate::tls::{self, TlsError};
+use crate::tls;
 use crate::upkeep::Upkeep;
+use clients::Crowd;
 use portcask::Error;
-use std::collections::HashMap;
-use std::fmt;
-use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
@@ -98,74 +103,6 @@ impl Shared {
     /// Tells when the server is to stop.
     pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
         self.stop.subscribe()
-    }
-}
-
-/// What happened since the start.
-#[derive(Default)]
-pub(crate) struct Counters {
-    pub connections: AtomicU64,
-    pub refused_connections: AtomicU64,
-    pub commands: AtomicU64,
-    pub input_bytes: AtomicU64,
-    pub output_bytes: AtomicU64,
-    pub protocol_errors: AtomicU64,
-    pub cut_for_memory: AtomicU64,
-    pub cut_for_time: AtomicU64,
-}
-
-impl Counters {
-    pub(crate) fn all(&self) -> [&AtomicU64; 8] {
-        [
-            &self.connections,
-            &self.refused_connections,
-            &self.commands,
-            &self.input_bytes,
-            &self.output_bytes,
-            &self.protocol_errors,
-            &self.cut_for_memory,
-            &self.cut_for_time,
-        ]
-    }
-}
-
-/// The clients that are connected.
-#[derive(Default)]
-pub(crate) struct Clients {
-    by_id: Mutex<HashMap<u64, Arc<Client>>>,
-    last_id: AtomicU64,
-}
-
-impl Clients {
-    pub(crate) fn all(&self) -> Vec<Arc<Client>> {
-        self.by_id().values().cloned().collect()
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.by_id().len()
-    }
-
-    fn next_id(&self) -> u64 {
-        self.last_id.fetch_add(1, Ordering::Relaxed) + 1
-    }
-
-    /// Adds a client, unless there are as many as may be.
-    fn add(&self, client: &Arc<Client>, clients_max: usize) -> bool {
-        let mut by_id = self.by_id();
-        let is_room = by_id.len() < clients_max;
-        if is_room {
-            by_id.insert(client.id, Arc::clone(client));
-        }
-        is_room
-    }
-
-    fn remove(&self, id: u64) {
-        self.by_id().remove(&id);
-    }
-
-    fn by_id(&self) -> MutexGuard<'_, HashMap<u64, Arc<Client>>> {
-        // Nothing that is done under this lock can panic half-way.
-        self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -473,7 +410,6 @@ enabled and no password is set for the default user. In this mode connections ar
 from the loopback interface. If you want to connect from external computers to Redis you may adopt \
 one of the following solutions: 1) Set a password with --requirepass. 2) Disable protected mode \
 with --protected-mode no, if the server is not reachable from the internet.\r\n";
-const TOO_MANY: &[u8] = b"-ERR max number of clients reached\r\n";
 
 async fn welcome(shared: &Arc<Shared>, stream: Stream, peer: Address, local: Address) {
     shared.counters.connections.fetch_add(1, Ordering::Relaxed);
@@ -485,12 +421,14 @@ async fn welcome(shared: &Arc<Shared>, stream: Stream, peer: Address, local: Add
     let client = Arc::new(Client::new(id, peer, local, none_yet));
     let default = shared.users.default_user();
     let is_open = default.is_on && default.is_open;
-    let refusal = if is_open && is_refused {
-        Some(PROTECTED)
-    } else if !shared.clients.add(&client, shared.live.clients_max()) {
-        Some(TOO_MANY)
-    } else {
-        None
+    let live = &shared.live;
+    let is_room = || {
+        let (most, most_from_there) = (live.clients_max(), live.clients_per_address_max());
+        shared.clients.add(&client, most, most_from_there)
+    };
+    let refusal = match is_open && is_refused {
+        true => Some(PROTECTED),
+        false => is_room().err().map(Crowd::words),
     };
     if let Some(words) = refusal {
         tracing::debug!(peer = %client.peer, "refused");
@@ -502,64 +440,4 @@ async fn welcome(shared: &Arc<Shared>, stream: Stream, peer: Address, local: Add
     }
     let listed = Listed(shared, id);
     connection::serve(shared, client, stream, listed).await;
-}
-
-/// Takes the client out of the list, also after a panic.
-pub(crate) struct Listed<'a>(&'a Shared, u64);
-
-impl Drop for Listed<'_> {
-    fn drop(&mut self) {
-        self.0.clients.remove(self.1);
-    }
-}
-
-/// Why a server does not start.
-#[derive(Debug)]
-pub enum StartError {
-    /// The store in this directory does not open.
-    Store(PathBuf, Box<Error>),
-    /// Nobody can listen at this address.
-    Bind(SocketAddr, io::Error),
-    /// Nobody can listen at this socket of this machine.
-    Socket(PathBuf, io::Error),
-    /// TLS cannot be served.
-    Tls(TlsError),
-    /// Settings do not go together.
-    Config(String),
-    /// The system gives no threads.
-    Threads(io::Error),
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Store(dir, error) => write!(f, "{}: {error}", dir.display()),
-            Self::Bind(address, error) if error.kind() == io::ErrorKind::AddrInUse => {
-                write!(
-                    f,
-                    "cannot listen on {address}: another program does already"
-                )
-            }
-            Self::Bind(address, error) => write!(f, "cannot listen on {address}: {error}"),
-            Self::Socket(path, error) if error.kind() == io::ErrorKind::AddrInUse => {
-                let path = path.display();
-                write!(f, "cannot listen on {path}: another program does already")
-            }
-            Self::Socket(path, error) => write!(f, "cannot listen on {}: {error}", path.display()),
-            Self::Tls(error) => error.fmt(f),
-            Self::Config(words) => f.write_str(words),
-            Self::Threads(error) => write!(f, "cannot start threads: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for StartError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Store(_, error) => Some(&**error),
-            Self::Bind(_, error) | Self::Socket(_, error) | Self::Threads(error) => Some(error),
-            Self::Tls(error) => Some(error),
-            Self::Config(_) => None,
-        }
-    }
 }

@@ -3,6 +3,7 @@
 //! An address may be wrong [`BURST`] times, and then [`PER_SECOND`] times a second; beyond that its logins are refused
 //! unlooked at. Who is logged in already notices nothing.
 
+use crate::listen::network;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -82,14 +83,6 @@ impl Guesses {
     fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, Bucket>> {
         // Nothing that is done under this lock can panic half-way.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// One client has 2^64 addresses of IPv6: they count as one.
-fn network(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V6(ip) => IpAddr::V6((ip.to_bits() >> 64 << 64).into()),
-        v4 => v4,
     }
 }
 

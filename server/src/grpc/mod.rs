@@ -158,11 +158,11 @@ async fn accept(
         rest.is_over();
         let counters = &shared.counters;
         counters.connections.fetch_add(1, Ordering::Relaxed);
-        let counted = Counted::new(stream, peer, Arc::clone(&shared), Arc::clone(&connected));
+        let mut counted = Counted::new(stream, peer, Arc::clone(&shared), Arc::clone(&connected));
         let clients = connected.load(Ordering::Relaxed) + shared.clients.len();
         let is_open = shared.users.default_user().is_open;
         let is_refused = is_open && shared.live.refuses(&Address::Ip(peer));
-        if is_refused || clients > shared.live.clients_max() {
+        if is_refused || clients > shared.live.clients_max() || !counted.enter() {
             counters.refused_connections.fetch_add(1, Ordering::Relaxed);
             continue;
         }

@@ -17,7 +17,7 @@ pub(super) struct Counted {
     wire: Wire,
     peer: IpAddr,
     shared: Arc<Shared>,
-    _place: Place,
+    place: Place,
 }
 
 enum Wire {
@@ -25,12 +25,18 @@ enum Wire {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// One of so many connections.
-struct Place(Arc<AtomicUsize>);
+/// One of so many connections, and of so many from its address.
+struct Place {
+    connected: Arc<AtomicUsize>,
+    from: Option<(Arc<Shared>, IpAddr)>,
+}
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.connected.fetch_sub(1, Ordering::Relaxed);
+        if let Some((shared, peer)) = &self.from {
+            shared.clients.leave(*peer);
+        }
     }
 }
 
@@ -48,8 +54,21 @@ impl Counted {
             wire: Wire::Plain(stream),
             peer: peer.ip(),
             shared,
-            _place: Place(connected),
+            place: Place {
+                connected,
+                from: None,
+            },
         }
+    }
+
+    /// Counts it among those from its address. Returns false if there are as many as may be.
+    pub(super) fn enter(&mut self) -> bool {
+        let most = self.shared.live.clients_per_address_max();
+        let has_entered = self.shared.clients.enter(self.peer, most);
+        if has_entered {
+            self.place.from = Some((Arc::clone(&self.shared), self.peer));
+        }
+        has_entered
     }
 
     /// Returns once the client has said something, and shaken hands where there is TLS.

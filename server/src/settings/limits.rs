@@ -22,6 +22,24 @@ pub(super) const SETTINGS: &[Setting] = &[
     .live()
     .told(LIMITS, "Connections at a time"),
     Setting::new(
+        "maxclients-per-address",
+        "COUNT",
+        |config, words| {
+            let most = number(&words[0], 0..=u32::MAX as usize)?;
+            config.limits.clients_per_address_max = (most > 0).then_some(most);
+            Ok(())
+        },
+        |config| {
+            let most = config.limits.clients_per_address_max;
+            vec![most.unwrap_or(0).to_string()]
+        },
+    )
+    .live()
+    .told(
+        LIMITS,
+        "Connections at a time from one address, or one /64 of IPv6, so that nobody takes all of them; 0 is no limit",
+    ),
+    Setting::new(
         "timeout",
         "TIME",
         |config, words| {

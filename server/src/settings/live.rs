@@ -13,6 +13,7 @@ pub(crate) struct Live {
     /// All settings. Changed whole, by one at a time.
     config: Mutex<Config>,
     clients_max: AtomicUsize,
+    clients_per_address_max: AtomicUsize,
     /// Milliseconds; 0 is for ever.
     idle_ms: AtomicU64,
     is_protected: AtomicBool,
@@ -23,6 +24,7 @@ impl Live {
         let live = Self {
             config: Mutex::new(config.clone()),
             clients_max: AtomicUsize::new(0),
+            clients_per_address_max: AtomicUsize::new(usize::MAX),
             idle_ms: AtomicU64::new(0),
             is_protected: AtomicBool::new(true),
         };
@@ -38,6 +40,11 @@ impl Live {
     /// Connections at a time.
     pub(crate) fn clients_max(&self) -> usize {
         self.clients_max.load(Ordering::Relaxed)
+    }
+
+    /// Connections at a time from one address.
+    pub(crate) fn clients_per_address_max(&self) -> usize {
+        self.clients_per_address_max.load(Ordering::Relaxed)
     }
 
     /// Time between two commands; `None` is for ever.
@@ -97,6 +104,9 @@ impl Live {
         self.idle_ms.store(idle_ms, Ordering::Relaxed);
         let clients_max = config.limits.clients_max;
         self.clients_max.store(clients_max, Ordering::Relaxed);
+        let per_address_max = config.limits.clients_per_address_max;
+        self.clients_per_address_max
+            .store(per_address_max.unwrap_or(usize::MAX), Ordering::Relaxed);
         self.is_protected
             .store(config.protected_mode, Ordering::Relaxed);
     }

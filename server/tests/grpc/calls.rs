@@ -256,6 +256,27 @@ fn a_silent_connection_is_closed_and_too_many_are_refused() {
 }
 
 #[test]
+fn connections_of_both_doors_count_against_the_limit_of_their_address() {
+    use std::io::Read;
+    let fixture = start_with(|config| config.limits.clients_per_address_max = Some(2));
+    let resp = TcpStream::connect(fixture.resp).unwrap();
+    run(async {
+        let mut client = fixture.connect().await;
+        client.put(put("k", "v")).await.unwrap();
+        let mut third = TcpStream::connect(fixture.grpc).unwrap();
+        third
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .unwrap();
+        let read = tokio::task::spawn_blocking(move || third.read(&mut [0; 10]))
+            .await
+            .unwrap();
+        assert!(matches!(read, Ok(0) | Err(_)), "{read:?}");
+        client.put(put("k", "w")).await.unwrap();
+    });
+    drop(resp);
+}
+
+#[test]
 fn what_was_acknowledged_under_always_is_there_after_a_restart() {
     let mut fixture = start_with(|config| config.sync = SyncPolicy::Always);
     run(async {

@@ -386,6 +386,26 @@ fn more_clients_than_allowed_are_told_so() {
 }
 
 #[test]
+fn one_address_takes_no_more_connections_than_it_may() {
+    let fixture = start_with(|config| config.limits.clients_per_address_max = Some(2));
+    let (mut one, mut two) = (fixture.connect(), fixture.connect());
+    assert_eq!([one.ask("PING"), two.ask("PING")], ["+PONG", "+PONG"]);
+    let mut three = fixture.connect();
+    assert_eq!(
+        three.next_reply().as_deref(),
+        Some("-ERR max number of clients from this address reached")
+    );
+    assert_eq!(three.next_reply(), None);
+    assert_eq!(one.ask("CONFIG SET maxclients-per-address 3"), "+OK");
+    assert_eq!(fixture.connect().ask("PING"), "+PONG");
+    assert_eq!(one.ask("CONFIG SET maxclients-per-address 0"), "+OK");
+    let many: Vec<_> = (0..10).map(|_| fixture.connect()).collect();
+    for mut client in many {
+        assert_eq!(client.ask("PING"), "+PONG");
+    }
+}
+
+#[test]
 fn an_idle_client_is_cut_where_that_is_asked_for() {
     let fixture = start_with(|config| config.limits.idle = Some(Duration::from_millis(50)));
     let mut client = fixture.connect();
