@@ -10,11 +10,51 @@ use std::time::{Duration, Instant};
 
 const CLIENTS: u64 = 50;
 
+/// Requests that change several keys, and how they are sent.
+#[derive(Clone, Copy, Debug)]
+enum Load {
+    /// One command changes two keys.
+    Msets,
+    /// Sixteen commands at a time, of which any number is answered when the server is killed.
+    Pipelines,
+}
+
+impl Load {
+    /// What is sent at a time, from this number on, and how many replies come back.
+    fn request(self, who: &str, number: u64) -> (String, u64) {
+        match self {
+            Self::Msets => {
+                let command =
+                    format!("MSET a:{who}:{number} {number} b:{who}:{number} {number}\r\n");
+                (command, 1)
+            }
+            Self::Pipelines => {
+                let set = |number| format!("SET a:{who}:{number} {number}\r\n");
+                ((number..number + 16).map(set).collect(), 16)
+            }
+        }
+    }
+
+    /// Looks for what the reply of this number acknowledged.
+    fn check(self, client: &mut Client, who: &str, number: u64) {
+        let value = number.to_string();
+        let value = format!("${} {value}", value.len());
+        let (asked, expected) = match self {
+            Self::Msets => (
+                format!("MGET a:{who}:{number} b:{who}:{number}"),
+                format!("*2 {value} {value}"),
+            ),
+            Self::Pipelines => (format!("GET a:{who}:{number}"), value),
+        };
+        assert_eq!(client.ask(&asked), expected, "client {who}, write {number}");
+    }
+}
+
 /// Clients write until the server is killed under them. Afterwards every acknowledged write must be there: also
 /// without a sync it is the system's, and only a power cut takes it.
 ///
 /// `PORTCASK_KILL_SECONDS` has it go on for so long.
-fn check(arguments: &[&str]) {
+fn check(load: Load, arguments: &[&str]) {
     let dir = tempfile::tempdir().unwrap();
     let seconds = std::env::var("PORTCASK_KILL_SECONDS").ok();
     let time = seconds.map(|seconds| Duration::from_secs(seconds.parse().unwrap()));
@@ -26,7 +66,9 @@ fn check(arguments: &[&str]) {
             None => round == 2,
         };
         if is_over {
-            println!("{arguments:?}: {round} kills, {checked} acknowledged writes, none lost");
+            println!(
+                "{load:?} {arguments:?}: {round} kills, {checked} acknowledged writes, none lost"
+            );
             break;
         }
         let server = Process::start(dir.path(), arguments);
@@ -34,16 +76,11 @@ fn check(arguments: &[&str]) {
         let acknowledged: Vec<AtomicU64> = (0..CLIENTS).map(|_| AtomicU64::new(0)).collect();
         std::thread::scope(|scope| {
             for (who, acknowledged) in acknowledged.iter().enumerate() {
-                scope.spawn(move || write_until_killed(address, round, who, acknowledged));
+                let who = format!("{round}:{who}");
+                scope.spawn(move || write_until_killed(load, address, &who, acknowledged));
             }
-            let enough = || {
-                acknowledged
-                    .iter()
-                    .map(|it| it.load(Ordering::Relaxed))
-                    .sum::<u64>()
-                    > 2_000
-            };
-            while !enough() {
+            let all = || acknowledged.iter().map(|it| it.load(Ordering::Relaxed));
+            while all().sum::<u64>() <= 2_000 {
                 std::thread::yield_now();
             }
             server.kill();
@@ -51,11 +88,9 @@ fn check(arguments: &[&str]) {
         let server = Process::start(dir.path(), arguments);
         let mut client = Client::connect(server.address);
         for (who, acknowledged) in acknowledged.iter().enumerate() {
-            for n in 0..acknowledged.load(Ordering::Relaxed) {
-                let value = n.to_string();
-                let expected = format!("*2 ${0} {value} ${0} {value}", value.len());
-                let reply = client.ask(&format!("MGET a:{round}:{who}:{n} b:{round}:{who}:{n}"));
-                assert_eq!(reply, expected, "client {who}, write {n}");
+            let who = format!("{round}:{who}");
+            for number in 0..acknowledged.load(Ordering::Relaxed) {
+                load.check(&mut client, &who, number);
                 checked += 1;
             }
         }
@@ -63,37 +98,51 @@ fn check(arguments: &[&str]) {
     }
 }
 
-fn write_until_killed(address: SocketAddr, round: u64, who: usize, acknowledged: &AtomicU64) {
+fn write_until_killed(load: Load, address: SocketAddr, who: &str, acknowledged: &AtomicU64) {
     // On a busy machine the others may have written enough, and the server be killed, before this one is there.
     let Ok(mut stream) = std::net::TcpStream::connect(address) else {
         return;
     };
     stream.set_nodelay(true).unwrap();
-    for n in 0.. {
-        let command = format!("MSET a:{round}:{who}:{n} {n} b:{round}:{who}:{n} {n}\r\n");
-        let mut reply = [0; 5];
-        let done = stream.write_all(command.as_bytes());
-        if done.and_then(|()| stream.read_exact(&mut reply)).is_err() {
+    let mut next = 0;
+    loop {
+        let (request, replies) = load.request(who, next);
+        next += replies;
+        if stream.write_all(request.as_bytes()).is_err() {
             return;
         }
-        assert_eq!(&reply, b"+OK\r\n");
-        acknowledged.fetch_add(1, Ordering::Relaxed);
+        // One after the other: the kill may cut them anywhere.
+        for _ in 0..replies {
+            let mut reply = [0; 5];
+            if stream.read_exact(&mut reply).is_err() {
+                return;
+            }
+            assert_eq!(&reply, b"+OK\r\n");
+            acknowledged.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
 #[test]
 fn writes_acknowledged_under_sync_always_are_there_after_kill_9() {
-    check(&["--sync", "always"]);
+    check(Load::Msets, &["--sync", "always"]);
 }
 
 #[test]
 fn a_kill_loses_no_acknowledged_write_either_where_the_log_is_synced_every_second() {
-    check(&["--sync", "everysec"]);
+    check(Load::Msets, &["--sync", "everysec"]);
 }
 
 #[test]
 fn a_killed_process_loses_no_acknowledged_write_without_syncs_either() {
-    check(&["--sync", "no"]);
+    check(Load::Msets, &["--sync", "no"]);
+}
+
+#[test]
+fn a_kill_right_after_the_replies_to_a_pipeline_loses_nothing_that_they_acknowledged() {
+    for policy in ["no", "everysec", "always"] {
+        check(Load::Pipelines, &["--sync", policy]);
+    }
 }
 
 #[test]

@@ -2,9 +2,6 @@
 
 use crate::common::{Client, frame, start};
 use crate::process::Process;
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Sends commands in one go and returns their replies.
 fn pipeline(client: &mut Client, commands: &[&str]) -> Vec<String> {
@@ -210,65 +207,4 @@ fn a_disk_that_fills_up_in_the_middle_of_a_pipeline_errs_for_exactly_what_is_not
     let mut client = Client::connect(server.address);
     check(&mut client);
     server.kill();
-}
-
-/// Clients write pipelines until the server is killed under them; whatever was answered must be there.
-fn kill_under_pipelines(arguments: &[&str]) {
-    const CLIENTS: u64 = 20;
-    let dir = tempfile::tempdir().unwrap();
-    let server = Process::start(dir.path(), arguments);
-    let address = server.address;
-    let acknowledged: Vec<AtomicU64> = (0..CLIENTS).map(|_| AtomicU64::new(0)).collect();
-    std::thread::scope(|scope| {
-        for (who, acknowledged) in acknowledged.iter().enumerate() {
-            // Here, because the others may be through before a thread begins.
-            let stream = TcpStream::connect(address).unwrap();
-            scope.spawn(move || write_until_killed(stream, who, acknowledged));
-        }
-        let all = || acknowledged.iter().map(|it| it.load(Ordering::Relaxed));
-        while all().sum::<u64>() < 5_000 {
-            std::thread::yield_now();
-        }
-        server.kill();
-    });
-    let server = Process::start(dir.path(), arguments);
-    let mut client = Client::connect(server.address);
-    for (who, acknowledged) in acknowledged.iter().enumerate() {
-        for n in 0..acknowledged.load(Ordering::Relaxed) {
-            let value = n.to_string();
-            let expected = format!("${} {value}", value.len());
-            assert_eq!(client.ask(&format!("GET {who}:{n}")), expected);
-        }
-    }
-    server.kill();
-}
-
-fn write_until_killed(mut stream: TcpStream, who: usize, acknowledged: &AtomicU64) {
-    stream.set_nodelay(true).unwrap();
-    let mut next = 0;
-    loop {
-        let sets: String = (next..next + 16)
-            .map(|n| format!("SET {who}:{n} {n}\r\n"))
-            .collect();
-        next += 16;
-        if stream.write_all(sets.as_bytes()).is_err() {
-            return;
-        }
-        // One after the other: the replies may be cut anywhere.
-        for _ in 0..16 {
-            let mut reply = [0; 5];
-            if stream.read_exact(&mut reply).is_err() {
-                return;
-            }
-            assert_eq!(&reply, b"+OK\r\n");
-            acknowledged.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-}
-
-#[test]
-fn a_kill_right_after_the_replies_to_a_pipeline_loses_nothing_that_they_acknowledged() {
-    for policy in ["no", "everysec", "always"] {
-        kill_under_pipelines(&["--sync", policy]);
-    }
 }
