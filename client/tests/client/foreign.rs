@@ -1,6 +1,6 @@
 //! Redis itself on the other side.
 
-use crate::servers::Redis;
+use crate::real_redis::Redis;
 use portcask_client::{Batch, Condition, Db, Ttl};
 use std::collections::BTreeMap;
 

@@ -4,6 +4,8 @@ mod failures;
 mod foreign;
 mod log;
 mod page;
+#[path = "../../../server/tests/server/real_redis.rs"]
+mod real_redis;
 #[cfg(feature = "tls")]
 mod secure;
 mod servers;

@@ -1,12 +1,12 @@
 //! Servers for tests.
 
+use crate::real_redis::Redis;
 use portcask_client::{ClientOptions, Db};
 use portcask_server::{Config, Server};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Nothing takes as long; a test that waits for it has failed.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -160,56 +160,14 @@ fn command(input: &mut impl BufRead) -> Option<Vec<String>> {
     Some(words)
 }
 
-/// Debian's redis-server, with a port and a unix socket of its own; ended with this value.
-pub struct Redis {
-    process: Child,
-    port: u16,
-    pub dir: tempfile::TempDir,
-}
-
 impl Redis {
-    /// `None`, said aloud, where there is no redis-server; a failure where everything is said to be installed.
-    pub fn start() -> Option<Self> {
-        let dir = tempfile::tempdir().unwrap();
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
-        let process = Command::new("redis-server")
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
-            .args(["--unixsocket", "redis.sock", "--save", ""])
-            .args(["--appendonly", "no"])
-            .current_dir(dir.path())
-            .stdout(Stdio::null())
-            .spawn();
-        let process = match process {
-            Ok(process) => process,
-            Err(error) => {
-                let required = std::env::var_os("PORTCASK_REQUIRE_REDIS").is_some();
-                assert!(!required, "redis-server does not start: {error}");
-                println!("SKIPPED: redis-server is not installed");
-                return None;
-            }
-        };
-        let mut redis = Self { process, port, dir };
-        let patience = Instant::now() + PATIENCE;
-        while Db::open(&redis.url()).is_err() {
-            assert!(
-                redis.process.try_wait().unwrap().is_none(),
-                "redis-server ended"
-            );
-            assert!(Instant::now() < patience, "redis-server does not answer");
-            std::thread::yield_now();
-        }
-        Some(redis)
-    }
-
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        format!("redis://{}", self.address)
     }
 
     /// Runs commands, each a line without spaces in its arguments.
     pub fn run(&self, commands: &[&str]) {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).unwrap();
+        let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut answers = BufReader::new(stream.try_clone().unwrap());
         for command in commands {
@@ -220,12 +178,5 @@ impl Redis {
             answers.read_line(&mut answer).unwrap();
             assert!(answer.starts_with([':', '+']), "{command}: {answer}");
         }
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }

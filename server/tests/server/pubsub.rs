@@ -88,7 +88,7 @@ fn subscribing_is_as_in_redis() {
         "CLIENT KILL TYPE pubsub",
         "CLIENT LIST TYPE pubsub",
     ];
-    let (mut ours, mut theirs) = (fixture.connect(), redis.connect());
+    let (mut ours, mut theirs) = (fixture.connect(), Client::connect(redis.address));
     for command in script {
         let both = [&mut ours, &mut theirs].map(|client| told(client, command));
         assert_eq!(both[0], both[1], "{command}");
@@ -214,7 +214,10 @@ fn keyspace_events_are_those_of_redis() {
     for classes in ["KEA", "KEAmn", "Kg", "E$xm", "An"] {
         let mut pairs = [
             (fixture.connect(), fixture.connect()),
-            (redis.connect(), redis.connect()),
+            (
+                Client::connect(redis.address),
+                Client::connect(redis.address),
+            ),
         ];
         for (client, listener) in &mut pairs {
             client.ask("FLUSHALL");

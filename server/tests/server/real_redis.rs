@@ -1,15 +1,16 @@
-//! Debian's redis-server, where it is installed, to compare with.
+//! Debian's redis-server, where it is installed, to compare with. The tests of `portcask-client` have this file, too.
 
-use crate::common::Client;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A Redis of its own port, ended with this value.
+/// A Redis of its own port and its own socket `redis.sock`, ended with this value.
 pub struct Redis {
     process: Child,
-    address: SocketAddr,
-    _dir: tempfile::TempDir,
+    pub address: SocketAddr,
+    #[allow(dead_code, reason = "the socket is for the tests of the client")]
+    pub dir: tempfile::TempDir,
 }
 
 impl Redis {
@@ -31,7 +32,14 @@ impl Redis {
                 "--databases",
                 "1",
             ])
-            .args(["--save", "", "--appendonly", "no"])
+            .args([
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+                "--unixsocket",
+                "redis.sock",
+            ])
             .current_dir(dir.path())
             .stdout(Stdio::null())
             .spawn();
@@ -48,23 +56,29 @@ impl Redis {
         let mut redis = Self {
             process,
             address,
-            _dir: dir,
+            dir,
         };
         let patience = Instant::now() + Duration::from_secs(30);
-        while std::net::TcpStream::connect(address).is_err() {
+        while !answers(address) {
             assert!(
                 redis.process.try_wait().unwrap().is_none(),
                 "redis-server ended"
             );
-            assert!(Instant::now() < patience, "redis-server does not listen");
+            assert!(Instant::now() < patience, "redis-server does not answer");
             std::thread::yield_now();
         }
         Some(redis)
     }
+}
 
-    pub fn connect(&self) -> Client {
-        Client::connect(self.address)
-    }
+fn answers(address: SocketAddr) -> bool {
+    let answer = || -> io::Result<[u8; 7]> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.write_all(b"PING\r\n")?;
+        let mut answer = [0; 7];
+        stream.read_exact(&mut answer).map(|()| answer)
+    };
+    answer().is_ok_and(|answer| &answer == b"+PONG\r\n")
 }
 
 impl Drop for Redis {

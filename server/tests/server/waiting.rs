@@ -63,7 +63,7 @@ fn replicas_are_waited_for_as_long_as_was_said_and_never_come() {
 fn errors_of_wait_are_those_of_redis() {
     let Some(redis) = Redis::start() else { return };
     let fixture = start_with(|_| {});
-    let (mut ours, mut theirs) = (fixture.connect(), redis.connect());
+    let (mut ours, mut theirs) = (fixture.connect(), Client::connect(redis.address));
     for command in [
         "WAIT 0 0",
         "WAIT -1 1",
