@@ -16,6 +16,7 @@ mod waiting;
 
 pub(crate) use stream::Stream;
 
+use crate::lanes::Seat;
 use crate::observe::Tally;
 use crate::protocol::Parser;
 use crate::server::{Listed, Shared};
@@ -23,14 +24,17 @@ use crate::session::{Client, Session};
 use batch::{Batch, Ran};
 use input::{Cut, Input};
 use output::Output;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::io::ReadBuf;
-use tokio::sync::watch;
 
 /// Bytes of replies gathered before they are sent.
 const BATCH_REPLY_BYTES: usize = 64 << 10;
+/// Batches of less than that after which a client no longer counts as one who asks for much.
+const HEAVY_BATCHES: u32 = 8;
 /// What is still read, and for how long, of a client that was told goodbye: closing at once would make
 /// its system throw away the last words unread.
 const LINGER_BYTES: usize = 1 << 20;
@@ -49,44 +53,36 @@ pub(crate) async fn refuse(mut stream: Stream, words: &[u8]) {
 /// `listed` keeps it in the list of clients. It leaves the list before its connection is closed, so that whoever
 /// sees the one sees the other.
 pub(crate) async fn serve(
-    shared: &Arc<Shared>,
+    shared: Arc<Shared>,
     client: Arc<Client>,
     stream: Stream,
-    listed: Listed<'_>,
+    listed: Listed,
 ) {
-    let mut connection = Connection {
+    let connection = Connection {
+        listed,
         session: Session::new(Arc::clone(&client), shared.users.default_user()),
         parser: Parser::default(),
-        input: Input::new(shared),
+        input: Input::new(&shared),
         output: Output::default(),
         tally: Tally::default(),
         ran: Vec::new(),
         clock: Instant::now(),
-        stopping: shared.stopping(),
         began: Instant::now(),
-        is_heavy: true,
+        heavy_batches: 1,
+        is_drained: true,
+        seat: None,
         shared,
         stream,
     };
-    let ended = connection.run().await;
-    shared.store.unwatch(&mut connection.session.watch);
-    connection.close_mailbox();
-    drop(listed);
-    let counters = &shared.counters;
-    match ended {
-        End::Plain | End::Killed => {}
-        End::Told => linger(connection.stream).await,
-        End::Cut(Cut::Memory) => {
-            tracing::debug!(peer = %client.peer, "cut: it held too much memory");
-            counters.cut_for_memory.fetch_add(1, Ordering::Relaxed);
-        }
-        End::Cut(Cut::Time) => {
-            tracing::debug!(peer = %client.peer, "cut: nothing came from it, or went to it, for too long");
-            counters.cut_for_time.fetch_add(1, Ordering::Relaxed);
-        }
-    }
+    connection.stay().await;
 }
 
+/// How a stay in a lane or in the yard ended.
+enum Stay {
+    /// The connection has to go on elsewhere.
+    Moves,
+    Ends(End),
+}
 /// How a connection ended.
 enum End {
     /// The client closed it, or the network did.
@@ -97,67 +93,144 @@ enum End {
     Cut(Cut),
 }
 
-struct Connection<'a> {
-    shared: &'a Shared,
+struct Connection {
+    /// Before the stream: who sees the end of the connection finds the client gone.
+    listed: Listed,
+    shared: Arc<Shared>,
     stream: Stream,
     session: Session,
     parser: Parser,
-    input: Input<'a>,
+    input: Input,
     output: Output,
     tally: Tally,
     /// The commands of the group at hand, to be noted once it is committed.
     ran: Vec<Ran>,
     /// When the command before ended, or the batch began.
     clock: Instant,
-    stopping: watch::Receiver<bool>,
     began: Instant,
-    /// Its last batch was much work; a newcomer's may be. Then it takes its turn with the others of its kind.
-    is_heavy: bool,
+    /// All that has arrived whole was run.
+    is_drained: bool,
+    /// Batches of small replies until it belongs to a lane: a newcomer's first one may be large. Until then it takes
+    /// its turn in the yard with the others of its kind.
+    heavy_batches: u32,
+    /// Its place in a lane; it is in the yard if it has none.
+    seat: Option<Seat>,
 }
 
-impl Connection<'_> {
-    async fn run(&mut self) -> End {
+impl Connection {
+    /// Serves the client from the current runtime on.
+    async fn stay(mut self) {
         loop {
-            if self.is_heavy && !self.input.unread().is_empty() {
+            match self.run().await {
+                Stay::Ends(end) => return self.end(end).await,
+                Stay::Moves => match self.go() {
+                    None => return,
+                    // The system refuses. It can be served here as well.
+                    Some(here) => self = here,
+                },
+            }
+        }
+    }
+
+    /// Goes on in a lane or in the yard, where it belongs now. Returns it if that cannot be.
+    fn go(mut self) -> Option<Self> {
+        let seat = match self.heavy_batches {
+            0 => self.shared.lanes.seat(),
+            _ => None,
+        };
+        let runtime = match &seat {
+            Some(seat) => seat.runtime().clone(),
+            None => self.shared.lanes.yard().clone(),
+        };
+        let inside = runtime.enter();
+        let settled = self.stream.settle();
+        drop(inside);
+        // In either case: it does not try again before it would go back.
+        self.seat = seat;
+        if settled.is_err() {
+            return Some(self);
+        }
+        runtime.spawn(self.stay());
+        None
+    }
+
+    async fn end(mut self, end: End) {
+        self.shared.store.unwatch(&mut self.session.watch);
+        self.close_mailbox();
+        drop(self.listed);
+        let counters = &self.shared.counters;
+        let peer = &self.session.client.peer;
+        match end {
+            End::Plain | End::Killed => {}
+            End::Told => linger(self.stream).await,
+            End::Cut(Cut::Memory) => {
+                tracing::debug!(%peer, "cut: it held too much memory");
+                counters.cut_for_memory.fetch_add(1, Ordering::Relaxed);
+            }
+            End::Cut(Cut::Time) => {
+                tracing::debug!(%peer, "cut: nothing came from it, or went to it, for too long");
+                counters.cut_for_time.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    async fn run(&mut self) -> Stay {
+        loop {
+            if std::mem::take(&mut self.is_drained)
+                && let Err(end) = self.receive().await
+            {
+                return Stay::Ends(end);
+            }
+            if self.heavy_batches > 0 && !self.input.unread().is_empty() {
                 let turn = Arc::clone(&self.shared.heavy).acquire_owned();
                 // It is never closed.
                 self.session.turn = turn.await.ok();
                 tokio::select! {
                     () = self.shared.outgoing.room() => {}
-                    () = self.session.client.killed() => return End::Killed,
+                    () = self.session.client.killed() => return Stay::Ends(End::Killed),
                 }
             }
             if self.session.client.is_killed() {
-                return End::Killed;
+                return Stay::Ends(End::Killed);
             }
             let batch = self.batch();
-            self.session.note_use();
-            let reply_bytes = self.output.reply.bytes.len();
-            if reply_bytes > 0 {
-                self.is_heavy = reply_bytes >= BATCH_REPLY_BYTES;
-            }
+            self.session.note_use(self.clock);
+            self.weigh();
             if let Err(end) = self.send().await {
-                return end;
+                return Stay::Ends(end);
             }
             match batch {
-                Batch::Over(end) => return end,
+                Batch::Over(end) => return Stay::Ends(end),
                 Batch::Waits(wait) => {
                     if let Err(end) = self.wait(wait).await {
-                        return end;
+                        return Stay::Ends(end);
                     }
                 }
                 Batch::More => tokio::task::yield_now().await,
-                Batch::Drained => {
-                    if let Err(end) = self.receive().await {
-                        return end;
-                    }
-                }
+                Batch::Drained => self.is_drained = true,
             }
+            if self.seat.is_some() != (self.heavy_batches == 0) {
+                return Stay::Moves;
+            }
+        }
+    }
+
+    /// Judges by its last replies whether it asks for much.
+    fn weigh(&mut self) {
+        match self.output.reply.bytes.len() {
+            0 => {}
+            BATCH_REPLY_BYTES.. => self.heavy_batches = HEAVY_BATCHES,
+            _ => self.heavy_batches = self.heavy_batches.saturating_sub(1),
         }
     }
 
     /// Sends the replies gathered, once the writes that they tell of are durable.
     async fn send(&mut self) -> Result<(), End> {
+        if self.seat.as_ref().is_some_and(Seat::is_shared) {
+            // The lane's other clients that are ready run their commands first. So one sync is for the writes of all,
+            // and the replies go out one after the other, to be received together.
+            tokio::task::yield_now().await;
+        }
         if !self.output.unsynced.is_empty() {
             self.session.turn = None;
             let synced = self.shared.syncing.durable().await;
@@ -200,24 +273,25 @@ impl Connection<'_> {
     /// Waits until more has arrived.
     async fn receive(&mut self) -> Result<(), End> {
         loop {
-            match self
-                .input
-                .read(&mut self.stream, self.parser.wanted_bytes())
-            {
-                Ok(0) => return Err(End::Plain),
-                Ok(_) => {
+            let wanted = self.parser.wanted_bytes();
+            let read = poll_fn(|context| {
+                let read = self.input.read(context, &mut self.stream, wanted);
+                Poll::Ready(read)
+            });
+            match read.await {
+                Poll::Ready(Ok(0) | Err(_)) => return Err(End::Plain),
+                Poll::Ready(Ok(_)) => {
                     let held = self.parser.memory_bytes();
                     let charged = self.input.charge(held).map_err(End::Cut);
                     self.note_input();
                     return charged;
                 }
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                Err(_) => return Err(End::Plain),
+                Poll::Pending => {}
             }
             self.input.rest();
             self.note_input();
             // It has been answered all that arrived whole.
-            if *self.stopping.borrow() {
+            if self.shared.is_stopping() {
                 return Err(End::Told);
             }
             let deadline = self.deadline();
@@ -227,10 +301,14 @@ impl Connection<'_> {
                 return Ok(());
             }
             tokio::select! {
+                biased;
                 ready = self.stream.readable() => ready.map_err(|_| End::Plain)?,
-                _ = self.stopping.changed() => {}
+                () = self.session.client.called(&self.shared) => {
+                    if self.session.client.is_killed() {
+                        return Err(End::Killed);
+                    }
+                }
                 () = mailbox.arrived(), if mailbox.is_subscribed() => return Ok(()),
-                () = self.session.client.killed() => return Err(End::Killed),
                 () = until(deadline) => return Err(End::Cut(Cut::Time)),
             }
         }
@@ -265,11 +343,13 @@ async fn linger(mut stream: Stream) {
     let mut left = LINGER_BYTES;
     let drain = async {
         while left > 0 && stream.readable().await.is_ok() {
-            match stream.read(&mut ReadBuf::new(&mut [0; 4096])) {
-                Ok(0) => return,
-                Ok(bytes) => left = left.saturating_sub(bytes),
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                Err(_) => return,
+            let mut piece = [0; 4096];
+            let mut piece = ReadBuf::new(&mut piece);
+            let read = poll_fn(|context| Poll::Ready(stream.read(context, &mut piece)));
+            match read.await {
+                Poll::Ready(Ok(0) | Err(_)) => return,
+                Poll::Ready(Ok(bytes)) => left = left.saturating_sub(bytes),
+                Poll::Pending => {}
             }
         }
     };

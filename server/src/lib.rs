@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   server       listens, counts clients, starts and stops everything
+//!   lanes        the threads that serve clients
 //!   connection   one client: bytes in, commands, replies, bytes out
 //!   protocol     RESP2 and RESP3 as bytes
 //!   acl          users, and what they may do
@@ -25,6 +26,7 @@
 
 mod acl;
 mod backup;
+mod bell;
 mod commands;
 mod config;
 mod connection;
@@ -35,6 +37,7 @@ pub mod fuzzing;
 mod glob;
 #[cfg(feature = "grpc")]
 pub mod grpc;
+mod lanes;
 mod listen;
 mod observe;
 mod outgoing;

@@ -12,6 +12,7 @@ use crate::acl::{Guesses, LoginError, User, Users};
 use crate::commands::table;
 use crate::config::{Config, Limits};
 use crate::connection::{self, Stream};
+use crate::lanes::{Lanes, Threads};
 #[cfg(unix)]
 use crate::listen::LocalListener;
 use crate::listen::{AcceptRest, Address, Listener};
@@ -27,11 +28,10 @@ use clients::Crowd;
 use portcask::Error;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
-use tokio::runtime::Builder;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 /// The version of Redis whose commands, replies and errors this server has.
@@ -57,18 +57,29 @@ pub(crate) struct Shared {
     pub complaints: Complaints,
     pub config: Config,
     pub started: Instant,
-    /// How many connections may do what may be much work at a time: one less than there are threads, so that one is
-    /// always there for those who ask for little.
+    pub lanes: Lanes,
+    /// How many connections of the yard may do what may be much work at a time.
     pub heavy: Arc<Semaphore>,
     /// Input bytes of all clients that are held now.
     pub input_bytes: Arc<AtomicUsize>,
     stop: watch::Sender<bool>,
+    is_stopping: AtomicBool,
 }
 
 impl Shared {
     /// Has the server stop, as [`Stopper::stop`] does.
     pub(crate) fn stop(&self) {
+        self.is_stopping.store(true, Ordering::Release);
         self.stop.send_replace(true);
+        // Who comes into the list later sees it before the first wait.
+        for client in self.clients.all() {
+            client.call();
+        }
+    }
+
+    /// Whether the server is to stop. Clients are [called](Client::call) when it is.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Acquire)
     }
 
     /// Takes the messages that wait for a client, to be sent next.
@@ -151,12 +162,8 @@ impl Server {
         let store = Store::open(&config.dir, config.store.clone(), events);
         let store =
             store.map_err(|error| StartError::Store(config.dir.clone(), Box::new(error)))?;
-        let mut builder = Builder::new_multi_thread();
-        if let Some(threads) = config.threads {
-            builder.worker_threads(threads.max(1));
-        }
-        let runtime = builder.enable_all().thread_name("portcask-server").build();
-        let runtime = runtime.map_err(StartError::Threads)?;
+        let threads = Threads::start(config.threads).map_err(StartError::Threads)?;
+        let (lanes, runtime) = (threads.lanes(), &threads.yard);
         let Listening {
             listeners,
             addresses,
@@ -167,10 +174,8 @@ impl Server {
             runtime.block_on(bind(address))
         });
         let metrics = metrics.transpose()?;
-        let threads = runtime.metrics().num_workers();
-        let heavy = threads.saturating_sub(1).max(1);
         #[cfg(feature = "grpc")]
-        let grpc = crate::grpc::listen(&runtime, config.grpc)?;
+        let grpc = crate::grpc::listen(runtime, config.grpc)?;
         #[cfg(feature = "grpc")]
         let grpc_address = grpc.as_ref().and_then(|it| it.local_addr().ok());
         // Port 0 has become a port.
@@ -198,9 +203,11 @@ impl Server {
             live: Live::new(&config),
             complaints: Complaints::default(),
             started: Instant::now(),
-            heavy: Arc::new(Semaphore::new(heavy)),
+            heavy: Arc::new(Semaphore::new(lanes.yard_threads())),
+            lanes,
             input_bytes: Arc::default(),
             stop: watch::Sender::new(false),
+            is_stopping: AtomicBool::new(false),
             config,
         });
         if shared.store.events().ask(shared.config.keyspace_events) {
@@ -213,13 +220,14 @@ impl Server {
         }
         let stopper = Stopper(Arc::clone(&shared));
         let run = move || {
+            let runtime = &threads.yard;
             #[cfg(feature = "grpc")]
             let beside =
                 grpc.map(|it| runtime.spawn(crate::grpc::serve(Arc::clone(&shared), it, grpc_tls)));
             #[cfg(not(feature = "grpc"))]
             let beside = None;
             let closed = runtime.block_on(serve(shared, listeners, beside));
-            runtime.shutdown_background();
+            threads.end();
             closed
         };
         let thread = thread::Builder::new().name("portcask-server".into());
@@ -395,10 +403,7 @@ async fn accept(shared: Arc<Shared>, listener: Listener, present: mpsc::Sender<(
                 rest.is_over();
                 let shared = Arc::clone(&shared);
                 let present = present.clone();
-                tokio::spawn(async move {
-                    welcome(&shared, stream, peer, local).await;
-                    drop(present);
-                });
+                tokio::spawn(welcome(shared, stream, peer, local, present));
             }
             Err(error) => rest.after(&shared, &error).await,
         }
@@ -411,7 +416,14 @@ from the loopback interface. If you want to connect from external computers to R
 one of the following solutions: 1) Set a password with --requirepass. 2) Disable protected mode \
 with --protected-mode no, if the server is not reachable from the internet.\r\n";
 
-async fn welcome(shared: &Arc<Shared>, stream: Stream, peer: Address, local: Address) {
+/// `present` is held for as long as the client is there.
+async fn welcome(
+    shared: Arc<Shared>,
+    stream: Stream,
+    peer: Address,
+    local: Address,
+    present: mpsc::Sender<()>,
+) {
     shared.counters.connections.fetch_add(1, Ordering::Relaxed);
     let Some(none_yet) = table().find(b"client") else {
         return;
@@ -438,6 +450,6 @@ async fn welcome(shared: &Arc<Shared>, stream: Stream, peer: Address, local: Add
             .fetch_add(1, Ordering::Relaxed);
         return connection::refuse(stream, words).await;
     }
-    let listed = Listed(shared, id);
+    let listed = Listed::new(&shared, id, present);
     connection::serve(shared, client, stream, listed).await;
 }

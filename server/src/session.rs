@@ -1,6 +1,7 @@
 //! What the server knows of one client.
 
 use crate::acl::User;
+use crate::bell::Bell;
 use crate::commands::{Command, Queue, Refusal};
 use crate::listen::Address;
 use crate::outgoing::Account;
@@ -38,7 +39,8 @@ pub(crate) struct Client {
     blocked: Mutex<Option<Option<Unblocked>>>,
     unblock: Notify,
     killed: AtomicBool,
-    kill: Notify,
+    /// Wakes its connection when it is to look at what became of it.
+    bell: Bell,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -68,7 +70,7 @@ impl Client {
             blocked: Mutex::default(),
             unblock: Notify::new(),
             killed: AtomicBool::new(false),
-            kill: Notify::new(),
+            bell: Bell::default(),
         }
     }
 
@@ -78,8 +80,9 @@ impl Client {
     }
 
     /// Notes that a command came.
-    pub(crate) fn used(&self, command: &'static Command) {
-        let ms = u64::try_from(self.connected.elapsed().as_millis()).unwrap_or(u64::MAX);
+    pub(crate) fn used(&self, command: &'static Command, now: Instant) {
+        let connected = now.saturating_duration_since(self.connected);
+        let ms = u64::try_from(connected.as_millis()).unwrap_or(u64::MAX);
         self.last_command_ms.store(ms, Ordering::Relaxed);
         let mut last = self
             .last_command
@@ -139,14 +142,24 @@ impl Client {
     /// Has its connection closed.
     pub(crate) fn kill(&self) {
         self.killed.store(true, Ordering::Release);
-        self.kill.notify_one();
+        self.bell.ring();
     }
 
-    /// Returns once it is to be closed.
+    /// Has its connection look whether the server stops.
+    pub(crate) fn call(&self) {
+        self.bell.ring();
+    }
+
+    /// Returns once it is to be closed. Only its connection may wait for that.
     pub(crate) async fn killed(&self) {
-        while !self.is_killed() {
-            self.kill.notified().await;
-        }
+        self.bell.until(|| self.is_killed()).await;
+    }
+
+    /// Returns once it is to be closed, or the server stops.
+    pub(crate) async fn called(&self, server: &Shared) {
+        self.bell
+            .until(|| self.is_killed() || server.is_stopping())
+            .await;
     }
 
     pub(crate) fn is_killed(&self) -> bool {
@@ -236,9 +249,9 @@ impl Session {
     }
 
     /// Shows others the last command. Done once for a batch, and before a client looks at itself.
-    pub(crate) fn note_use(&mut self) {
+    pub(crate) fn note_use(&mut self, now: Instant) {
         if let Some(command) = self.last.take() {
-            self.client.used(command);
+            self.client.used(command, now);
             let queued = self.queue.as_ref().map(Queue::len);
             let queued = queued.map_or(-1, |count| i64::try_from(count).unwrap_or(i64::MAX));
             self.client.queued.store(queued, Ordering::Relaxed);

@@ -192,7 +192,7 @@ fn set_info(call: &mut Call<'_, '_>) -> Outcome {
 }
 
 fn info(call: &mut Call<'_, '_>) -> Outcome {
-    call.session.note_use();
+    call.session.note_use(std::time::Instant::now());
     let mut line = describe(&call.session.client);
     line.push('\n');
     call.reply.text(&line);
@@ -254,7 +254,7 @@ fn list(call: &mut Call<'_, '_>) -> Outcome {
     } else if args.len() != 2 {
         return Err(SYNTAX);
     }
-    call.session.note_use();
+    call.session.note_use(std::time::Instant::now());
     let mut clients = call.server.clients.all();
     clients.sort_by_key(|client| client.id);
     let mut text = String::new();

@@ -14,8 +14,10 @@ use super::output::Output;
 use super::{BATCH_REPLY_BYTES, Connection, End};
 use crate::commands::{Command, Flags, Gathering, Sending, dispatch};
 use crate::protocol::{Gate, ProtocolError, Step};
+use crate::server::Shared;
 use crate::session::{Replies, Wait};
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -55,6 +57,7 @@ struct Mark {
 
 /// A batch while it is run.
 struct Course<'a> {
+    shared: &'a Shared,
     gathering: Gathering<'a>,
     mark: Option<Mark>,
     /// Up to here in the input commands run alone: their group was refused.
@@ -71,11 +74,13 @@ enum Gathered {
     Batch(Batch),
 }
 
-impl<'a> Connection<'a> {
+impl Connection {
     /// Runs what has arrived, up to a batch.
     pub(super) fn batch(&mut self) -> Batch {
         self.clock = Instant::now();
+        let shared = Arc::clone(&self.shared);
         let mut course = Course {
+            shared: &shared,
             gathering: Gathering::none(),
             mark: None,
             alone_until: 0,
@@ -100,7 +105,7 @@ impl<'a> Connection<'a> {
         batch
     }
 
-    fn gather(&mut self, course: &mut Course<'a>) -> Gathered {
+    fn gather(&mut self, course: &mut Course<'_>) -> Gathered {
         while course.left > 0 {
             if self.output.reply.bytes.len() >= BATCH_REPLY_BYTES {
                 break;
@@ -147,7 +152,7 @@ impl<'a> Connection<'a> {
     }
 
     /// Commits what is gathered. Returns false if that was refused, and is to be run again.
-    fn commit(&mut self, course: &mut Course<'a>) -> bool {
+    fn commit(&mut self, course: &mut Course<'_>) -> bool {
         let Some(group) = course.gathering.group.take() else {
             return true;
         };
@@ -199,7 +204,7 @@ impl<'a> Connection<'a> {
     }
 
     /// Runs the command of so many bytes that is whole. Returns false if what is gathered must be committed before.
-    fn command(&mut self, course: &mut Course<'a>, bytes: usize) -> bool {
+    fn command(&mut self, course: &mut Course<'_>, bytes: usize) -> bool {
         let from = self.input.start();
         let args = self.parser.args(self.input.unread());
         if args.len() == 0 {
@@ -228,7 +233,7 @@ impl<'a> Connection<'a> {
         };
         let before = self.session.last.take();
         let gathering = &mut course.gathering;
-        let sending = dispatch(self.shared, &mut self.session, gathering, args, reply);
+        let sending = dispatch(course.shared, &mut self.session, gathering, args, reply);
         if sending == Sending::AfterCommit {
             self.session.last = before;
             return false;

@@ -4,7 +4,9 @@ use super::stream::Stream;
 use crate::server::Shared;
 use std::io;
 use std::mem::MaybeUninit;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 use tokio::io::ReadBuf;
 
@@ -22,8 +24,8 @@ pub(super) enum Cut {
     Time,
 }
 
-pub(super) struct Input<'a> {
-    shared: &'a Shared,
+pub(super) struct Input {
+    shared: Arc<Shared>,
     bytes: Vec<u8>,
     /// Up to here it is dealt with.
     start: usize,
@@ -35,10 +37,10 @@ pub(super) struct Input<'a> {
     is_new: bool,
 }
 
-impl<'a> Input<'a> {
-    pub(super) fn new(shared: &'a Shared) -> Self {
+impl Input {
+    pub(super) fn new(shared: &Arc<Shared>) -> Self {
         Self {
-            shared,
+            shared: Arc::clone(shared),
             bytes: Vec::new(),
             start: 0,
             charged: 0,
@@ -80,8 +82,14 @@ impl<'a> Input<'a> {
     }
 
     /// Reads what has arrived. `wanted` is how many bytes the command at hand will have at least, once that
-    /// is known.
-    pub(super) fn read(&mut self, stream: &mut Stream, wanted: Option<usize>) -> io::Result<usize> {
+    /// is known. Where nothing has, the task may be woken once something does, and needs
+    /// [`Stream::readable`] to be sure of that.
+    pub(super) fn read(
+        &mut self,
+        context: &mut Context<'_>,
+        stream: &mut Stream,
+        wanted: Option<usize>,
+    ) -> Poll<io::Result<usize>> {
         if self.start > 0 {
             self.bytes.drain(..self.start);
             self.start = 0;
@@ -92,18 +100,21 @@ impl<'a> Input<'a> {
         let read = if missing <= READ_BYTES {
             let mut piece = [MaybeUninit::uninit(); READ_BYTES];
             let mut piece = ReadBuf::uninit(&mut piece);
-            let read = stream.read(&mut piece)?;
+            let read = ready!(stream.read(context, &mut piece))?;
             self.reserve(read)?;
             self.bytes.extend_from_slice(piece.filled());
             read
         } else {
             // Never more than it has sent so far: what is declared costs nothing.
             self.reserve(missing.min(self.bytes.len().max(READ_BYTES)))?;
-            stream.read_into(&mut self.bytes)?
+            match stream.read_into(&mut self.bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
+                read => read?,
+            }
         };
         let total = &self.shared.counters.input_bytes;
         total.fetch_add(read as u64, Ordering::Relaxed);
-        Ok(read)
+        Poll::Ready(Ok(read))
     }
 
     fn reserve(&mut self, bytes: usize) -> io::Result<()> {
@@ -155,7 +166,7 @@ impl<'a> Input<'a> {
     }
 }
 
-impl Drop for Input<'_> {
+impl Drop for Input {
     fn drop(&mut self) {
         self.shared
             .input_bytes

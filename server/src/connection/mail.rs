@@ -4,7 +4,7 @@ use super::Connection;
 use super::output::Output;
 use crate::outgoing::FLOOR_BYTES;
 
-impl Connection<'_> {
+impl Connection {
     /// Adds what waits for the client to what is sent next.
     pub(super) fn collect_mail(&mut self) {
         let mail = self.shared.take_mail(&self.session.client);

@@ -1,10 +1,15 @@
 //! Bytes to and from a client, whatever carries them. Nothing here waits but what says so.
 
 use rustls::{ServerConfig, ServerConnection};
+use std::future::poll_fn;
 use std::io::{self, ErrorKind, Read, Write};
+#[cfg(unix)]
+use std::os::fd::AsFd;
+#[cfg(windows)]
+use std::os::windows::io::AsSocket;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWriteExt, Interest, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
@@ -44,18 +49,39 @@ impl Stream {
         Self(Kind::Local(stream))
     }
 
-    /// What has arrived, if anything; `WouldBlock` if not. 0 is the end.
+    /// Has the current runtime tell what happens to it from now on, in the place of the one that did so before.
+    pub(super) fn settle(&mut self) -> io::Result<()> {
+        match &mut self.0 {
+            Kind::Plain(stream) => *stream = again(stream)?,
+            Kind::Tls(tls) => tls.socket = again(&tls.socket)?,
+            #[cfg(unix)]
+            Kind::Local(stream) => {
+                let copy = stream.as_fd().try_clone_to_owned()?;
+                *stream = UnixStream::from_std(copy.into())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What has arrived, if anything. 0 is the end.
     ///
     /// Where that was less than there was room for, the next call does not ask the system before more has arrived.
-    pub(super) fn read(&mut self, into: &mut ReadBuf<'_>) -> io::Result<usize> {
+    pub(super) fn read(
+        &mut self,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let before = into.filled().len();
         match &mut self.0 {
-            Kind::Plain(stream) => read_if_ready(stream, into),
-            Kind::Tls(tls) => tls
-                .read(into.initialize_unfilled())
-                .inspect(|read| into.advance(*read)),
+            Kind::Plain(stream) => ready!(Pin::new(stream).poll_read(context, into))?,
+            Kind::Tls(tls) => match tls.read(into.initialize_unfilled()) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Poll::Pending,
+                read => into.advance(read?),
+            },
             #[cfg(unix)]
-            Kind::Local(stream) => read_if_ready(stream, into),
+            Kind::Local(stream) => ready!(Pin::new(stream).poll_read(context, into))?,
         }
+        Poll::Ready(Ok(into.filled().len() - before))
     }
 
     /// As [`Self::read`], into the room that `into` has.
@@ -96,7 +122,8 @@ impl Stream {
 
     pub(super) async fn readable(&self) -> io::Result<()> {
         match &self.0 {
-            Kind::Plain(stream) => stream.readable().await,
+            // One place for its waker, and not a list of those who wait.
+            Kind::Plain(stream) => poll_fn(|context| stream.poll_read_ready(context)).await,
             Kind::Tls(tls) => {
                 let interest = match tls.tls.wants_write() {
                     true => Interest::READABLE | Interest::WRITABLE,
@@ -105,7 +132,7 @@ impl Stream {
                 tls.socket.ready(interest).await.map(drop)
             }
             #[cfg(unix)]
-            Kind::Local(stream) => stream.readable().await,
+            Kind::Local(stream) => poll_fn(|context| stream.poll_read_ready(context)).await,
         }
     }
 
@@ -145,17 +172,13 @@ impl Stream {
     }
 }
 
-fn read_if_ready(
-    stream: &mut (impl AsyncRead + Unpin),
-    into: &mut ReadBuf<'_>,
-) -> io::Result<usize> {
-    let before = into.filled().len();
-    // Who waits does so by `readable`.
-    let mut nobody = Context::from_waker(Waker::noop());
-    match Pin::new(stream).poll_read(&mut nobody, into) {
-        Poll::Ready(done) => done.map(|()| into.filled().len() - before),
-        Poll::Pending => Err(ErrorKind::WouldBlock.into()),
-    }
+/// The same connection as the current runtime sees it.
+fn again(socket: &TcpStream) -> io::Result<TcpStream> {
+    #[cfg(unix)]
+    let copy = socket.as_fd().try_clone_to_owned()?;
+    #[cfg(windows)]
+    let copy = socket.as_socket().try_clone_to_owned()?;
+    TcpStream::from_std(copy.into())
 }
 
 /// Small replies are not held back to be sent with others. Where it fails, they are only slower.

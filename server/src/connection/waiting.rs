@@ -16,7 +16,7 @@ enum Waited {
     Ended(End),
 }
 
-impl Connection<'_> {
+impl Connection {
     /// Waits, and replies.
     pub(super) async fn wait(&mut self, wait: Wait) -> Result<(), End> {
         let deadline = wait.timeout.map(|time| Instant::now() + time);
@@ -47,7 +47,7 @@ impl Connection<'_> {
         wait: &Wait,
         deadline: Option<Instant>,
     ) -> Result<Option<String>, End> {
-        let mut stopping = self.stopping.clone();
+        let mut stopping = self.shared.stopping();
         let mut wants_sync = wait.local == Some(false);
         loop {
             let waited = tokio::select! {

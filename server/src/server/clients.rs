@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::mpsc;
 
 /// The clients that are connected.
 #[derive(Default)]
@@ -121,11 +122,26 @@ impl Clients {
 }
 
 /// Takes the client out of the list, also after a panic.
-pub(crate) struct Listed<'a>(pub(super) &'a Shared, pub(super) u64);
+pub(crate) struct Listed {
+    shared: Arc<Shared>,
+    id: u64,
+    /// The server waits for it before it closes the store.
+    _present: mpsc::Sender<()>,
+}
 
-impl Drop for Listed<'_> {
+impl Listed {
+    pub(super) fn new(shared: &Arc<Shared>, id: u64, present: mpsc::Sender<()>) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            id,
+            _present: present,
+        }
+    }
+}
+
+impl Drop for Listed {
     fn drop(&mut self) {
-        self.0.clients.remove(self.1);
+        self.shared.clients.remove(self.id);
     }
 }
 

@@ -1,0 +1,160 @@
+//! The threads that serve clients.
+//!
+//! ```text
+//!   lanes   threads with an event loop each, for those who ask for little: a client belongs to one of them, so that
+//!           no thread wakes another one for it
+//!   yard    as many threads for newcomers and for those who ask for much at a time, which cannot make the others
+//!           wait; and for everything else that the server does
+//! ```
+//!
+//! A lane is a runtime of one worker, and not one for the current thread only: while a command takes long, another
+//! thread takes over the worker's other clients.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use tokio::runtime::{Builder, Handle, Runtime};
+
+/// Clients that a thread serves before it looks for events: more than one turn for each of many busy ones.
+const TURNS: u32 = 256;
+
+/// Where clients are served.
+pub(crate) struct Lanes {
+    lanes: Vec<Arc<Lane>>,
+    yard: Handle,
+}
+
+struct Lane {
+    runtime: Handle,
+    /// Clients that belong to it.
+    clients: AtomicUsize,
+}
+
+/// The threads themselves.
+pub(crate) struct Threads {
+    pub yard: Runtime,
+    lanes: Vec<Runtime>,
+}
+
+impl Threads {
+    /// So many lanes; `None` is one for every two processors: whoever sends the requests needs some, too.
+    pub(crate) fn start(lanes: Option<usize>) -> io::Result<Self> {
+        let half = || thread::available_parallelism().map_or(1, |all| all.get() / 2);
+        let count = lanes.unwrap_or_else(half).max(1);
+        let lane = |number| {
+            let name = format!("portcask-lane{number}");
+            Builder::new_multi_thread()
+                .worker_threads(1)
+                .event_interval(TURNS)
+                .thread_name(name)
+                .enable_all()
+                .build()
+        };
+        Ok(Self {
+            yard: Builder::new_multi_thread()
+                .worker_threads(count)
+                .thread_name("portcask-yard")
+                .enable_all()
+                .build()?,
+            lanes: (0..count).map(lane).collect::<io::Result<_>>()?,
+        })
+    }
+
+    /// Where clients can be served by them.
+    pub(crate) fn lanes(&self) -> Lanes {
+        let lane = |runtime: &Runtime| {
+            Arc::new(Lane {
+                runtime: runtime.handle().clone(),
+                clients: AtomicUsize::new(0),
+            })
+        };
+        Lanes {
+            lanes: self.lanes.iter().map(lane).collect(),
+            yard: self.yard.handle().clone(),
+        }
+    }
+
+    /// Ends them without a wait for what they still do.
+    pub(crate) fn end(self) {
+        for lane in self.lanes {
+            lane.shutdown_background();
+        }
+        self.yard.shutdown_background();
+    }
+}
+
+impl Lanes {
+    /// How many threads the yard has.
+    pub(crate) fn yard_threads(&self) -> usize {
+        self.lanes.len()
+    }
+
+    /// Where those are served who ask for much.
+    pub(crate) fn yard(&self) -> &Handle {
+        &self.yard
+    }
+
+    /// A seat in the lane with the fewest clients.
+    pub(crate) fn seat(&self) -> Option<Seat> {
+        let clients = |lane: &&Arc<Lane>| lane.clients.load(Ordering::Relaxed);
+        let lane = self.lanes.iter().min_by_key(clients)?;
+        lane.clients.fetch_add(1, Ordering::Relaxed);
+        Some(Seat(Arc::clone(lane)))
+    }
+}
+
+/// A client's place in a lane, until it is dropped.
+pub(crate) struct Seat(Arc<Lane>);
+
+impl Seat {
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.0.runtime
+    }
+
+    /// Whether the lane has other clients.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.0.clients.load(Ordering::Relaxed) > 1
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.clients.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Threads;
+
+    #[test]
+    fn a_client_is_seated_where_the_fewest_are_and_its_seat_is_free_once_it_is_gone() {
+        let threads = Threads::start(Some(2)).unwrap();
+        let lanes = threads.lanes();
+        let seats: Vec<_> = (0..4).map(|_| lanes.seat().unwrap()).collect();
+        let clients = |lanes: &super::Lanes| -> Vec<usize> {
+            let clients = lanes.lanes.iter();
+            clients
+                .map(|lane| lane.clients.load(super::Ordering::Relaxed))
+                .collect()
+        };
+        assert_eq!(clients(&lanes), [2, 2]);
+        assert!(seats.iter().all(super::Seat::is_shared));
+        drop(seats);
+        assert_eq!(clients(&lanes), [0, 0]);
+        let alone = lanes.seat().unwrap();
+        assert!(!alone.is_shared());
+        threads.end();
+    }
+
+    #[test]
+    fn there_is_always_a_lane_and_a_yard() {
+        for lanes in [None, Some(0), Some(1)] {
+            let threads = Threads::start(lanes).unwrap();
+            assert!(threads.lanes().seat().is_some());
+            assert!(threads.lanes().yard_threads() > 0);
+            threads.end();
+        }
+    }
+}
