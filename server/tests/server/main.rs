@@ -7,6 +7,7 @@ mod differential;
 mod durability;
 mod hostile;
 mod hostile_load;
+mod lanes;
 mod observing;
 mod operations;
 mod pipelines;

@@ -1,0 +1,123 @@
+//! Clients go from where much is asked for to where little is, and back, while they are served.
+
+use crate::common::{Client, Fixture, frame, start, start_with};
+use portcask_server::DebugCommand;
+use std::io::{ErrorKind, Read};
+use std::thread;
+
+/// Larger than the replies after which a client counts as one who asks for much.
+const BIG_BYTES: usize = 100_000;
+
+fn fill(fixture: &Fixture) -> String {
+    let mut client = fixture.connect();
+    let big = "v".repeat(BIG_BYTES);
+    client.command(&["SET", "big", &big]);
+    assert_eq!(client.reply(), "+OK");
+    format!("${BIG_BYTES} {big}")
+}
+
+#[test]
+fn who_asks_for_much_and_for_little_in_turns_gets_every_reply_in_order() {
+    let fixture = start();
+    let big = fill(&fixture);
+    thread::scope(|scope| {
+        for number in 0..8 {
+            let (fixture, big) = (&fixture, &big);
+            scope.spawn(move || {
+                let mut client = fixture.connect();
+                let key = format!("count{number}");
+                let mut count = 0;
+                for round in 0..12 {
+                    assert_eq!(client.ask("GET big"), *big);
+                    // Some rounds are too short to go back, and some commands are on their way meanwhile.
+                    for _ in 0..round {
+                        count += 1;
+                        assert_eq!(client.ask(&format!("INCR {key}")), format!(":{count}"));
+                    }
+                    let ask = [frame(&["GET", "big"]), frame(&["INCR", &key])].concat();
+                    client.send(ask.repeat(5));
+                    for _ in 0..5 {
+                        count += 1;
+                        assert_eq!(client.reply(), *big);
+                        assert_eq!(client.reply(), format!(":{count}"));
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(fixture.connect().ask("DBSIZE"), ":9");
+}
+
+#[test]
+fn a_subscriber_hears_every_message_while_it_goes_to_its_lane() {
+    let fixture = start();
+    for _ in 0..20 {
+        let mut subscriber = fixture.connect();
+        subscriber.command(&["SUBSCRIBE", "news"]);
+        assert_eq!(subscriber.reply(), "*3 $9 subscribe $4 news :1");
+        let mut publisher = fixture.connect();
+        for message in 0..30 {
+            publisher.command(&["PUBLISH", "news", &message.to_string()]);
+        }
+        for message in 0..30_usize {
+            assert_eq!(publisher.reply(), ":1");
+            let length = message.to_string().len();
+            let told = format!("*3 $7 message $4 news ${length} {message}");
+            assert_eq!(subscriber.reply(), told);
+        }
+    }
+}
+
+#[test]
+fn a_command_that_takes_long_keeps_nobody_waiting_in_its_lane() {
+    let fixture = start_with(|config| {
+        config.threads = Some(1);
+        config.debug_command = DebugCommand::Yes;
+    });
+    let mut clients: Vec<Client> = (0..4).map(|_| fixture.connect()).collect();
+    for client in &mut clients {
+        // The first reply takes it to the one lane that there is.
+        assert_eq!(client.ask("PING"), "+PONG");
+        assert_eq!(client.ask("PING"), "+PONG");
+    }
+    let (sleeper, others) = clients.split_first_mut().unwrap();
+    sleeper.command(&["DEBUG", "SLEEP", "5"]);
+    for round in 0..10 {
+        for client in &mut *others {
+            client.command(&["SET", "key", &round.to_string()]);
+            assert_eq!(client.reply(), "+OK");
+        }
+    }
+    sleeper.stream.set_nonblocking(true).unwrap();
+    let unanswered = sleeper.stream.read(&mut [0; 8]).unwrap_err();
+    assert_eq!(unanswered.kind(), ErrorKind::WouldBlock);
+    others[0].command(&["CLIENT", "KILL", "TYPE", "normal"]);
+    assert_eq!(others[0].reply(), ":3");
+}
+
+#[test]
+fn who_is_on_the_way_between_the_two_is_answered_what_it_sent_before_the_server_stops() {
+    for _ in 0..5 {
+        let fixture = start();
+        let big = fill(&fixture);
+        let mut clients: Vec<Client> = (0..6).map(|_| fixture.connect()).collect();
+        for client in &mut clients {
+            assert_eq!(client.ask("GET big"), big);
+            let ask = [frame(&["GET", "big"]), frame(&["PING"])].concat();
+            client.send(ask.repeat(12));
+        }
+        // Its replies have begun, so all that it sent in one go has arrived.
+        let firsts: Vec<_> = clients.iter_mut().map(Client::reply).collect();
+        let stopper = fixture.server.stopper();
+        stopper.stop();
+        for (client, first) in clients.iter_mut().zip(firsts) {
+            assert_eq!(first, big);
+            let mut pongs = 0;
+            while let Some(reply) = client.next_reply() {
+                pongs += usize::from(reply == "+PONG");
+                assert!(reply == "+PONG" || reply == big);
+            }
+            assert_eq!(pongs, 12);
+        }
+    }
+}
