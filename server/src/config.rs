@@ -39,7 +39,8 @@ pub struct Config {
     pub limits: Limits,
     /// How the store is opened. Its acknowledgement level and sync interval are not used: see `sync`.
     pub store: DbOptions,
-    /// Threads that serve connections; `None` is one for each processor.
+    /// Threads that serve clients who ask for little, and as many again for newcomers and those who ask for much at a
+    /// time; `None` is one of each for every two processors, and at least one.
     pub threads: Option<usize>,
     /// What is logged, by whoever installs a subscriber for `tracing`: this crate installs none.
     pub log_level: LogLevel,

@@ -33,6 +33,8 @@ use tokio::io::ReadBuf;
 
 /// Bytes of replies gathered before they are sent.
 const BATCH_REPLY_BYTES: usize = 64 << 10;
+/// After so few commands others are let run theirs before the replies are sent: for more, sending them costs little.
+const BRIEF_COMMANDS: u64 = 4;
 /// Batches of less than that after which a client no longer counts as one who asks for much.
 const HEAVY_BATCHES: u32 = 8;
 /// What is still read, and for how long, of a client that was told goodbye: closing at once would make
@@ -68,6 +70,7 @@ pub(crate) async fn serve(
         ran: Vec::new(),
         clock: Instant::now(),
         began: Instant::now(),
+        is_brief: true,
         heavy_batches: 1,
         is_drained: true,
         seat: None,
@@ -108,6 +111,8 @@ struct Connection {
     /// When the command before ended, or the batch began.
     clock: Instant,
     began: Instant,
+    /// The last batch had few commands.
+    is_brief: bool,
     /// All that has arrived whole was run.
     is_drained: bool,
     /// Batches of small replies until it belongs to a lane: a newcomer's first one may be large. Until then it takes
@@ -226,7 +231,7 @@ impl Connection {
 
     /// Sends the replies gathered, once the writes that they tell of are durable.
     async fn send(&mut self) -> Result<(), End> {
-        if self.seat.as_ref().is_some_and(Seat::is_shared) {
+        if self.is_brief && self.seat.as_ref().is_some_and(Seat::is_shared) {
             // The lane's other clients that are ready run their commands first. So one sync is for the writes of all,
             // and the replies go out one after the other, to be received together.
             tokio::task::yield_now().await;

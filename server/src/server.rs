@@ -218,6 +218,10 @@ impl Server {
         if let Some((listener, _)) = metrics {
             runtime.spawn(observe::serve_http(Arc::clone(&shared), listener));
         }
+        let (syncing, store) = (Arc::clone(&shared.syncing), Arc::clone(&shared.store));
+        let sync = thread::Builder::new().name("portcask-sync".into());
+        let syncing = sync.spawn(move || syncing.run(&store));
+        let syncing = syncing.map_err(StartError::Threads)?;
         let stopper = Stopper(Arc::clone(&shared));
         let run = move || {
             let runtime = &threads.yard;
@@ -226,7 +230,7 @@ impl Server {
                 grpc.map(|it| runtime.spawn(crate::grpc::serve(Arc::clone(&shared), it, grpc_tls)));
             #[cfg(not(feature = "grpc"))]
             let beside = None;
-            let closed = runtime.block_on(serve(shared, listeners, beside));
+            let closed = runtime.block_on(serve(shared, listeners, beside, syncing));
             threads.end();
             closed
         };
@@ -354,9 +358,8 @@ async fn serve(
     shared: Arc<Shared>,
     listeners: Vec<Listener>,
     beside: Option<tokio::task::JoinHandle<()>>,
+    syncing: thread::JoinHandle<()>,
 ) -> Result<(), Error> {
-    let syncing = Arc::clone(&shared.syncing).run(Arc::clone(&shared.store));
-    let syncing = tokio::spawn(syncing);
     let telling = tokio::spawn(Events::run(Arc::clone(&shared.store)));
     // Every connection holds a sender: when all are gone, so are the connections.
     let (present, mut gone) = mpsc::channel::<()>(1);
@@ -383,10 +386,15 @@ async fn serve(
     for client in shared.clients.all() {
         client.kill();
     }
-    syncing.abort();
+    shared.syncing.end();
     telling.abort();
     let store = Arc::clone(&shared.store);
-    let closed = tokio::task::spawn_blocking(move || store.db().close()).await;
+    let close = move || {
+        // It does not panic; a sync that failed is told of by the store.
+        let _ = syncing.join();
+        store.db().close()
+    };
+    let closed = tokio::task::spawn_blocking(close).await;
     let closed = closed.unwrap_or(Err(Error::Poisoned));
     match &closed {
         Ok(()) => tracing::info!("stopped; everything is durable"),

@@ -11,7 +11,7 @@
 //! A group that the store refuses is rewound: its replies are forgotten, and its commands run again, each alone.
 
 use super::output::Output;
-use super::{BATCH_REPLY_BYTES, Connection, End};
+use super::{BATCH_REPLY_BYTES, BRIEF_COMMANDS, Connection, End};
 use crate::commands::{Command, Flags, Gathering, Sending, dispatch};
 use crate::protocol::{Gate, ProtocolError, Step};
 use crate::server::Shared;
@@ -98,6 +98,7 @@ impl Connection {
         };
         let counter = &self.shared.counters.commands;
         counter.fetch_add(course.commands, Ordering::Relaxed);
+        self.is_brief = course.commands <= BRIEF_COMMANDS;
         self.tally.flush(&self.shared.observed.commands);
         if let Batch::Drained = batch {
             self.input.waits();

@@ -182,7 +182,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     .or("io-threads")
     .told(
         LIMITS,
-        "Threads that serve connections; 0 is one for each processor",
+        "Threads that serve clients, and as many again for newcomers and for clients whose replies are long; 0 is one of \
+         each for every two processors",
     ),
 ];
 

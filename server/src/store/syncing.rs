@@ -6,16 +6,16 @@
 //!   syncing          [ sync for both, on one thread ] [ the next one ...
 //! ```
 //!
-//! No thread waits for a connection's sync, and no connection waits for a thread: one task has the store
-//! synced as long as somebody wants it.
+//! One thread has the store synced as long as somebody wants it; no other thread waits for that.
 
 use super::Store;
 use portcask::Error;
 use std::fmt;
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 /// When a write is acknowledged, and so what a power cut may take. A killed process loses nothing at any
 /// of them.
@@ -67,21 +67,33 @@ impl fmt::Display for SyncPolicy {
 /// Has the store synced, for all connections.
 pub(crate) struct Syncing {
     policy: AtomicU64,
-    /// Syncs wanted so far.
-    wanted: AtomicU64,
-    work: Notify,
+    work: Mutex<Work>,
+    /// Wakes the thread that syncs.
+    bell: Condvar,
     /// Changes of the store that a sync has covered.
     covered: AtomicU64,
     /// The last sync: which wants it covered, and how it went.
     done: watch::Sender<(u64, Result<(), Error>)>,
 }
 
+/// What there is to do for the thread that syncs.
+#[derive(Default)]
+struct Work {
+    /// Syncs wanted so far.
+    wanted: u64,
+    /// How many of them a sync began for.
+    taken: u64,
+    /// The thread waits for work.
+    rests: bool,
+    is_over: bool,
+}
+
 impl Syncing {
     pub(crate) fn new(policy: SyncPolicy) -> Self {
         Self {
             policy: AtomicU64::new(policy.encode()),
-            wanted: AtomicU64::new(0),
-            work: Notify::new(),
+            work: Mutex::default(),
+            bell: Condvar::new(),
             covered: AtomicU64::new(0),
             done: watch::Sender::new((0, Ok(()))),
         }
@@ -92,8 +104,9 @@ impl Syncing {
     }
 
     pub(crate) fn set_policy(&self, policy: SyncPolicy) {
+        let mut work = self.work();
         self.policy.store(policy.encode(), Ordering::Relaxed);
-        self.work.notify_one();
+        self.wake(&mut work);
     }
 
     /// How the last sync failed, if it did.
@@ -108,9 +121,16 @@ impl Syncing {
 
     /// Returns once everything written before the call is durable, sharing the sync with others.
     pub(crate) async fn durable(&self) -> Result<(), Error> {
-        let mine = self.wanted.fetch_add(1, Ordering::AcqRel) + 1;
         let mut done = self.done.subscribe();
-        self.work.notify_one();
+        let mine = {
+            let mut work = self.work();
+            if work.is_over {
+                return Err(Error::Closed);
+            }
+            work.wanted += 1;
+            self.wake(&mut work);
+            work.wanted
+        };
         match done.wait_for(|(upto, _)| *upto >= mine).await {
             Ok(done) => done.1.clone(),
             // It ended before this was wanted: nothing is synced any more.
@@ -118,23 +138,28 @@ impl Syncing {
         }
     }
 
-    /// Syncs for as long as the server runs. `work` is on a thread that may block.
-    pub(crate) async fn run(self: Arc<Self>, store: Arc<Store>) {
+    /// Syncs until the end. Takes a thread of its own: nobody who waits for a sync holds one, and none has to be
+    /// found for each sync.
+    pub(crate) fn run(&self, store: &Store) {
         let mut synced_changes = store.changes();
         loop {
-            let interval = match self.policy() {
-                SyncPolicy::Every(time) => time,
-                SyncPolicy::Always | SyncPolicy::Never => Duration::MAX,
-            };
-            let due = tokio::time::timeout(interval, self.work.notified()).await;
-            let upto = self.wanted.load(Ordering::Acquire);
+            let mut work = self.work();
+            let mut is_due = false;
+            while !is_due && !work.is_over && work.wanted == work.taken {
+                (work, is_due) = self.rest(work);
+            }
+            if work.is_over {
+                return;
+            }
+            let is_wanted = work.wanted > work.taken;
+            let upto = work.wanted;
+            work.taken = upto;
+            drop(work);
             let changes = store.changes();
-            let is_wanted = upto > self.done.borrow().0;
-            if !is_wanted && (due.is_ok() || changes == synced_changes) {
+            if !is_wanted && changes == synced_changes {
                 continue;
             }
-            let db = store.db().clone();
-            let synced = tokio::task::spawn_blocking(move || db.sync()).await;
+            let synced = catch_unwind(AssertUnwindSafe(|| store.db().sync()));
             let synced = synced.unwrap_or(Err(Error::Poisoned));
             if let Err(error) = &synced {
                 tracing::error!(%error, "a sync failed: writes are refused from now on");
@@ -145,5 +170,116 @@ impl Syncing {
             }
             drop(self.done.send_replace((upto, synced)));
         }
+    }
+
+    /// Has [`Self::run`] return after the sync at hand.
+    pub(crate) fn end(&self) {
+        let mut work = self.work();
+        work.is_over = true;
+        self.wake(&mut work);
+    }
+
+    /// Waits once. Returns whether the interval is over.
+    fn rest<'a>(&'a self, mut work: MutexGuard<'a, Work>) -> (MutexGuard<'a, Work>, bool) {
+        work.rests = true;
+        let (mut work, is_due) = match self.policy() {
+            SyncPolicy::Every(time) => {
+                let waited = self.bell.wait_timeout(work, time);
+                let (work, how) = waited.unwrap_or_else(PoisonError::into_inner);
+                (work, how.timed_out())
+            }
+            SyncPolicy::Always | SyncPolicy::Never => {
+                let waited = self.bell.wait(work);
+                (waited.unwrap_or_else(PoisonError::into_inner), false)
+            }
+        };
+        work.rests = false;
+        (work, is_due)
+    }
+
+    fn wake(&self, work: &mut Work) {
+        // A call of the system for the first one, not for each.
+        if std::mem::take(&mut work.rests) {
+            self.bell.notify_one();
+        }
+    }
+
+    fn work(&self) -> MutexGuard<'_, Work> {
+        // Nothing that is done under this lock can panic half-way.
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SyncPolicy, Syncing};
+    use crate::config::Limits;
+    use crate::outgoing::Outgoing;
+    use crate::pubsub::{Events, Hub};
+    use crate::store::Store;
+    use portcask::{DbOptions, Error};
+    use std::sync::Arc;
+    use std::thread;
+    use std::time::Duration;
+
+    fn store(dir: &std::path::Path) -> Store {
+        let outgoing = Outgoing::new(1 << 20, Arc::default());
+        let hub = Hub::new(Limits::default().mail, Arc::new(outgoing));
+        Store::open(dir, DbOptions::default(), Events::new(Arc::new(hub))).unwrap()
+    }
+
+    #[test]
+    fn everybody_who_wants_a_sync_gets_one_that_began_later_and_nobody_after_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = store(dir.path());
+        let syncing = Syncing::new(SyncPolicy::Never);
+        let wait = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build();
+            runtime.unwrap().block_on(syncing.durable())
+        };
+        thread::scope(|scope| {
+            scope.spawn(|| syncing.run(&store));
+            let clients = (0..4).map(|client: u8| {
+                let (store, syncing, wait) = (&store, &syncing, &wait);
+                scope.spawn(move || {
+                    for number in 0..50_u8 {
+                        let ((), written) = store.write(|keys| {
+                            keys.put(&[client, number], vec![number], None).unwrap();
+                            ((), true)
+                        });
+                        written.unwrap();
+                        let written = store.changes();
+                        wait().unwrap();
+                        assert!(syncing.covers(written));
+                    }
+                })
+            });
+            for client in clients.collect::<Vec<_>>() {
+                client.join().unwrap();
+            }
+            assert!(syncing.covers(200));
+            syncing.end();
+        });
+        assert_eq!(wait(), Err(Error::Closed));
+    }
+
+    #[test]
+    fn a_shorter_interval_counts_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = store(dir.path());
+        let syncing = Syncing::new(SyncPolicy::Every(Duration::from_secs(3600)));
+        let ((), written) = store.write(|keys| {
+            keys.put(b"key", b"value".to_vec(), None).unwrap();
+            ((), true)
+        });
+        written.unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| syncing.run(&store));
+            syncing.set_policy(SyncPolicy::Every(Duration::from_millis(1)));
+            while !syncing.covers(1) {
+                thread::yield_now();
+            }
+            syncing.end();
+        });
     }
 }
