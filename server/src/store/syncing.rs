@@ -223,7 +223,7 @@ mod tests {
     use std::time::Duration;
 
     fn store(dir: &std::path::Path) -> Store {
-        let outgoing = Outgoing::new(1 << 20, Arc::default());
+        let outgoing = Outgoing::new(1 << 20);
         let hub = Hub::new(Limits::default().mail, Arc::new(outgoing));
         Store::open(dir, DbOptions::default(), Events::new(Arc::new(hub))).unwrap()
     }
