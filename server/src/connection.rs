@@ -30,6 +30,7 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::io::ReadBuf;
+use tokio::sync::mpsc;
 
 /// Bytes of replies gathered before they are sent.
 const BATCH_REPLY_BYTES: usize = 64 << 10;
@@ -53,12 +54,13 @@ pub(crate) async fn refuse(mut stream: Stream, words: &[u8]) {
 /// Serves a client until one side has had enough.
 ///
 /// `listed` keeps it in the list of clients. It leaves the list before its connection is closed, so that whoever
-/// sees the one sees the other.
+/// sees the one sees the other. `present` is held for as long as anything is to be sent.
 pub(crate) async fn serve(
     shared: Arc<Shared>,
     client: Arc<Client>,
     stream: Stream,
     listed: Listed,
+    present: mpsc::Sender<()>,
 ) {
     let connection = Connection {
         listed,
@@ -76,6 +78,7 @@ pub(crate) async fn serve(
         seat: None,
         shared,
         stream,
+        _present: present,
     };
     connection.stay().await;
 }
@@ -86,6 +89,7 @@ enum Stay {
     Moves,
     Ends(End),
 }
+
 /// How a connection ended.
 enum End {
     /// The client closed it, or the network did.
@@ -120,6 +124,8 @@ struct Connection {
     heavy_batches: u32,
     /// Its place in a lane; it is in the yard if it has none.
     seat: Option<Seat>,
+    /// The server waits for it, so that its last words arrive.
+    _present: mpsc::Sender<()>,
 }
 
 impl Connection {

@@ -424,7 +424,6 @@ from the loopback interface. If you want to connect from external computers to R
 one of the following solutions: 1) Set a password with --requirepass. 2) Disable protected mode \
 with --protected-mode no, if the server is not reachable from the internet.\r\n";
 
-/// `present` is held for as long as the client is there.
 async fn welcome(
     shared: Arc<Shared>,
     stream: Stream,
@@ -458,6 +457,6 @@ async fn welcome(
             .fetch_add(1, Ordering::Relaxed);
         return connection::refuse(stream, words).await;
     }
-    let listed = Listed::new(&shared, id, present);
-    connection::serve(shared, client, stream, listed).await;
+    let listed = Listed::new(&shared, id);
+    connection::serve(shared, client, stream, listed, present).await;
 }

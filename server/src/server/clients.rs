@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::mpsc;
 
 /// The clients that are connected.
 #[derive(Default)]
@@ -125,16 +124,13 @@ impl Clients {
 pub(crate) struct Listed {
     shared: Arc<Shared>,
     id: u64,
-    /// The server waits for it before it closes the store.
-    _present: mpsc::Sender<()>,
 }
 
 impl Listed {
-    pub(super) fn new(shared: &Arc<Shared>, id: u64, present: mpsc::Sender<()>) -> Self {
+    pub(super) fn new(shared: &Arc<Shared>, id: u64) -> Self {
         Self {
             shared: Arc::clone(shared),
             id,
-            _present: present,
         }
     }
 }
