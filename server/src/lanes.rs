@@ -19,6 +19,11 @@ use tokio::runtime::{Builder, Handle, Runtime};
 /// Clients that a thread serves before it looks for events: more than one turn for each of many busy ones.
 const TURNS: u32 = 256;
 
+/// How much lower the priority of the yard's threads is, as `nice` counts: where processors are short, a tenth of a
+/// lane's share.
+#[cfg(target_os = "linux")]
+const YARD_NICE: i32 = 10;
+
 /// Where clients are served.
 pub(crate) struct Lanes {
     lanes: Vec<Arc<Lane>>,
@@ -55,6 +60,7 @@ impl Threads {
             yard: Builder::new_multi_thread()
                 .worker_threads(count)
                 .thread_name("portcask-yard")
+                .on_thread_start(give_way)
                 .enable_all()
                 .build()?,
             lanes: (0..count).map(lane).collect::<io::Result<_>>()?,
@@ -82,6 +88,14 @@ impl Threads {
         }
         self.yard.shutdown_background();
     }
+}
+
+/// Lets other threads go first. On Linux threads have priorities of their own; elsewhere the whole server would give
+/// way, to others.
+fn give_way() {
+    // Where it is refused, those who ask for little only wait longer beside those who ask for much.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::nice(YARD_NICE);
 }
 
 impl Lanes {
@@ -145,6 +159,21 @@ mod tests {
         assert_eq!(clients(&lanes), [0, 0]);
         let alone = lanes.seat().unwrap();
         assert!(!alone.is_shared());
+        threads.end();
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_yard_gives_way_to_the_lanes() {
+        use rustix::process::getpriority_process;
+        let threads = Threads::start(Some(1)).unwrap();
+        let nice = |runtime: &tokio::runtime::Runtime| {
+            // Of the thread that asks.
+            let asked = runtime.spawn(async { getpriority_process(None).unwrap() });
+            runtime.block_on(asked).unwrap()
+        };
+        let (yard, lane) = (nice(&threads.yard), nice(&threads.lanes[0]));
+        assert_eq!(yard, (lane + super::YARD_NICE).min(19));
         threads.end();
     }
 
