@@ -20,7 +20,7 @@ pub enum Exit {
     Locked = 4,
     /// The system refused.
     System = 5,
-    /// The input is not what was promised.
+    /// The input is invalid.
     Input = 6,
     /// Not possible on this host or with this build.
     Unable = 7,
@@ -66,7 +66,7 @@ impl Failure {
         Self::new(Exit::Usage, message)
     }
 
-    /// The input is not what was promised.
+    /// The input is invalid.
     pub fn input(message: impl Into<String>) -> Self {
         Self::new(Exit::Input, message)
     }
@@ -86,7 +86,7 @@ impl Failure {
     pub fn file(deed: &str, path: &Path, error: &io::Error) -> Self {
         let advice = match error.kind() {
             io::ErrorKind::NotFound if cfg!(target_family = "wasm") => {
-                "; under WASI the host must hand over its directory (wasmtime run --dir DIR)"
+                "; under WASI the host must give access to its directory (wasmtime run --dir DIR)"
             }
             io::ErrorKind::StorageFull => "; free some space and try again",
             _ => "",
@@ -110,27 +110,27 @@ impl Failure {
             Error::Corrupt { .. } => format!(
                 "; other keys are not affected: portcask --dir {dir} verify lists all damage"
             ),
-            Error::MaybeStale { .. } => "; --accept-stale answers the older version".to_owned(),
+            Error::MaybeStale { .. } => "; --accept-stale returns the older version".to_owned(),
             Error::Damaged { .. } | Error::NoManifest { .. } | Error::Degraded { .. } => {
                 format!("; to save what is readable: portcask --dir {dir} salvage --to NEW_DIR")
             }
             Error::Locked { holder } if holder.contains("(portcask-server)") => {
-                "; a server has it: use --url redis://HOST:PORT (127.0.0.1:6379 if it was not told otherwise)"
+                "; a server has it open: use --url redis://HOST:PORT (127.0.0.1:6379 by default)"
                     .to_owned()
             }
-            Error::Locked { .. } => "; reading verbs work meanwhile".to_owned(),
+            Error::Locked { .. } => "; verbs that only read still work".to_owned(),
             Error::NoStore => {
-                format!("; to make one: portcask --dir {dir} init (the first put does it as well)")
+                format!("; to create one: portcask --dir {dir} init (so does the first put)")
             }
             Error::Full { .. } => "; free some space, or delete keys and merge".to_owned(),
             Error::KeyTooLong { .. } => "; nothing was written (--max-key)".to_owned(),
             Error::ValueTooLarge { .. } => "; nothing was written (--max-value)".to_owned(),
             Error::BatchTooLarge { .. } => "; raise --segment-size".to_owned(),
             Error::Gap { missed } => {
-                format!("; start over from a scan, or --from {}", missed.oldest)
+                format!("; start over with a scan, or with --from {}", missed.oldest)
             }
-            Error::NotEmpty => "; take an empty or a new directory".to_owned(),
-            Error::Changed => "; the writer merges faster than this reads, try again".to_owned(),
+            Error::NotEmpty => "; use an empty or a new directory".to_owned(),
+            Error::Changed => "; the writer merges faster than this can read: try again".to_owned(),
             _ if error.storage_kind() == Some(ErrorKind::Denied) => {
                 "; check the permissions of the directory and its files".to_owned()
             }

@@ -1,8 +1,24 @@
 //! The portcask command.
 //!
-//! `args` says what can be typed, `verbs` does it, `store` is the door to the engine, `formats`
-//! are the files of import and export, `failure` is how a verb ends: one line on standard error
-//! and an exit code. One source for native systems and for WASI guests.
+//! One source serves native systems and WASI guests:
+//!
+//! ```text
+//!   args       what can be typed; spelling: other ways to type it, and what is wrong with it
+//!   verbs      what is done, one file per group of verbs
+//!   repl       verbs one after another on one open store
+//!   door       what verbs ask of a store, wherever it is: in a directory or behind a server
+//!   store      a directory: finds and opens it, repeats a read when the writer moved files
+//!   remote     a server instead of a directory
+//!   formats    JSON Lines, CSV and TSV, for import and export; tarball: backups in one file
+//!   host       files outside the store, and what the host reports about this process
+//!   place      a new store, whole under its name or not at all
+//!   partial    what both of them build as NAME.partial, by one process at a time
+//!   term       standard output and standard error: tables, remarks, progress
+//!   text       keys and values as text; units: sizes, durations and times
+//!   interrupt  Ctrl-C, and what to say about the work it stops
+//!   random     random numbers that a seed repeats, for bench and fill
+//!   failure    how a verb ends: one line on standard error and an exit code
+//! ```
 
 mod args;
 mod door;
@@ -67,7 +83,7 @@ impl Context {
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|info| {
         complain(&format!(
-            "internal error, please report it; the store is as after a crash: {info}"
+            "internal error, please report it; the store is safe, as after a crash: {info}"
         ));
     }));
     interrupt::outlive_file_limits();

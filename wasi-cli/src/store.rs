@@ -1,6 +1,5 @@
-//! The one door to the engine: finds the directory, opens it as late and as weakly as the verb
-//! allows, tries a read again when the writer has moved files under it, and says what recovery
-//! found.
+//! A store in a directory: finds the directory, opens it as late and with as few rights as the verb
+//! allows, repeats a read when the writer has moved files meanwhile, and reports what recovery found.
 
 use crate::args::{MergePolicyArgs, StoreArgs};
 use crate::failure::{Exit, Failure, plain};
@@ -121,8 +120,8 @@ impl Store {
         match self.args.dir.as_deref() {
             Some(dir) if !dir.as_os_str().is_empty() => Ok(dir),
             _ => Err(Failure::usage(
-                "which store? name its directory: portcask --dir DIR ..., \
-                 or once and for all: export PORTCASK_DIR=DIR; a server: --url URL",
+                "which store? name its directory (portcask --dir DIR ..., \
+                 or export PORTCASK_DIR=DIR) or a server (--url URL)",
             )),
         }
     }
@@ -337,7 +336,7 @@ pub fn parent_must_exist(path: &Path) -> Result<(), Failure> {
             not_handed_over(
                 path,
                 &format!(
-                    "its parent is no directory, and only the last component is created: \
+                    "its parent is not a directory, and only the last component is created: \
                      mkdir -p {}",
                     parent.display()
                 ),
@@ -353,7 +352,7 @@ fn must_be_directory(dir: &Path) -> Result<(), Failure> {
         Ok(_) => Err(Failure::new(
             Exit::System,
             format!(
-                "{}: this is a file, and a store is a directory; name the directory",
+                "{}: this is a file, but a store is a directory; name the directory",
                 dir.display()
             ),
         )),
@@ -364,14 +363,14 @@ fn must_be_directory(dir: &Path) -> Result<(), Failure> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Failure::new(
             Exit::System,
             format!(
-                "{}: no such directory; check --dir, or make a store: portcask --dir {0} init",
+                "{}: no such directory; check --dir, or create a store: portcask --dir {0} init",
                 dir.display()
             ),
         )),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(Failure::new(
             Exit::System,
             format!(
-                "{}: permission denied; check who may enter this directory",
+                "{}: permission denied; check the permissions of this directory",
                 dir.display()
             ),
         )),
@@ -401,7 +400,7 @@ fn not_handed_over(dir: &Path, reason: &str) -> String {
     let dir = dir.display();
     if cfg!(target_family = "wasm") {
         return format!(
-            "{dir}: {reason}; the WASI host must hand the directory over: \
+            "{dir}: {reason}; the WASI host must give access to the directory: \
              wasmtime run --dir {dir} portcask.wasm --dir {dir} ..."
         );
     }

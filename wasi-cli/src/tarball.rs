@@ -122,7 +122,7 @@ impl Tarball {
 fn not_a_tar(error: io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(_) => error,
-        None => io::Error::other("it is no tar file, or not to its end"),
+        None => io::Error::other("not a tar file, or an incomplete one"),
     }
 }
 

@@ -30,7 +30,7 @@ fn merge_gives_dead_space_back_and_changes_no_content() {
     let before = place.run(["stats", "--json"]).json();
     assert!(before["dead_bytes"].as_u64().unwrap() > 100_000, "{before}");
     let merged = place.run(["merge"]).succeeds();
-    assert!(merged.text().contains("given back"), "{merged:?}");
+    assert!(merged.text().contains("reclaimed"), "{merged:?}");
     let after = place.run(["stats", "--json"]).json();
     assert_eq!(after["dead_bytes"], 0, "{after}");
     assert_eq!(after["keys"], before["keys"]);

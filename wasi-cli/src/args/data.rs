@@ -12,12 +12,12 @@ Examples:
   date | portcask --dir data put now -
   portcask --dir data put session:9 token --ttl 30m
   portcask --dir data put job:3 done --if-seq 41
-  portcask --dir data put -- -key -value       after -- nothing is an option";
+  portcask --dir data put -- -key -value       nothing after -- is read as an option";
 
 /// Store a value under a key, replacing an older one
 ///
-/// Keys and values are arbitrary bytes; an empty value is a value. Exits 1 if a condition does
-/// not hold, and then nothing was written.
+/// Keys and values are arbitrary bytes, and a value may be empty. Exits 1 and writes nothing if a
+/// condition does not hold.
 #[derive(Args, Clone, Debug)]
 pub struct PutArgs {
     /// The key
@@ -38,19 +38,19 @@ pub struct PutArgs {
     /// Expire the key at this time: unix milliseconds or 2027-01-31T12:00:00Z
     #[arg(long, value_name = "TIME", value_parser = parse_time_ms, conflicts_with = "ttl")]
     pub expires_at: Option<u64>,
-    /// Only if the key does not exist
+    /// Write only if the key does not exist
     #[arg(long, group = "condition")]
     pub if_absent: bool,
-    /// Only if the key exists
+    /// Write only if the key exists
     #[arg(long, group = "condition")]
     pub if_present: bool,
-    /// Only if the key's version is still this one, as get --json printed it
+    /// Write only if the key still has this version, as printed by get --json
     #[arg(long, value_name = "SEQ", group = "condition")]
     pub if_seq: Option<u64>,
-    /// KEY is given in base64
+    /// KEY is base64
     #[arg(long)]
     pub key_base64: bool,
-    /// The value is given in base64
+    /// The value is base64
     #[arg(long, short = 'b')]
     pub base64: bool,
 }
@@ -63,7 +63,7 @@ Examples:
 
 /// Print the exact bytes of a key's value
 ///
-/// Nothing is added, except a newline when the output is a terminal. A missing key prints
+/// Adds nothing but a newline when the output is a terminal. If the key does not exist, prints
 /// nothing and exits 1.
 #[derive(Args, Clone, Debug)]
 pub struct GetArgs {
@@ -72,26 +72,26 @@ pub struct GetArgs {
     /// Write the value to this file instead
     #[arg(long, short = 'o', value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// KEY is given in base64
+    /// KEY is base64
     #[arg(long)]
     pub key_base64: bool,
-    /// Print the value in base64, on one line
+    /// Print the value as base64, on one line
     #[arg(long, short = 'b')]
     pub base64: bool,
 }
 
 /// Delete keys
 ///
-/// Exits 1 if none of them existed; with --json says how many did.
+/// Exits 1 if none of them existed; --json reports how many did.
 #[derive(Args, Clone, Debug)]
 pub struct DeleteArgs {
     /// The keys
     #[arg(required = true, value_name = "KEY")]
     pub keys: Vec<OsString>,
-    /// Only if the key's version is still this one (one key)
+    /// Delete only if the key still has this version (one key only)
     #[arg(long, value_name = "SEQ")]
     pub if_seq: Option<u64>,
-    /// The keys are given in base64
+    /// The keys are base64
     #[arg(long)]
     pub key_base64: bool,
 }
@@ -101,7 +101,7 @@ pub struct DeleteArgs {
 pub struct KeyArg {
     /// The key
     pub key: OsString,
-    /// KEY is given in base64
+    /// KEY is base64
     #[arg(long)]
     pub key_base64: bool,
 }
@@ -109,7 +109,7 @@ pub struct KeyArg {
 /// Count the keys
 #[derive(Args, Clone, Debug)]
 pub struct CountArgs {
-    /// Only keys that start with this; reads every key
+    /// Count only keys that start with this; reads every key
     #[arg(long, value_name = "PREFIX")]
     pub prefix: Option<OsString>,
 }
@@ -118,13 +118,13 @@ pub const KEYS_EXAMPLES: &str = "\
 Examples:
   portcask --dir data keys --prefix user: --sort
   portcask --dir data keys -0 | xargs -0 -n1 portcask --dir data get
-  portcask --dir data keys --limit 100              the last line on stderr says how to go on
+  portcask --dir data keys --limit 100              the last line on stderr says how to continue
   portcask --dir data keys --limit 100 --cursor 913523";
 
 /// List the keys, one per line
 ///
-/// In the store's own order, which does not change while the store is merged or reopened, so
-/// that a list can be continued with --cursor. Keys with newlines: use -0, --base64 or --json.
+/// The store keeps its own order. It stays the same when the store is merged or reopened, so you
+/// can continue a listing with --cursor. If keys contain newlines, use -0, --base64 or --json.
 #[derive(Args, Clone, Debug)]
 pub struct KeysArgs {
     #[command(flatten)]
@@ -134,10 +134,10 @@ pub struct KeysArgs {
 /// What keys and scan share.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ListArgs {
-    /// Only keys that start with this
+    /// List only keys that start with this
     #[arg(long, short = 'p', value_name = "PREFIX")]
     pub prefix: Option<OsString>,
-    /// Stop after this many
+    /// Stop after this many keys
     #[arg(long, short = 'n', value_name = "COUNT")]
     pub limit: Option<usize>,
     /// Continue where an earlier listing stopped
@@ -146,10 +146,10 @@ pub struct ListArgs {
     /// Sort by the keys' bytes; holds all keys in memory
     #[arg(long, short = 's', conflicts_with = "cursor")]
     pub sort: bool,
-    /// Print in base64
+    /// Print keys and values as base64
     #[arg(long, short = 'b')]
     pub base64: bool,
-    /// End with a zero byte instead of a newline (and of a tab between key and value)
+    /// Print zero bytes instead of newlines, and instead of the tab between key and value
     #[arg(long, short = '0', conflicts_with = "base64")]
     pub null: bool,
 }
@@ -162,10 +162,11 @@ Examples:
 
 /// Print keys and their values, separated by a tab
 ///
-/// In the store's own order unless --sort. Binary data: use --json, --base64 or -0.
+/// Lists keys in the store's own order unless you pass --sort. For binary data use --json,
+/// --base64 or -0.
 #[derive(Args, Clone, Debug)]
 pub struct ScanArgs {
-    /// Only keys that start with this (same as --prefix)
+    /// List only keys that start with this (same as --prefix)
     #[arg(value_name = "PREFIX", conflicts_with = "prefix")]
     pub starts_with: Option<OsString>,
     #[command(flatten)]
@@ -174,20 +175,20 @@ pub struct ScanArgs {
 
 /// Print the keys from START to END and their values, sorted
 ///
-/// START is included, END is not. Reads and sorts every key.
+/// Includes START and excludes END. Reads and sorts every key.
 #[derive(Args, Clone, Debug)]
 pub struct RangeArgs {
     /// The first key
     pub start: OsString,
-    /// The key after the last; without it to the end
+    /// Stop before this key; by default, go on to the last key
     pub end: Option<OsString>,
-    /// Stop after this many
+    /// Stop after this many keys
     #[arg(long, short = 'n', value_name = "COUNT")]
     pub limit: Option<usize>,
-    /// Print in base64
+    /// Print keys and values as base64
     #[arg(long, short = 'b')]
     pub base64: bool,
-    /// End with a zero byte instead of a newline (and of a tab between key and value)
+    /// Print zero bytes instead of newlines, and instead of the tab between key and value
     #[arg(long, short = '0', conflicts_with = "base64")]
     pub null: bool,
 }
@@ -208,21 +209,21 @@ pub struct ExpireArgs {
     /// At this time: unix milliseconds or 2027-01-31T12:00:00Z
     #[arg(long, value_name = "TIME", value_parser = parse_time_ms, conflicts_with = "after")]
     pub at: Option<u64>,
-    /// KEY is given in base64
+    /// KEY is base64
     #[arg(long)]
     pub key_base64: bool,
 }
 
 /// Print the changes of the store, oldest first
 ///
-/// A resumable feed: go on with --from and the number on the last line. Exits 3 if merge has
-/// already dropped changes that were asked for.
+/// To resume the feed, pass the number on the last line to --from. Exits 3 if merge has already
+/// dropped changes you asked for.
 #[derive(Args, Clone, Debug)]
 pub struct ChangesArgs {
-    /// The first sequence number wanted; without it the oldest that is complete
+    /// Start at this sequence number; by default, at the oldest from which the log is complete
     #[arg(long, value_name = "SEQ")]
     pub from: Option<u64>,
-    /// Stop after this many
+    /// Stop after this many changes
     #[arg(long, short = 'n', value_name = "COUNT")]
     pub limit: Option<usize>,
 }

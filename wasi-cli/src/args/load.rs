@@ -13,15 +13,15 @@ Examples:
   portcask --dir scratch bench --startup-only --force-scan
   portcask bench -data scratch -valueSize 256 -compactEvery 5s     as bitcaskctl spells it
 
-The keys and values it writes stay in the store: use a directory of its own.";
+The keys and values it writes stay in the store, so give it a directory of its own.";
 
 /// Run a mix of reads, writes and deletes, and measure it
 ///
-/// Says operations per second, latencies (p50, p95, p99), bytes and file sizes. With --ops 0 it
-/// runs for --duration. Ctrl-C ends the run early and still reports.
+/// Reports operations per second, latencies (p50, p95, p99), bytes and file sizes. With --ops 0
+/// it runs for --duration. Ctrl-C ends the run early and still prints the report.
 #[derive(Args, Clone, Debug)]
 pub struct BenchArgs {
-    /// Threads (under WASI there is one)
+    /// Number of threads (under WASI there is only one)
     #[arg(long, value_name = "COUNT", default_value_t = 8, value_parser = at_least_one)]
     pub concurrency: usize,
     /// How long to run
@@ -50,31 +50,31 @@ pub struct BenchArgs {
     /// Share of deletes
     #[arg(long, alias = "delete", value_name = "PERCENT", default_value_t = 5)]
     pub del: u32,
-    /// Merge this often; 0 is never
+    /// Merge this often; 0 means never
     #[arg(long, alias = "compactEvery", value_name = "DURATION", default_value = "0", value_parser = parse_duration_ms)]
     pub compact_every: u64,
-    /// Print a line this often; 0 is never
+    /// Print a line this often; 0 means never
     #[arg(long, alias = "printEvery", value_name = "DURATION", default_value = "1s", value_parser = parse_duration_ms)]
     pub print_every: u64,
-    /// Latencies kept for the percentiles, over all threads
+    /// Latencies to keep for the percentiles, over all threads
     #[arg(long, value_name = "COUNT", default_value_t = 200_000, value_parser = at_least_one)]
     pub samples: usize,
-    /// Write operations and processor time, second by second, to this file, as CSV
+    /// Write operations and processor time per second to this file, as CSV
     #[arg(long, value_name = "FILE")]
     pub cpuprofile: Option<PathBuf>,
-    /// Write memory, key memory and file bytes, second by second, to this file, as CSV
+    /// Write memory, key memory and file bytes per second to this file, as CSV
     #[arg(long, value_name = "FILE")]
     pub memprofile: Option<PathBuf>,
-    /// Only open the store and say how long that took
+    /// Only open the store and report how long that took
     #[arg(long, alias = "startupOnly")]
     pub startup_only: bool,
-    /// Open without the hint files, by reading every record
+    /// Ignore the hint files when opening and read every record
     #[arg(long, alias = "forceScan")]
     pub force_scan: bool,
-    /// Seal the last segment at the end, so that the next start reads hints alone
+    /// Seal the last segment at the end, so that the next start reads only hints
     #[arg(long, alias = "writeHint")]
     pub write_hint: bool,
-    /// Say how long opening took
+    /// Report how long opening took
     #[arg(
         long,
         alias = "printStartup",
@@ -101,11 +101,11 @@ Examples:
 
 /// Generate keys, overwrites and deletes
 ///
-/// The same options and seed always give the same content, so --check can say whether a store
+/// The same options and seed always produce the same content, so --check can tell whether a store
 /// holds exactly what an earlier run with the same options wrote.
 #[derive(Args, Clone, Debug)]
 pub struct FillArgs {
-    /// Different keys
+    /// Number of different keys
     #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 100_000)]
     pub count: u64,
     /// Bytes per key
@@ -120,7 +120,7 @@ pub struct FillArgs {
     /// Share of the keys that each round deletes
     #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
     pub delete_percent: u32,
-    /// Rounds of overwrites and deletes after the first writing
+    /// Rounds of overwrites and deletes after the first write
     #[arg(long, value_name = "COUNT", default_value_t = 1)]
     pub rounds: u32,
     /// Seed of the content
@@ -132,7 +132,7 @@ pub struct FillArgs {
     /// Records per batch
     #[arg(long, value_name = "COUNT", default_value_t = 1000, value_parser = at_least_one)]
     pub batch: usize,
-    /// Write nothing; check that the store holds what this command would have written
+    /// Write nothing; check that the store holds what this command would write
     #[arg(long)]
     pub check: bool,
     #[command(flatten)]

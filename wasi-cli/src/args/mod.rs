@@ -1,6 +1,6 @@
 //! What can be typed: every verb, its options, its aliases and its examples.
 //!
-//! Options that say how the store is opened are global: they may stand before or after the verb.
+//! The options that say how to open the store are global: they may stand before or after the verb.
 
 mod data;
 mod load;
@@ -19,33 +19,33 @@ use clap::{Parser, Subcommand};
 const EXAMPLES: &str = "\
 Examples:
   portcask --dir data put user:1 Ann          store a value
-  portcask --dir data get user:1              print exactly its bytes
+  portcask --dir data get user:1              print exactly the bytes of that value
   portcask --dir data import people.csv --header --key-column id --value-column name
   portcask --dir data export copy.jsonl       every key, value and expiry, sorted by key
   portcask --dir data verify                  read and check every byte
   export PORTCASK_DIR=data                    then --dir can be left out
-  portcask --url redis://localhost get user:1 the same, from a server
+  portcask --url redis://localhost get user:1 the same from a server
   portcask data                               type verbs one after another
 
-Under WASI the same program runs with the directory handed to it:
+Under WASI, give the program access to the directory:
   wasmtime run --dir data portcask.wasm --dir data get user:1";
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done
   1    the key does not exist, or a condition (--if-absent ...) did not hold
-  2    the command line is wrong, or no directory was named
-  3    stored data is damaged or was lost (verify, doctor, salvage, or any read that hits it)
+  2    the command line is wrong, or names no directory
+  3    stored data is damaged or lost (verify, doctor, salvage, or any read that finds damage)
   4    another process is the writer, or a newer writer took over
   5    the system refused: no such directory or store, no permission, no space, I/O error
-  6    the input is not what was promised: a bad line, a key or value over the limit
+  6    the input is invalid: a bad line, or a key or value over the limit
   7    not possible here: a newer format version, a host without a clock
-  130  stopped by Ctrl-C; what was kept is said on stderr";
+  130  stopped by Ctrl-C; stderr says what was kept";
 
 /// A crash-safe key-value store in one directory.
 ///
-/// Portcask is a Bitcask: an append-only log and an in-memory directory of keys. The same
-/// directory is read and written natively and under a WASI host (wasmtime, Node).
+/// Portcask is a Bitcask: an append-only log and an in-memory index of keys. You can use the same
+/// directory natively and under a WASI host (wasmtime, Node).
 #[derive(Debug, Parser)]
 #[command(
     name = "portcask",
@@ -60,7 +60,7 @@ pub struct Cli {
     /// How the store is found and opened.
     #[command(flatten)]
     pub store: StoreArgs,
-    /// What to do; with a directory or a server and nothing else, the REPL.
+    /// What to do; without a verb, a directory or server opens in the REPL.
     #[command(subcommand)]
     pub verb: Option<Verb>,
 }
@@ -74,7 +74,7 @@ pub enum Verb {
     Get(GetArgs),
     #[command(visible_aliases = ["del", "rm"], alias = "remove")]
     Delete(DeleteArgs),
-    /// Print true or false: does the key exist? Exits 0 or 1 accordingly
+    /// Print whether a key exists, true or false; exits 0 or 1 accordingly
     #[command(visible_alias = "has")]
     Exists(KeyArg),
     #[command(visible_alias = "len")]
@@ -84,11 +84,11 @@ pub enum Verb {
     #[command(visible_alias = "fold", after_help = SCAN_EXAMPLES)]
     Scan(ScanArgs),
     Range(RangeArgs),
-    /// Print how long a key has to live, or `forever`; exits 1 if there is no such key
+    /// Print the time until a key expires, or `forever`; exits 1 if there is no such key
     Ttl(KeyArg),
     #[command(after_help = EXPIRE_EXAMPLES)]
     Expire(ExpireArgs),
-    /// Take a key's expiry away; exits 1 if there is no such key
+    /// Remove a key's expiry; exits 1 if there is no such key
     Persist(KeyArg),
     #[command(after_help = IMPORT_EXAMPLES)]
     Import(ImportArgs),
@@ -108,7 +108,7 @@ pub enum Verb {
     Salvage(SalvageArgs),
     #[command(after_help = DUMP_EXAMPLES)]
     Dump(DumpArgs),
-    /// Print what the log still holds of a key, oldest first; exits 1 if it holds nothing
+    /// Print every version of a key still in the log, oldest first; exits 1 if there is none
     History(KeyArg),
     Changes(ChangesArgs),
     #[command(after_help = BACKUP_EXAMPLES)]

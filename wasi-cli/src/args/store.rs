@@ -1,4 +1,4 @@
-//! Options that say which store, how it is opened, and how much is said.
+//! Options for which store to open, how to open it, and how much to print.
 
 use crate::failure::Failure;
 use crate::units::{parse_duration_ms, parse_size};
@@ -42,11 +42,11 @@ pub struct StoreArgs {
     )]
     pub url: Option<String>,
 
-    /// Answer in JSON: one object, or one object per line for lists
+    /// Print JSON: one object, or one object per line for lists
     #[arg(long, global = true, display_order = 901)]
     pub json: bool,
 
-    /// No progress and no remarks; errors and data loss are still reported
+    /// Print no progress and no remarks; still report errors and data loss
     #[arg(long, short = 'q', global = true, display_order = 902)]
     pub quiet: bool,
 
@@ -98,7 +98,7 @@ pub struct StoreArgs {
     )]
     pub strict: bool,
 
-    /// In a damaged store, answer the older version of a key whose newest may be unreadable
+    /// In a damaged store, return the older version of a key whose newest may be unreadable
     #[arg(
         long,
         global = true,
@@ -107,7 +107,7 @@ pub struct StoreArgs {
     )]
     pub accept_stale: bool,
 
-    /// Believe a clock that jumped by more than a day since the store was last open
+    /// Trust the clock even if it jumped by more than a day since the store was last open
     #[arg(
         long,
         global = true,
@@ -138,7 +138,7 @@ pub enum AckLevel {
 }
 
 impl StoreArgs {
-    /// The server that is meant, if it is one. What was typed counts more than what the environment says.
+    /// The server that is meant, if it is one. An option on the command line outranks the environment.
     pub fn server(&self) -> Result<Option<&str>, Failure> {
         let Some(url) = self.url.as_deref().filter(|url| !url.is_empty()) else {
             return Ok(None);
@@ -153,9 +153,9 @@ impl StoreArgs {
         match (url_typed, dir_typed) {
             (false, true) => Ok(None),
             (false, false) if dir.is_some() => Err(Failure::usage(
-                "PORTCASK_DIR and PORTCASK_URL are both set: which one? --dir or --url says it",
+                "PORTCASK_DIR and PORTCASK_URL are both set; choose one with --dir or --url",
             )),
-            (true, true) => Err(Failure::usage("--dir or --url, not both")),
+            (true, true) => Err(Failure::usage("use --dir or --url, not both")),
             (true | false, false) => Ok(Some(url)),
         }
     }
@@ -230,31 +230,31 @@ impl StoreArgs {
 #[derive(Args, Clone, Debug, Default, PartialEq)]
 #[command(next_help_heading = "Merge policy")]
 pub struct MergePolicyArgs {
-    /// Merge is due when a segment is this many percent dead, default 60
+    /// Merge once a segment is this many percent dead, default 60
     #[arg(long, hide_short_help = true, value_name = "PERCENT")]
     pub fragmentation_trigger: Option<u8>,
-    /// Merge is due when a segment holds this many dead bytes, default 512MiB
+    /// Merge once a segment holds this many dead bytes, default 512MiB
     #[arg(long, hide_short_help = true, value_name = "SIZE", value_parser = parse_size)]
     pub dead_bytes_trigger: Option<u64>,
-    /// A due merge takes segments this many percent dead, default 40
+    /// When merging, include segments that are this many percent dead, default 40
     #[arg(long, hide_short_help = true, value_name = "PERCENT")]
     pub fragmentation_threshold: Option<u8>,
-    /// A due merge takes segments with this many dead bytes, default 128MiB
+    /// When merging, include segments with this many dead bytes, default 128MiB
     #[arg(long, hide_short_help = true, value_name = "SIZE", value_parser = parse_size)]
     pub dead_bytes_threshold: Option<u64>,
-    /// Segments smaller than this are joined, default 10MiB
+    /// Join segments smaller than this, default 10MiB
     #[arg(long, hide_short_help = true, value_name = "SIZE", value_parser = parse_size)]
     pub small_file: Option<u64>,
-    /// Join small segments when this many lie side by side, default 4
+    /// Join small segments once this many lie side by side, default 4
     #[arg(long, hide_short_help = true, value_name = "COUNT")]
     pub min_files: Option<usize>,
-    /// Take at most this many segments, default 64
+    /// Merge at most this many segments at once, default 64
     #[arg(long, hide_short_help = true, value_name = "COUNT")]
     pub max_files: Option<usize>,
-    /// Take at most this many bytes, default 16GiB
+    /// Merge at most this many bytes at once, default 16GiB
     #[arg(long, hide_short_help = true, value_name = "SIZE", value_parser = parse_size)]
     pub max_bytes: Option<u64>,
-    /// Hours of the day (UTC) in which merge may start by itself, such as 1-5; default always
+    /// Hours of the day (UTC) in which merge may start on its own, such as 1-5; default always
     #[arg(long, hide_short_help = true, value_name = "FROM-TO", value_parser = parse_window)]
     pub window: Option<(u8, u8)>,
 }
@@ -291,5 +291,5 @@ fn parse_window(text: &str) -> Result<(u8, u8), String> {
     let hour = |part: &str| part.trim().parse::<u8>().ok().filter(|hour| *hour < 24);
     text.split_once('-')
         .and_then(|(from, to)| Some((hour(from)?, hour(to)?)))
-        .ok_or_else(|| "two hours from 0 to 23, such as 1-5".to_owned())
+        .ok_or_else(|| "expected two hours from 0 to 23, such as 1-5".to_owned())
 }

@@ -4,10 +4,10 @@ use clap::{Args, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// How records are written in a file.
+/// The format of a file of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// JSON Lines: {"key": ..., "value": ...}, bytes that are no UTF-8 as key_base64, value_base64
+    /// JSON Lines: {"key": ..., "value": ...}; bytes that are not UTF-8 as key_base64, value_base64
     #[value(alias = "json", alias = "ndjson")]
     Jsonl,
     /// comma-separated, quoted where needed
@@ -24,18 +24,18 @@ Examples:
   portcask --dir old export | portcask --dir new import
 
 JSON Lines: one object per line with key (or key_base64), value (or value_base64) and, if the key
-is to end its life, expires_ms in unix milliseconds. A file that `export` wrote needs no options.";
+expires, expires_ms in unix milliseconds. A file written by `export` needs no options.";
 
 /// Read records from a file or standard input into the store
 ///
-/// Records go in as they are read, in batches; a later record replaces an earlier one with the
-/// same key. A bad line stops the import with its number; what came before it is kept, and the
-/// same import can simply be run again.
+/// Stores records in batches as it reads them; a later record replaces an earlier one with the
+/// same key. A bad line stops the import and its number is reported. Everything before it is
+/// kept, and you can simply run the same import again.
 #[derive(Args, Clone, Debug)]
 pub struct ImportArgs {
-    /// The file; - or nothing is standard input
+    /// The file; standard input if - or omitted
     pub file: Option<PathBuf>,
-    /// Count bad lines and go on instead of stopping at the first
+    /// Skip and count bad lines instead of stopping at the first
     #[arg(long)]
     pub skip_bad: bool,
     /// Keys and values in the file are base64 (as prologic's bitcask exports them)
@@ -61,18 +61,18 @@ Examples:
 
 /// Write all records, sorted by key, to a file or standard output
 ///
-/// The same content always gives the same bytes, and import reads them back without options:
-/// empty and binary keys and values and expiry included. Memory: all keys, one value at a time.
-/// A file appears under its name only when it is complete.
+/// The same content always produces the same bytes. Import reads them back without options,
+/// including empty and binary keys and values, and expiry. Holds all keys and one value at a time
+/// in memory. The file appears under its name only once it is complete.
 #[derive(Args, Clone, Debug)]
 pub struct ExportArgs {
-    /// The file; - or nothing is standard output
+    /// The file; standard output if - or omitted
     #[arg(conflicts_with = "output")]
     pub file: Option<PathBuf>,
     /// The file (same as FILE)
     #[arg(long, short = 'o', value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Only keys that start with this
+    /// Export only keys that start with this
     #[arg(long, short = 'p', value_name = "PREFIX")]
     pub prefix: Option<OsString>,
     #[command(flatten)]
@@ -83,13 +83,13 @@ pub struct ExportArgs {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "File layout")]
 pub struct ShapeArgs {
-    /// How records are written; by default the file's extension decides, else JSON Lines
+    /// Format of the records; by default the file's extension decides, else JSON Lines
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<Format>,
-    /// The character between columns; implies CSV. \t is a tab
+    /// The character between columns; implies CSV. Write \t for a tab
     #[arg(long, value_name = "CHAR", value_parser = parse_delimiter)]
     pub delimiter: Option<u8>,
-    /// Column of the key: a number from 1, or a name (needs --header); in JSON Lines the field
+    /// Column of the key: a number from 1, or a name (needs --header); in JSON Lines, the field
     #[arg(long, value_name = "COLUMN")]
     pub key_column: Option<String>,
     /// Column of the value
@@ -102,7 +102,7 @@ pub struct ShapeArgs {
     /// (key, value, expires_ms) is recognised without this
     #[arg(long, overrides_with = "no_header")]
     pub header: bool,
-    /// There is no such line
+    /// There is no line of column names
     #[arg(long)]
     pub no_header: bool,
 }
@@ -112,10 +112,10 @@ Examples:
   portcask --dir data backup /backups/monday           a directory, ready to be opened
   portcask --dir data backup /backups/monday.tar       one file";
 
-/// Copy the store, whole or not at all, to a new directory or a .tar file
+/// Copy the whole store, or nothing, to a new directory or a .tar file
 #[derive(Args, Clone, Debug)]
 pub struct BackupArgs {
-    /// A directory that does not exist yet or is empty, or a name that ends in .tar
+    /// A new or empty directory, or a file name that ends in .tar
     pub target: PathBuf,
 }
 
@@ -123,7 +123,7 @@ pub const RESTORE_EXAMPLES: &str = "\
 Examples:
   portcask --dir data restore /backups/monday.tar";
 
-/// Bring a backup back into a directory that holds no store
+/// Restore a backup into a directory that holds no store
 #[derive(Args, Clone, Debug)]
 pub struct RestoreArgs {
     /// The directory or .tar file that backup wrote
@@ -135,16 +135,16 @@ Examples:
   portcask --dir broken salvage --to rescued
   portcask --dir broken salvage --output rescued.jsonl --report lost.json";
 
-/// Save everything readable from a damaged store, and say what was lost
+/// Save everything readable from a damaged store, and report what was lost
 ///
-/// Needs no manifest, changes nothing in the damaged directory. Exits 3 if anything was lost.
+/// Needs no manifest and leaves the damaged directory as it is. Exits 3 if anything was lost.
 #[derive(Args, Clone, Debug)]
 #[command(group = clap::ArgGroup::new("target").required(true))]
 pub struct SalvageArgs {
-    /// A new directory that becomes a sound store
+    /// Build a sound store in this new directory
     #[arg(long, value_name = "DIR", group = "target")]
     pub to: Option<PathBuf>,
-    /// A JSON Lines file that import reads; - is standard output
+    /// Write a JSON Lines file for import; - for standard output
     #[arg(long, short = 'o', value_name = "FILE", group = "target")]
     pub output: Option<PathBuf>,
     /// Write the report of what was saved and lost to this file, as JSON
@@ -156,13 +156,13 @@ fn parse_delimiter(text: &str) -> Result<u8, String> {
     match text.as_bytes() {
         [byte] if *byte != b'"' && *byte != b'\n' && *byte != b'\r' => Ok(*byte),
         b"\\t" => Ok(b'\t'),
-        _ => Err("one character that is a single byte, no quote and no line end".to_owned()),
+        _ => Err("expected one single-byte character, not a quote or a line end".to_owned()),
     }
 }
 
 pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
-        Ok(0) | Err(_) => Err("a number from 1".to_owned()),
+        Ok(0) | Err(_) => Err("expected a number of at least 1".to_owned()),
         Ok(count) => Ok(count),
     }
 }

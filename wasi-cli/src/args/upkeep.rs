@@ -1,4 +1,4 @@
-//! Verbs that look after a store, and those that serve the shell.
+//! Verbs that maintain a store, and verbs for the shell.
 
 use clap::Args;
 use std::ffi::OsString;
@@ -6,16 +6,16 @@ use std::path::PathBuf;
 
 pub const MERGE_EXAMPLES: &str = "\
 Examples:
-  portcask --dir data merge                 rewrite all, give dead space back
-  portcask --dir data merge --plan          say per file what a due merge would take, and why
-  portcask --dir data merge --due           only what the policy asks for";
+  portcask --dir data merge                 rewrite everything and reclaim the dead space
+  portcask --dir data merge --plan          show for each file whether merge would take it, and why
+  portcask --dir data merge --due           merge only what the policy asks for";
 
 /// Reclaim the space of old and deleted records
 ///
-/// Safe at any moment: a merge that is stopped or crashes has changed nothing.
+/// Safe at any moment: a merge that is stopped or crashes changes nothing.
 #[derive(Args, Clone, Debug)]
 pub struct MergeArgs {
-    /// Say what would be merged and why, and change nothing
+    /// Show what would be merged and why, and change nothing
     #[arg(long, visible_alias = "dry-run")]
     pub plan: bool,
     /// Merge only what the policy finds due
@@ -31,7 +31,7 @@ pub struct RotateArgs {}
 
 /// Delete all keys
 ///
-/// Asks first when there is a terminal to ask on.
+/// Asks for confirmation when run on a terminal.
 #[derive(Args, Clone, Debug)]
 pub struct ClearArgs {
     /// Do not ask
@@ -43,17 +43,17 @@ pub struct ClearArgs {
 #[derive(Args, Clone, Debug)]
 pub struct StatsArgs {}
 
-/// Read every byte and check it; exits 3 if anything is damaged
+/// Read and check every byte; exits 3 if anything is damaged
 #[derive(Args, Clone, Debug)]
 pub struct VerifyArgs {}
 
-/// Open for writing, which repairs what a crash left behind, and say what was found
+/// Open for writing, which repairs what a crash left behind, and report what was found
 ///
-/// Every writing verb repairs when it opens the store; this one also verifies and reports. Damage
-/// of acknowledged data cannot be repaired: see salvage and restore.
+/// Every writing verb makes the same repairs when it opens the store; this one also verifies and
+/// reports. It cannot repair damaged acknowledged data: see salvage and restore.
 #[derive(Args, Clone, Debug)]
 pub struct RecoverArgs {
-    /// Only look (as verify)
+    /// Only look, as verify does
     #[arg(long, short = 'n')]
     pub dry_run: bool,
 }
@@ -70,7 +70,7 @@ pub struct DumpArgs {
     pub file: PathBuf,
 }
 
-/// Try every promise of this host in a scratch directory, and check the store's health
+/// Test every promise of this host in a scratch directory, and check the store's health
 #[derive(Args, Clone, Debug)]
 pub struct DoctorArgs {
     /// Also read and check every byte, as verify does
@@ -86,16 +86,16 @@ pub struct DoctorArgs {
 pub struct InitArgs {}
 
 pub const REPL_EXAMPLES: &str = "\
-Every verb works inside, without `portcask` and --dir; upper case is accepted, as are PING, HELP
-and EXIT. The first writing verb makes this process the store's writer until the end. The same
-starts without the verb: `portcask data`, `portcask --url redis://localhost`.
+Type any verb without `portcask` and --dir, in lower or upper case; PING, HELP and EXIT work too.
+The first writing verb makes this process the store's writer until it ends. You can leave out
+`repl`: `portcask data` and `portcask --url redis://localhost` start it as well.
 
 Example:
   printf 'put a 1\\nget a\\n' | portcask --dir data repl";
 
 /// Type verbs one after another
 ///
-/// With history, editing and completion on a terminal; reads plain lines otherwise.
+/// On a terminal you get history, editing and completion; otherwise it reads plain lines.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ReplArgs {
     /// Keep no history file
@@ -120,7 +120,7 @@ pub struct CompletionsArgs {
 pub struct ManArgs {
     /// The verb
     pub verb: Option<OsString>,
-    /// Write the page of the command and of each verb into this directory
+    /// Write the pages of the command and of each verb into this directory
     #[arg(long, value_name = "DIR", conflicts_with = "verb")]
     pub out: Option<PathBuf>,
 }

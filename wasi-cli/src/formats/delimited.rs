@@ -156,7 +156,7 @@ fn pick(row: &ByteRecord, places: Places) -> Result<Record, String> {
     let column = |at: usize, what: &str| {
         row.get(at).ok_or_else(|| {
             format!(
-                "has {}, the {what} is column {}",
+                "has {}, but the {what} is column {}",
                 counted(row.len() as u64, "column"),
                 at + 1
             )
@@ -185,7 +185,7 @@ fn place(column: &str, names: Option<&ByteRecord>) -> Result<usize, Failure> {
     }
     match (column.parse::<usize>(), names) {
         (Ok(number), _) if number > 0 => Ok(number - 1),
-        (Ok(_), _) => Err(Failure::usage("columns are counted from 1")),
+        (Ok(_), _) => Err(Failure::usage("columns start at 1")),
         (Err(_), None) => Err(Failure::usage(format!(
             "column {column:?} is a name, so the first line must name the columns: add --header"
         ))),
@@ -195,7 +195,7 @@ fn place(column: &str, names: Option<&ByteRecord>) -> Result<usize, Failure> {
                 .map(|name| crate::text::excerpt(name, 30))
                 .collect();
             Err(Failure::usage(format!(
-                "no column is called {column:?}; there are: {}",
+                "there is no column {column:?}; the columns are: {}",
                 names.join(", ")
             )))
         }
@@ -283,7 +283,7 @@ mod tests {
         assert_eq!(seen[0].as_ref().unwrap().value, b"Ann");
         assert_eq!(
             seen[1],
-            Err("line 3: has 1 column, the value is column 3".to_owned())
+            Err("line 3: has 1 column, but the value is column 3".to_owned())
         );
         assert_eq!(seen[2].as_ref().unwrap().key, b"3");
         let wrong = Columns {

@@ -146,8 +146,13 @@ impl<R: BufRead> ReadRecords for JsonlReader<R> {
 }
 
 fn parse(text: &[u8], columns: &Columns) -> Result<Record, String> {
-    let value: Value = serde_json::from_slice(text)
-        .map_err(|error| format!("no JSON at column {}: {}", error.column(), reason(&error)))?;
+    let value: Value = serde_json::from_slice(text).map_err(|error| {
+        format!(
+            "invalid JSON at column {}: {}",
+            error.column(),
+            reason(&error)
+        )
+    })?;
     let Value::Object(mut object) = value else {
         return Err("not a JSON object".to_owned());
     };
@@ -173,7 +178,7 @@ fn take_bytes(object: &mut Map<String, Value>, name: &str) -> Result<Vec<u8>, St
         (None, Some(Value::String(text))) => {
             from_base64(text.as_bytes()).ok_or_else(|| format!("{base64_name} is not base64"))
         }
-        (None, None) => Err(format!("no {name} and no {base64_name}")),
+        (None, None) => Err(format!("neither {name} nor {base64_name}")),
         (Some(_), Some(_)) => Err(format!("both {name} and {base64_name}")),
         (Some(_), None) => Err(format!("{name} is not a string")),
         (None, Some(_)) => Err(format!("{base64_name} is not a string")),
@@ -250,8 +255,8 @@ mod tests {
             seen,
             [
                 "a",
-                "line 3: no value and no value_base64",
-                "line 4: no JSON at column 2: expected ident",
+                "line 3: neither value nor value_base64",
+                "line 4: invalid JSON at column 2: expected ident",
                 "line 5: not a JSON object",
                 "line 6: key is not a string",
                 "line 7: value_base64 is not base64",

@@ -120,7 +120,7 @@ impl Layout {
                 ];
                 match stray.iter().find(|(given, _)| *given) {
                     Some((_, option)) => Err(Failure::usage(format!(
-                        "{option} belongs to CSV and TSV: add --format csv or --format tsv"
+                        "{option} applies to CSV and TSV: add --format csv or --format tsv"
                     ))),
                     None => Ok(Self::Jsonl(columns)),
                 }

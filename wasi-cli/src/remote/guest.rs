@@ -14,7 +14,7 @@ pub enum Remote {}
 fn no_network() -> Failure {
     Failure::new(
         Exit::Unable,
-        "a WASI guest has no network: take the native portcask for a server",
+        "a WASI guest has no network: use the native portcask to reach a server",
     )
 }
 

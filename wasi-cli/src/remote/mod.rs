@@ -32,7 +32,7 @@ impl Remote {
         match stray {
             None => Ok(()),
             Some(option) => Err(Failure::usage(format!(
-                "{option} is for opening a directory; a server has been told by its own options"
+                "{option} applies only to a directory; a server has its own settings"
             ))),
         }
     }
@@ -204,12 +204,12 @@ pub fn failure(error: &Error) -> Failure {
     };
     let advice = match error {
         Error::Unreachable { why, .. } => advice_on_connecting(why),
-        Error::Denied { .. } => "; the URL takes them: redis://user:password@host",
-        Error::NotCarried { .. } => "; use --dir where the directory is",
+        Error::Denied { .. } => "; put user and password into the URL: redis://user:password@host",
+        Error::NotCarried { .. } => "; use --dir on the machine that has the directory",
         _ => "",
     };
     let advice = match error {
-        Error::Gap { oldest, .. } => format!("; start over from a scan, or --from {oldest}"),
+        Error::Gap { oldest, .. } => format!("; start over with a scan, or with --from {oldest}"),
         _ => advice.to_owned(),
     };
     let words = error.to_string();
@@ -224,11 +224,11 @@ pub fn failure(error: &Error) -> Failure {
 /// What to look at when there is no connection, by the words for why.
 fn advice_on_connecting(why: &str) -> &'static str {
     if why.contains("CaUsedAsEndEntity") {
-        "; that certificate is an authority's: make the server one of its own, or one with CA:FALSE"
+        "; this is the certificate of an authority: give the server its own, with CA:FALSE"
     } else if why.contains("certificate") {
-        "; SSL_CERT_FILE may name a file with the authorities to trust"
+        "; set SSL_CERT_FILE to a file with the authorities to trust"
     } else if why.contains("InvalidContentType") || why.contains("Parse error") {
-        "; is it redis:// without TLS, or rediss:// with TLS, that is served there?"
+        "; does this port serve redis:// (without TLS) or rediss:// (with TLS)?"
     } else {
         "; is it running?"
     }

@@ -33,7 +33,7 @@ pub fn import(context: &mut Context, args: &ImportArgs, url: &str) -> Outcome {
     ];
     if let Some((_, option)) = stray.iter().find(|(given, _)| *given) {
         return Err(Failure::usage(format!(
-            "{option} is about files, and this is a server"
+            "{option} applies to files, and this is a server"
         )));
     }
     let db = Db::open(url).map_err(|error| failure(&error))?;

@@ -30,7 +30,7 @@ pub fn run(context: &mut Context, verb: Verb) -> Outcome {
 
 fn server(context: &mut Context) -> Result<Remote, Failure> {
     let server = context.store.server()?;
-    server.ok_or_else(|| Failure::usage("no server was named: --url URL"))
+    server.ok_or_else(|| Failure::usage("name a server with --url URL"))
 }
 
 fn stats(context: &mut Context) -> Outcome {
@@ -111,7 +111,7 @@ fn verify(context: &mut Context) -> Outcome {
         }
         let count = units::counted(damages.len() as u64, "damaged place");
         context.out.line(format!(
-            "{count}; stop the server, and portcask --dir DIR salvage"
+            "{count}; to save what is readable, stop the server and run portcask --dir DIR salvage --to NEW_DIR"
         ))?;
     }
     Ok(match damages.is_empty() {
@@ -124,7 +124,7 @@ fn merge(context: &mut Context, args: &MergeArgs) -> Outcome {
     let stray = [(args.plan, "--plan"), (args.due, "--due")];
     if let Some((_, option)) = stray.iter().find(|(given, _)| *given) {
         return Err(Failure::usage(format!(
-            "{option} needs the files of a store; a server merges by itself what is due"
+            "{option} needs the files of a store; a server merges on its own when a merge is due"
         )));
     }
     context.store.set_policy(&args.policy);
@@ -141,7 +141,7 @@ fn merge(context: &mut Context, args: &MergeArgs) -> Outcome {
             .json(&json!({ "bytes_given_back": freed, "seconds": seconds }))?;
     } else if !context.quiet {
         context.out.line(format!(
-            "merged: {} given back in {}",
+            "merged: reclaimed {} in {}",
             units::size(freed),
             units::duration(began.elapsed().as_millis() as u64)
         ))?;
@@ -165,7 +165,10 @@ fn history(context: &mut Context, args: &KeyArg) -> Outcome {
     let server = server(context)?;
     let versions = server.db().history(&key).map_err(|error| failure(&error))?;
     if versions.is_empty() {
-        context.remark(&format!("the log holds nothing of {}", excerpt(&key, 60)));
+        context.remark(&format!(
+            "the log holds no version of {}",
+            excerpt(&key, 60)
+        ));
         return Ok(Exit::No);
     }
     let mut table = Table::new(&[">seq", "value", "expires"]);

@@ -35,7 +35,7 @@ pub fn repl(context: &mut Context, args: &ReplArgs) -> Outcome {
             .line(format!("portcask {} on {name}", env!("CARGO_PKG_VERSION")))?;
         context
             .out
-            .line("help lists what can be typed, exit (or Ctrl-D) ends")?;
+            .line("type help for a list of commands; exit or Ctrl-D ends")?;
     }
     context.in_repl = true;
     let (json, quiet) = (context.json, context.quiet);
@@ -101,11 +101,11 @@ fn run(context: &mut Context, line: &str) -> Result<Option<Exit>, Failure> {
     };
     if !context.store.is_meant_by(&cli.store) {
         return Err(Failure::usage(
-            "the REPL stays in one directory; exit, and start it in the other",
+            "the REPL stays in one directory; exit and start it in the other one",
         ));
     }
     let Some(verb) = cli.verb.filter(|verb| !matches!(verb, Verb::Repl(_))) else {
-        return Err(Failure::usage("this is the REPL already"));
+        return Err(Failure::usage("you are already in the REPL"));
     };
     context.json |= cli.store.json;
     context.quiet |= cli.store.quiet;

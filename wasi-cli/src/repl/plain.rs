@@ -56,7 +56,7 @@ fn plain_line() -> Result<Line, Failure> {
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Line::Text(text)),
         Err(_) => {
-            complain("a line that is no UTF-8 was passed over; --key-base64 and --base64 help");
+            complain("skipped a line that is not UTF-8; use --key-base64 and --base64");
             Ok(Line::Abandoned)
         }
     }

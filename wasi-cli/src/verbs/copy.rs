@@ -43,7 +43,7 @@ pub fn restore(context: &mut Context, args: &RestoreArgs) -> Outcome {
             let why = plain(&error);
             Failure::new(
                 Exit::Damaged,
-                format!("{} is no whole backup: {why}", source.display()),
+                format!("{} is not a complete backup: {why}", source.display()),
             )
         })?;
         into(&dir, source, |to| portcask::restore(&archive, to, told))?
@@ -62,7 +62,7 @@ fn no_backup(source: &Path) -> Failure {
     Failure::new(
         Exit::System,
         format!(
-            "{}: there is no such backup; name the directory or .tar file that backup wrote",
+            "{}: no such backup; name the directory or .tar file that backup wrote",
             source.display()
         ),
     )
@@ -72,7 +72,7 @@ fn no_backup(source: &Path) -> Failure {
 fn refuse_odd_target(store: &Path, target: &Path) -> Result<(), Failure> {
     if target == Path::new("-") {
         return Err(Failure::usage(
-            "backup writes no stream; name a directory or a .tar file (./- for a directory of that name)",
+            "backup cannot write to standard output; name a directory or a .tar file (./- for a directory called -)",
         ));
     }
     let parent = match target.parent() {
@@ -84,7 +84,7 @@ fn refuse_odd_target(store: &Path, target: &Path) -> Result<(), Failure> {
         && parent.starts_with(store)
     {
         return Err(Failure::usage(format!(
-            "{} lies inside the store; name a place outside of it",
+            "{} lies inside the store; choose a place outside it",
             target.display()
         )));
     }
@@ -104,7 +104,7 @@ fn to_tar(context: &mut Context, target: &Path) -> Result<BackupReport, Failure>
     // Looked for only now that nobody else can be about to give it its name.
     if target.exists() {
         let _ = fs::remove_file(&partial);
-        let message = format!("{} exists; name a new file", target.display());
+        let message = format!("{} exists; choose a new file", target.display());
         return Err(Failure::new(Exit::System, message));
     }
     let progress = Progress::new(context.quiet, "backing up", 0, Unit::Bytes);

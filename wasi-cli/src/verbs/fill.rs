@@ -337,7 +337,7 @@ fn check(context: &mut Context, content: &Content<'_>) -> Outcome {
         ))?;
     } else {
         context.out.line(format!(
-            "{} of {} are not as they were written, the first is {first_wrong}",
+            "{} of {} are not as they were written, starting with {first_wrong}",
             units::count(wrong),
             units::counted(args.count, "key")
         ))?;

@@ -19,7 +19,10 @@ pub fn history(context: &mut Context, args: &KeyArg) -> Outcome {
     let key = argument_or_base64(&args.key, args.key_base64)?;
     let versions = context.store.read(|engine| engine.history(&key))?;
     if versions.is_empty() {
-        context.remark(&format!("the log holds nothing of {}", excerpt(&key, 60)));
+        context.remark(&format!(
+            "the log holds no version of {}",
+            excerpt(&key, 60)
+        ));
         return Ok(Exit::No);
     }
     let mut table = Table::new(&[">seq", "live", "value", "expires", "file", ">offset"]);
@@ -102,7 +105,7 @@ pub fn changes(context: &mut Context, args: &ChangesArgs) -> Outcome {
         context.out.json(&json!({ "next_seq": from }))?;
     } else {
         context.out.flush()?;
-        context.remark(&format!("go on with --from {from}"));
+        context.remark(&format!("continue with --from {from}"));
     }
     Ok(Exit::Done)
 }
@@ -131,7 +134,7 @@ fn place(context: &Context, file: &Path) -> Result<(PathBuf, FileName), Failure>
     let name = file
         .file_name()
         .and_then(|name| FileName::new(name.to_str()?))
-        .ok_or_else(|| Failure::usage(format!("{} is no file of a store", file.display())))?;
+        .ok_or_else(|| Failure::usage(format!("{} is not a file of a store", file.display())))?;
     match file.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => Ok((parent.to_owned(), name)),
         _ if context.store.dir().is_err() && file.exists() => Ok((PathBuf::from("."), name)),

@@ -150,7 +150,7 @@ pub fn expire(context: &mut Context, args: &ExpireArgs) -> Outcome {
     let expiry = match (args.after, args.at) {
         (Some(ms), _) => Expiry::AfterMs(ms),
         (None, Some(ms)) => Expiry::AtMs(ms),
-        (None, None) => return Err(Failure::usage("how long? such as 10s, or --at TIME")),
+        (None, None) => return Err(Failure::usage("give a duration such as 10s, or --at TIME")),
     };
     let existed = context.store.expire(&key, expiry)?;
     changed(context, &key, existed)
@@ -219,7 +219,7 @@ fn value(context: &Context, args: &PutArgs) -> Result<Vec<u8>, Failure> {
         }
         (None, Some(value)) if value != "-" => Ok(argument(value).to_vec()),
         _ if context.in_repl => Err(Failure::usage(
-            "inside the REPL a value cannot come from standard input",
+            "the REPL cannot read a value from standard input",
         )),
         _ => limited(
             context,

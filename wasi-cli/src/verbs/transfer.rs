@@ -34,7 +34,7 @@ pub fn import(context: &mut Context, args: &ImportArgs) -> Outcome {
     }
     let file = args.file.as_deref().filter(|file| *file != Path::new("-"));
     if file.is_none() && context.in_repl {
-        return Err(Failure::usage("inside the REPL import needs a file"));
+        return Err(Failure::usage("in the REPL, import needs a file"));
     }
     let (input, total): (Box<dyn Read>, u64) = match file {
         None => (Box::new(io::stdin().lock()), 0),
@@ -197,7 +197,7 @@ impl<'a> Import<'a> {
         let imported = self.imported;
         interrupt::keep(|| {
             format!(
-                "{} were imported and are kept; run the same import again to finish it",
+                "imported {}, which are kept; run the same import again to finish it",
                 units::counted(imported, "record")
             )
         });
@@ -216,13 +216,13 @@ impl<'a> Import<'a> {
             return Err(match failure {
                 Failure::Said { exit, message } => {
                     let advice = match exit {
-                        Exit::Input => "; --skip-bad counts bad lines and goes on",
+                        Exit::Input => "; --skip-bad skips and counts bad lines",
                         _ => "",
                     };
                     let kept = units::counted(self.imported, "record");
                     Failure::new(
                         exit,
-                        format!("{message}; {kept} before it were imported{advice}"),
+                        format!("{message}; imported {kept} before it{advice}"),
                     )
                 }
                 other => other,
@@ -261,7 +261,7 @@ impl<'a> Import<'a> {
                     .map(|(kind, count)| units::counted(*count, kind))
                     .collect();
                 line.push_str(&format!(
-                    "; not taken, because only strings are: {}",
+                    "; left out, because they are not strings: {}",
                     kinds.join(", ")
                 ));
             }
@@ -271,7 +271,7 @@ impl<'a> Import<'a> {
             return Err(Failure::new(
                 Exit::Interrupted,
                 format!(
-                    "interrupted: {} were imported and are kept; run the same import again to \
+                    "interrupted: imported {}, which are kept; run the same import again to \
                      finish it",
                     units::counted(self.imported, "record")
                 ),

@@ -53,7 +53,7 @@ pub fn merge(context: &mut Context, args: &MergeArgs) -> Outcome {
         context.out.line(match report.inputs {
             0 => "nothing to merge".to_owned(),
             _ => format!(
-                "merged {} into {}: {} -> {} ({} given back), dropped {} of {} in {}",
+                "merged {} into {}: {} -> {} ({} reclaimed), dropped {} of {} in {}",
                 units::counted(report.inputs as u64, "segment"),
                 report.outputs,
                 units::size(report.bytes_before),

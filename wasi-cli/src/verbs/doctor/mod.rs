@@ -74,7 +74,7 @@ pub fn doctor(context: &mut Context, args: &DoctorArgs) -> Outcome {
             if !context.json {
                 context
                     .out
-                    .line(format!("the host could not be tried: {message}"))?;
+                    .line(format!("the host could not be tested: {message}"))?;
             }
         }
         Err(closed) => return Err(closed),
@@ -82,7 +82,7 @@ pub fn doctor(context: &mut Context, args: &DoctorArgs) -> Outcome {
     if interrupt::was_pressed() {
         return Err(Failure::new(
             Exit::Interrupted,
-            "interrupted: the scratch files are removed",
+            "interrupted: the scratch files were removed",
         ));
     }
     let health = health(context, args, &mut report)?;
@@ -187,7 +187,7 @@ fn health(context: &mut Context, args: &DoctorArgs, report: &mut Value) -> Outco
     match &verified {
         None => context
             .out
-            .line("its bytes were not read one by one: --deep does")?,
+            .line("not every byte was read: --deep reads them all")?,
         Some(report) if report.damages.is_empty() => {
             context.out.line("all its bytes are as they were written")?;
         }

@@ -81,10 +81,10 @@ fn append(storage: &Tested) -> Verdicts {
     let read = file.pread(0, &mut back)?;
     let (body, tail) = back[..read.min(back.len())].split_at(first.len().min(read));
     if body == first && tail == b"TAIL" {
-        return kept("reads and writes go where they are told");
+        return kept("reads and writes reach the right offset");
     }
     broken(format!(
-        "{read} bytes came back, and not the ones that were written"
+        "{read} bytes came back, not the ones that were written"
     ))
 }
 
@@ -94,7 +94,7 @@ fn sync(storage: &Tested) -> Verdicts {
     file.sync()?;
     match storage.capabilities().data_sync {
         true => kept("--sync survives a power loss as far as the disk keeps its word"),
-        false => without("the host accepts a sync without reaching a disk"),
+        false => without("the host accepts a sync but reaches no disk"),
     }
 }
 
@@ -146,7 +146,7 @@ fn truncate(storage: &Tested) -> Verdicts {
     file.truncate(4)?;
     let mut back = [0; 10];
     if file.pread(0, &mut back)? == 4 && &back[..4] == b"0123" {
-        return kept("space is given back at once");
+        return kept("space is freed at once");
     }
     broken("the file is not as short as asked for")
 }
@@ -172,7 +172,7 @@ fn lock(storage: &Tested, dir: &Path) -> Verdicts {
             let second = Tested::open(dir)?;
             match second.lock() {
                 Err(error) if error.kind == ErrorKind::Locked => {
-                    kept("a second writer is refused, and told who the first is")
+                    kept("a second writer is refused, and learns who the first is")
                 }
                 Err(error) => Err(error),
                 Ok(_) => broken("a second opener got the lock as well"),
