@@ -10,24 +10,25 @@ use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
 Examples:
-  portcask-server --dir data                     redis-cli and every Redis client connect as usual
-  portcask-server --dir data --port 0            take a free port and print it
-  portcask-server --dir data --sync always       a write is answered once it is on the disk
-  portcask-server /etc/portcask.conf             lines such as `dir /var/lib/portcask`
+  portcask-server --dir data                     then connect with redis-cli or any Redis client
+  portcask-server --dir data --port 0            pick a free port and print it
+  portcask-server --dir data --sync always       acknowledge a write once it is on the disk
+  portcask-server /etc/portcask.conf             a file of lines such as `dir /var/lib/portcask`
   REDIS_PASSWORD=s3cret portcask-server --dir data --bind 0.0.0.0
 
-What counts, from weak to strong: the default, the file, the environment, the flag; then CONFIG SET for
-what may be changed while it runs. Sizes are 64kb, 256mb, 1gb; times are 500ms, 30s or 30, 5m, 2h.
+A flag overrides the environment, which overrides the file, which overrides the default. CONFIG SET
+changes some settings while the server runs. Write sizes as 64kb, 256mb or 1gb, and times as 500ms,
+30s (or 30), 5m or 2h.
 
-The file has a setting on each line, its name as the flag without `--`, then its value; # begins a
-comment, quotes hold words together. CONFIG REWRITE writes what is so now back into it.
+In the file, each line is a setting: the flag's name without `--`, then its value. # starts a comment,
+and quotes hold words together. CONFIG REWRITE saves the current settings to the file.
 
-Stop it with Ctrl-C, SIGTERM or SHUTDOWN: whatever was received whole is answered, then the store is
-closed. A kill -9 loses no acknowledged write; a power cut loses none with --sync always.
+To stop the server, use Ctrl-C, SIGTERM or SHUTDOWN. It answers every command it has received in full,
+then closes the store. kill -9 loses no acknowledged write; with --sync always, nor does a power cut.
 
 Exit codes:
-  0  stopped in order
-  2  what it was told is wrong: the command line, the environment, the file, a certificate
+  0  stopped cleanly
+  2  wrong configuration: the command line, the environment, the file or a certificate
   3  stored data is damaged
   4  another process is the writer of this directory
   5  the system refused: the port is taken, no permission, no space";
@@ -52,7 +53,7 @@ pub fn config() -> Result<Config, Wrong> {
     if let Some(password) = std::env::var_os("REDIS_PASSWORD").filter(|it| !it.is_empty()) {
         let set = password
             .into_string()
-            .map_err(|_| "it is not UTF-8 text".to_owned())
+            .map_err(|_| "not UTF-8 text".to_owned())
             .and_then(|password| {
                 let setting = settings::named("requirepass");
                 setting.map_or(Ok(()), |it| it.set(&mut config, &[password]))

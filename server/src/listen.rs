@@ -32,7 +32,7 @@ impl AcceptRest {
             return;
         }
         let complaints = &shared.complaints;
-        complaints.say(|| tracing::warn!(%error, "a connection could not be accepted"));
+        complaints.say(|| tracing::warn!(%error, "cannot accept a connection"));
         self.0 = self.longer();
         tokio::time::sleep(self.0).await;
     }
@@ -202,7 +202,7 @@ fn make_way(path: &Path) -> io::Result<()> {
         found => found?,
     };
     if !found.file_type().is_socket() {
-        let words = "there is a file that is no socket";
+        let words = "a file that is not a socket is in the way";
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, words));
     }
     match std::os::unix::net::UnixStream::connect(path) {

@@ -15,7 +15,7 @@ pub fn ready() {
     let socket = UnixDatagram::unbound();
     let sent = socket.and_then(|socket| socket.send_to_addr(b"READY=1", &address?));
     if let Err(error) = sent {
-        tracing::warn!(%error, name, "the service manager could not be told");
+        tracing::warn!(%error, name, "cannot notify the service manager");
     }
 }
 

@@ -148,7 +148,7 @@ impl Server {
         }
         #[cfg(feature = "grpc")]
         if config.tls.only && config.grpc.is_some() && !config.tls.grpc {
-            let words = "tls-only would not hold at grpc-port; say grpc-tls yes";
+            let words = "tls-only does not allow plain gRPC on grpc-port; set grpc-tls yes";
             return Err(StartError::Config(words.to_owned()));
         }
         let tls = tls::load(&config.tls).map_err(StartError::Tls)?;
@@ -398,7 +398,7 @@ async fn serve(
     let closed = closed.unwrap_or(Err(Error::Poisoned));
     match &closed {
         Ok(()) => tracing::info!("stopped; everything is durable"),
-        Err(error) => tracing::error!(%error, "the store was not closed in order"),
+        Err(error) => tracing::error!(%error, "the store was not closed cleanly"),
     }
     closed
 }

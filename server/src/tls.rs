@@ -70,7 +70,7 @@ pub(crate) fn load(tls: &Tls) -> Result<Option<Arc<ServerConfig>>, TlsError> {
     };
     let config = builder.with_single_cert(chain, private);
     let config =
-        config.map_err(|error| at(key, format!("does not go with the certificate: {error}")))?;
+        config.map_err(|error| at(key, format!("does not match the certificate: {error}")))?;
     Ok(Some(Arc::new(config)))
 }
 
@@ -78,16 +78,16 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
     let found: Vec<_> = read.map_err(|error| at(path, unreadable(&error, "certificate")))?;
     match found.is_empty() {
-        true => Err(at(path, "there is no certificate in it".to_owned())),
+        true => Err(at(path, "contains no certificate".to_owned())),
         false => Ok(found),
     }
 }
 
 fn unreadable(error: &pem::Error, what: &str) -> String {
     match error {
-        pem::Error::Io(error) => format!("the {what} cannot be read: {error}"),
-        pem::Error::NoItemsFound => format!("there is no {what} in it"),
-        error => format!("this is no {what}: {error}"),
+        pem::Error::Io(error) => format!("cannot read the {what}: {error}"),
+        pem::Error::NoItemsFound => format!("contains no {what}"),
+        error => format!("not a valid {what}: {error}"),
     }
 }
 

@@ -31,13 +31,13 @@ impl fmt::Display for StartError {
             Self::Bind(address, error) if error.kind() == io::ErrorKind::AddrInUse => {
                 write!(
                     f,
-                    "cannot listen on {address}: another program does already"
+                    "cannot listen on {address}: another program already does"
                 )
             }
             Self::Bind(address, error) => write!(f, "cannot listen on {address}: {error}"),
             Self::Socket(path, error) if error.kind() == io::ErrorKind::AddrInUse => {
                 let path = path.display();
-                write!(f, "cannot listen on {path}: another program does already")
+                write!(f, "cannot listen on {path}: another program already does")
             }
             Self::Socket(path, error) => write!(f, "cannot listen on {}: {error}", path.display()),
             Self::Tls(error) => error.fmt(f),

@@ -41,7 +41,7 @@ pub(super) fn read(path: &Path, config: &mut Config) -> Result<(), FileError> {
         words,
     };
     let text = fs::read_to_string(path)
-        .map_err(|error| wrong(None, format!("the configuration cannot be read: {error}")))?;
+        .map_err(|error| wrong(None, format!("cannot read the configuration: {error}")))?;
     for (at, line) in text.lines().enumerate() {
         take(line, config).map_err(|words| wrong(Some(at + 1), words))?;
     }
@@ -74,11 +74,11 @@ fn take_user(words: &[String], config: &mut Config) -> Result<(), String> {
     };
     let user = User::parse(name, rules).map_err(|error| error.to_string())?;
     if config.users.iter().any(|other| other.name == user.name) {
-        return Err(format!("user '{name}' is told of twice"));
+        return Err(format!("user '{name}' is defined twice"));
     }
     if user.name == "default" && config.password.is_some() {
         return Err(
-            "user 'default' and requirepass both set one password: keep one of them".into(),
+            "user 'default' and requirepass both set the default user's password: keep one of them".into(),
         );
     }
     config.users.push(user);

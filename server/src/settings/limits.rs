@@ -20,7 +20,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         |config| vec![config.limits.clients_max.to_string()],
     )
     .live()
-    .told(LIMITS, "Connections at a time"),
+    .told(LIMITS, "Most connections at a time"),
     Setting::new(
         "maxclients-per-address",
         "COUNT",
@@ -52,7 +52,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     .live()
     .told(
         LIMITS,
-        "Close a connection that sends no command for this time; 0 is never",
+        "Close a connection that sends no command for this long; 0 means never",
     ),
     Setting::new(
         "handshake-timeout",
@@ -65,7 +65,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     )
     .told(
         LIMITS,
-        "Time to authenticate, where that is needed, and to begin with TLS",
+        "Time for a new connection to finish its TLS handshake and, where a password is needed, to log in",
     ),
     Setting::new(
         "progress-timeout",
@@ -89,7 +89,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         },
         |config| vec![config.limits.args_max.to_string()],
     )
-    .told(LIMITS, "Arguments of a command"),
+    .told(LIMITS, "Most arguments in one command"),
     Setting::new(
         "proto-max-bulk-len",
         "BYTES",
@@ -99,7 +99,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         },
         |config| vec![config.limits.bulk_bytes_max.to_string()],
     )
-    .told(LIMITS, "Bytes of an argument, and so of a value"),
+    .told(LIMITS, "Most bytes in one argument, and so in one value"),
     Setting::new(
         "client-query-buffer-limit",
         "BYTES",
@@ -111,7 +111,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     )
     .told(
         LIMITS,
-        "Bytes of a command in all, and of what one client has queued or watches",
+        "Most bytes in one command, and in everything one client has queued or watches",
     ),
     Setting::new(
         "client-reply-limit",
@@ -122,7 +122,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         },
         |config| vec![config.limits.reply_bytes_max.to_string()],
     )
-    .told(LIMITS, "Bytes of a reply, including that of a whole transaction"),
+    .told(LIMITS, "Most bytes in one reply, including the reply to a whole transaction"),
     Setting::new(
         "maxmemory-clients",
         "BYTES",
@@ -135,7 +135,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     .or("input-memory")
     .told(
         LIMITS,
-        "Bytes that all clients together have sent and the server has not yet processed",
+        "Most bytes that all clients together may have sent and the server has not yet processed",
     ),
     Setting::new(
         "output-memory",
@@ -150,8 +150,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     .live()
     .told(
         LIMITS,
-        "Bytes of replies and messages that wait to be sent to all clients together. When it is too much, the \
-         client that holds most is closed first",
+        "Most bytes of replies and messages waiting to be sent to all clients together. Above this, the server \
+         closes the client that holds the most",
     ),
     Setting::new(
         "client-output-buffer-limit",
@@ -166,8 +166,9 @@ pub(super) const SETTINGS: &[Setting] = &[
     .live()
     .told(
         LIMITS,
-        "Bytes that a subscriber may leave unread at any moment, and for so many seconds, as `pubsub 32mb 8mb 60`; \
-         0 is no limit. Only class pubsub has any: a client that does not read its replies is not read from",
+        "How much a subscriber may leave unread: HARD bytes at any moment, SOFT bytes for SECONDS, such as \
+         `pubsub 32mb 8mb 60`; 0 means no limit. Only class pubsub has limits, because the server stops reading \
+         from a client that does not read its replies",
     ),
     Setting::new(
         "threads",
@@ -182,8 +183,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     .or("io-threads")
     .told(
         LIMITS,
-        "Threads that serve clients, and as many again for newcomers and for clients whose replies are long; 0 is one of \
-         each for every two processors",
+        "Threads that serve clients, and as many again for newcomers and clients with long replies; 0 means one of each \
+         for every two processors",
     ),
 ];
 

@@ -44,7 +44,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         },
         |config| vec![config.port().to_string()],
     )
-    .told(NETWORK, "The port; 0 takes a free one and prints it"),
+    .told(NETWORK, "The port to listen on; 0 picks a free one and prints it"),
     #[cfg(feature = "grpc")]
     Setting::new(
         "grpc-port",
@@ -65,7 +65,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     )
     .told(
         NETWORK,
-        "Also serve gRPC (proto/portcask.proto) at this port of the first address; 0 takes a free one",
+        "Also serve gRPC (proto/portcask.proto) on this port of the first address; 0 picks a free one",
     ),
     Setting::new(
         "unixsocket",
@@ -104,7 +104,7 @@ pub(super) const SETTINGS: &[Setting] = &[
             vec![port.unwrap_or("none".to_owned())]
         },
     )
-    .told(TLS, "The port for TLS, at every address of `bind`; 0 takes a free one"),
+    .told(TLS, "The port for TLS, on every address in `bind`; 0 picks a free one"),
     Setting::new(
         "tls-only",
         "yes|no",
@@ -114,7 +114,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         },
         |config| vec![show_yes_or_no(config.tls.only)],
     )
-    .told(TLS, "Serve nothing without TLS, but for the socket of this machine"),
+    .told(TLS, "Refuse everything without TLS, except the Unix socket"),
     #[cfg(feature = "grpc")]
     Setting::new(
         "grpc-tls",
@@ -125,7 +125,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         },
         |config| vec![show_yes_or_no(config.tls.grpc)],
     )
-    .told(TLS, "Serve gRPC with TLS, by the same certificate"),
+    .told(TLS, "Serve gRPC with TLS, using the same certificate"),
     Setting::new(
         "tls-cert-file",
         "FILE",
@@ -136,7 +136,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         |config| show_path(config.tls.certificate.as_deref()),
     )
     .or("tls-cert")
-    .told(TLS, "The server's certificate and those that lead to its authority (PEM)"),
+    .told(TLS, "The server's certificate chain (PEM)"),
     Setting::new(
         "tls-key-file",
         "FILE",
@@ -158,7 +158,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         |config| show_path(config.tls.authority.as_deref()),
     )
     .or("tls-ca")
-    .told(TLS, "The authorities that clients' certificates come from (PEM)"),
+    .told(TLS, "The authorities that issue clients' certificates (PEM)"),
     Setting::new(
         "tls-auth-clients",
         "no|optional|yes",
@@ -172,7 +172,7 @@ pub(super) const SETTINGS: &[Setting] = &[
             chosen.map(|(name, _)| (*name).to_owned()).into_iter().collect()
         },
     )
-    .told(TLS, "Whether clients must show a certificate, may, or are not asked"),
+    .told(TLS, "Whether clients must present a certificate (yes), may (optional), or are not asked (no)"),
     Setting::new(
         "protected-mode",
         "yes|no",
@@ -183,7 +183,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         |config| vec![show_yes_or_no(config.protected_mode)],
     )
     .live()
-    .told(ACCESS, "Whether only this machine is served while there is no password"),
+    .told(ACCESS, "Serve only clients on this machine while no password is set"),
     Setting::new(
         "requirepass",
         "PASSWORD",
@@ -192,7 +192,7 @@ pub(super) const SETTINGS: &[Setting] = &[
                 return Err("argument must be at most 512 bytes".into());
             }
             if config.users.iter().any(|user| user.name == "default") {
-                return Err("the password of `default` is set by its `user` line".into());
+                return Err("the `user` line of `default` already sets its password".into());
             }
             let password = Some(words[0].as_str()).filter(|password| !password.is_empty());
             config.password = password.map(Into::into);
@@ -204,8 +204,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     .secret()
     .told(
         ACCESS,
-        "What clients must send with AUTH before anything else; better set by the environment or the file than by \
-         a flag, which other users of this machine see",
+        "The password that clients must send with AUTH before anything else. Set it in the environment or the file: \
+         other users of this machine can see a flag",
     ),
 ];
 

@@ -35,7 +35,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     )
     .told(
         OPERATIONS,
-        "What is logged to standard error: debug, verbose, notice or warning",
+        "The least serious events to log to standard error: debug, verbose, notice or warning",
     ),
     Setting::new(
         "log-format",
@@ -46,7 +46,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         },
         |config| shown(FORMATS, config.log_json),
     )
-    .told(OPERATIONS, "Lines for people, or an object on each line"),
+    .told(OPERATIONS, "Log lines for people, or one JSON object per line"),
     Setting::new(
         "metrics-port",
         "PORT",
@@ -64,7 +64,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     )
     .told(
         OPERATIONS,
-        "Answers GET /metrics (for Prometheus) and /healthz over HTTP; 0 takes a free port",
+        "Serve GET /metrics (for Prometheus) and /healthz over HTTP on this port; 0 picks a free one",
     ),
     Setting::new(
         "metrics-bind",
@@ -78,7 +78,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     )
     .told(
         OPERATIONS,
-        "The address of that port; nobody is asked for a password there",
+        "The address of the metrics port, which asks for no password",
     ),
     Setting::new(
         "notify-keyspace-events",
@@ -94,7 +94,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     .live()
     .told(
         OPERATIONS,
-        "Keyspace events sent to subscribers, by Redis's letters: KEA is everything that changes keys; empty means none",
+        "Keyspace events to send to subscribers, as Redis's letters: KEA is every change to keys; empty means none",
     ),
     Setting::new(
         "backup-dir",
@@ -110,7 +110,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     )
     .told(
         OPERATIONS,
-        "Where BGSAVE makes backups, each a directory that opens as a store; without it BGSAVE only syncs",
+        "Where BGSAVE puts backups, each a directory that opens as a store; without this, BGSAVE only syncs",
     ),
     Setting::new(
         "slowlog-log-slower-than",
@@ -124,7 +124,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     .live()
     .told(
         OPERATIONS,
-        "Microseconds from which a command goes to SLOWLOG; 0 is every one, -1 none",
+        "Add commands that take at least this many microseconds to SLOWLOG; 0 adds all, -1 none",
     ),
     Setting::new(
         "slowlog-max-len",
@@ -136,7 +136,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         |config| vec![config.watching.slow_len.to_string()],
     )
     .live()
-    .told(OPERATIONS, "Commands that SLOWLOG keeps"),
+    .told(OPERATIONS, "Most commands that SLOWLOG keeps"),
     Setting::new(
         "latency-monitor-threshold",
         "MS",
@@ -149,7 +149,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     .live()
     .told(
         OPERATIONS,
-        "Milliseconds from which a command is shown by LATENCY; 0 is none",
+        "Show commands that take at least this many milliseconds in LATENCY; 0 shows none",
     ),
     Setting::new(
         "enable-debug-command",
@@ -162,7 +162,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     )
     .told(
         OPERATIONS,
-        "Who may use DEBUG: nobody, clients on this machine, or everybody",
+        "Who may use DEBUG: nobody (no), clients on this machine (local), or everybody (yes)",
     ),
 ];
 

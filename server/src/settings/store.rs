@@ -23,7 +23,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         },
         |config| vec![config.dir.display().to_string()],
     )
-    .told(STORE, "The directory of the store; created if it is absent"),
+    .told(STORE, "The directory of the store; created if it does not exist"),
     Setting::new(
         "sync",
         "WHEN",
@@ -36,8 +36,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     .live()
     .told(
         STORE,
-        "When a write is acknowledged: always (on the disk), everysec (on the disk within a second), a time such \
-         as 100ms or 15s, or no (whenever the system decides). A killed process loses nothing under any of them",
+        "When writes reach the disk: always (before they are acknowledged), everysec (within a second), within a \
+         time such as 100ms or 15s, or no (when the system decides). A killed process loses nothing under any of them",
     ),
     Setting::new(
         "appendfsync",
@@ -50,7 +50,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     )
     .live()
     .view()
-    .told(STORE, "`sync` under Redis's name, with Redis's three words"),
+    .told(STORE, "`sync` under Redis's name, with Redis's three values"),
     Setting::new(
         "segment-size",
         "BYTES",
@@ -60,7 +60,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         },
         |config| vec![config.store.engine.segment_bytes.to_string()],
     )
-    .told(STORE, "A file of the log is full at this size, 1mb to 4gb; no transaction is larger"),
+    .told(STORE, "Start a new log file at this size, 1mb to 4gb; no transaction can be larger"),
     Setting::new(
         "reserve",
         "BYTES",
@@ -70,7 +70,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         },
         |config| vec![config.store.engine.reserve_bytes.to_string()],
     )
-    .told(STORE, "Kept aside, so that deletes and a merge still fit on a full disk"),
+    .told(STORE, "Space to keep in reserve, so that deletes and a merge still fit on a full disk"),
     Setting::new(
         "trust-clock",
         "yes|no",
@@ -82,8 +82,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     )
     .told(
         STORE,
-        "Believe a clock that is more than a day ahead of the last time the store was used. Otherwise nothing \
-         expires until it is confirmed",
+        "Trust a clock that is more than a day ahead of the last time the store was used. Otherwise no key \
+         expires until you confirm the clock",
     ),
     Setting::new(
         "mapped",
@@ -96,8 +96,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     )
     .told(
         STORE,
-        "Small reads and writes through mappings of the files: faster, but a disk that fails then ends the \
-         process by a signal instead of answering an error",
+        "Map files into memory for small reads and writes: faster, but a failing disk then kills the process with a \
+         signal instead of returning an error",
     ),
     Setting::new(
         "merge",
@@ -108,7 +108,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         },
         |config| vec![show_yes_or_no(config.store.engine.merge.auto)],
     )
-    .told(MERGE, "Whether dead bytes are given back without being asked; PORTCASK.MERGE always does"),
+    .told(MERGE, "Reclaim dead space automatically; PORTCASK.MERGE reclaims it in any case"),
     Setting::new(
         "size-check",
         "TIME",
@@ -122,7 +122,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         },
         |config| vec![show_time(config.store.background.unwrap_or(Duration::from_secs(1)))],
     )
-    .told(MERGE, "How often it is looked whether a merge is due and keys have expired"),
+    .told(MERGE, "How often to check whether a merge is due and keys have expired"),
     Setting::new(
         "dead-ratio",
         "PERCENT",
@@ -138,7 +138,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     )
     .told(
         MERGE,
-        "A merge is due once this share of a file is dead: 60, 60% or 0.6. It then takes every file that is 40% dead",
+        "Merge once this share of a file is dead: 60, 60% or 0.6. The merge then takes every file that is 40% dead",
     ),
     Setting::new(
         "dead-bytes",
@@ -152,7 +152,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         },
         |config| vec![config.store.engine.merge.dead_bytes_trigger.to_string()],
     )
-    .told(MERGE, "A merge is also due once a file holds this many dead bytes"),
+    .told(MERGE, "Merge also once a file holds this many dead bytes"),
     Setting::new(
         "merge-min-files",
         "COUNT",
@@ -163,7 +163,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         |config| vec![config.store.engine.merge.min_files.to_string()],
     )
     .or("merge-files")
-    .told(MERGE, "Small files are joined once this many lie side by side"),
+    .told(MERGE, "Join small files once this many lie side by side"),
     Setting::new(
         "merge-max-files",
         "COUNT",
@@ -174,7 +174,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         |config| vec![config.store.engine.merge.max_files.to_string()],
     )
     .or("max-merge-files")
-    .told(MERGE, "Files that one merge takes at most"),
+    .told(MERGE, "Most files in one merge"),
     Setting::new(
         "merge-max-bytes",
         "BYTES",
@@ -185,7 +185,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         |config| vec![config.store.engine.merge.max_bytes.to_string()],
     )
     .or("max-merge-bytes")
-    .told(MERGE, "Bytes that one merge takes at most"),
+    .told(MERGE, "Most bytes in one merge"),
     Setting::new(
         "merge-window",
         "HOURS",
@@ -200,7 +200,7 @@ pub(super) const SETTINGS: &[Setting] = &[
             }]
         },
     )
-    .told(MERGE, "Hours of the day (UTC) in which a merge may begin by itself: 1-5, 22-4, or always"),
+    .told(MERGE, "Hours of the day (UTC) in which a merge may start on its own: 1-5, 22-4, or always"),
 ];
 
 const REDIS_POLICIES: &[(&str, SyncPolicy)] = &[

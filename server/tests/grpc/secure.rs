@@ -76,6 +76,6 @@ fn no_door_is_left_without_tls_where_nothing_may_be_served_without_it() {
     assert!(matches!(refused, StartError::Config(_)));
     assert_eq!(
         refused.to_string(),
-        "tls-only would not hold at grpc-port; say grpc-tls yes"
+        "tls-only does not allow plain gRPC on grpc-port; set grpc-tls yes"
     );
 }

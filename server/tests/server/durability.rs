@@ -190,7 +190,7 @@ fn sigterm_stops_in_order_and_a_directory_in_use_is_refused_with_its_own_exit_co
     let port = server.address.port().to_string();
     let (code, words) = second(&["--dir", other.path().to_str().unwrap(), "--port", &port]);
     assert_eq!(code, Some(5), "{words}");
-    assert!(words.contains("another program does already"), "{words}");
+    assert!(words.contains("another program already does"), "{words}");
     let (code, words) = second(&["--dir", same, "--sync", "sometimes"]);
     assert_eq!(code, Some(2), "{words}");
     let mut server = server;

@@ -50,7 +50,7 @@ fn an_unknown_setting_or_a_bad_value_in_the_file_names_file_and_line() {
     check(
         &[absent],
         2,
-        &format!("{absent}: the configuration cannot be read: "),
+        &format!("{absent}: cannot read the configuration: "),
     );
 }
 

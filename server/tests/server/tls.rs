@@ -242,19 +242,19 @@ fn tls_that_cannot_be_served_is_told_with_the_file_and_an_exit_code() {
     for (arguments, words) in [
         (
             vec!["--tls-cert", absent, "--tls-key", key],
-            format!("{absent}: the certificate cannot be read: "),
+            format!("{absent}: cannot read the certificate: "),
         ),
         (
             vec!["--tls-cert", certificate, "--tls-key", absent],
-            format!("{absent}: the private key cannot be read: "),
+            format!("{absent}: cannot read the private key: "),
         ),
         (
             vec!["--tls-cert", key, "--tls-key", key],
-            format!("{key}: there is no certificate in it"),
+            format!("{key}: contains no certificate"),
         ),
         (
             vec!["--tls-cert", certificate, "--tls-key", certificate],
-            format!("{certificate}: there is no private key in it"),
+            format!("{certificate}: contains no private key"),
         ),
         (
             vec![
@@ -263,7 +263,7 @@ fn tls_that_cannot_be_served_is_told_with_the_file_and_an_exit_code() {
                 "--tls-key",
                 other.to_str().unwrap(),
             ],
-            format!("{}: does not go with the certificate: ", other.display()),
+            format!("{}: does not match the certificate: ", other.display()),
         ),
         (
             vec!["--tls-cert", certificate],
@@ -374,8 +374,8 @@ mod local {
         assert_eq!(mode & 0o777, 0o770);
         let store = dir.path().join("store");
         for (path, words) in [
-            (&busy, "another program does already"),
-            (&file, "there is a file that is no socket"),
+            (&busy, "another program already does"),
+            (&file, "a file that is not a socket is in the way"),
         ] {
             let path = path.to_str().unwrap();
             let (code, told) = refused(

@@ -257,12 +257,12 @@ fn user_lines_that_would_not_be_enforced_do_not_start() {
             "user a on +lpush",
             ":1: user 'a', rule '+lpush': Unknown command or category name in ACL",
         ),
-        ("user a\nuser a", ":2: user 'a' is told of twice"),
+        ("user a\nuser a", ":2: user 'a' is defined twice"),
         ("user", ":1: user: wrong number of arguments"),
         ("user a on %R~x", ":1: user 'a', rule '%R~x': Syntax error"),
         (
             "requirepass x\nuser default on",
-            ":2: user 'default' and requirepass both set one password",
+            ":2: user 'default' and requirepass both set the default user's password",
         ),
         (
             "user default on\nrequirepass x",
