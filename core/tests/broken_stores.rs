@@ -357,7 +357,7 @@ fn a_follower_that_had_seen_everything_learns_that_the_store_was_cleared() {
 }
 
 #[test]
-fn s27_what_cannot_be_read_behind_the_last_marker_is_not_a_torn_tail() {
+fn what_cannot_be_read_behind_the_last_marker_is_not_a_torn_tail() {
     let disk = SimDisk::new(1);
     let mut store: Engine<SimDisk> = Engine::open(disk.clone(), options()).unwrap();
     store.put(b"k", b"1").unwrap();

@@ -12,7 +12,7 @@ use portcask_core::{Engine, OpenMode, Options, Storage};
 // Tails.
 
 #[test]
-fn s1_the_last_record_torn_at_any_byte_is_cut_and_counted() {
+fn the_last_record_torn_at_any_byte_is_cut_and_counted() {
     let mut world = Script::new();
     world.run("put a 1; put b 2 synced; put c 3; kill");
     let whole = world.disk.bytes(&world.newest_segment()).unwrap().len();
@@ -30,7 +30,7 @@ fn s1_the_last_record_torn_at_any_byte_is_cut_and_counted() {
 }
 
 #[test]
-fn s2_zeros_at_the_end_are_never_a_record_and_not_counted_as_torn() {
+fn zeros_at_the_end_are_never_a_record_and_not_counted_as_torn() {
     for zeros in [1, 11, 80, 4096, 1 << 20] {
         let mut world = Script::new();
         world.run("put a 1; put b 2 synced; put c 3; kill");
@@ -49,7 +49,7 @@ fn s2_zeros_at_the_end_are_never_a_record_and_not_counted_as_torn() {
 }
 
 #[test]
-fn s2_a_torn_record_is_counted_up_to_the_zeros_behind_it() {
+fn a_torn_record_is_counted_up_to_the_zeros_behind_it() {
     for zeros in [0, 1, 4096, 1 << 20] {
         let mut world = Script::new();
         world.run("put a 1; put b 2 synced; put c 345; kill; tear 1");
@@ -63,7 +63,7 @@ fn s2_a_torn_record_is_counted_up_to_the_zeros_behind_it() {
 }
 
 #[test]
-fn s2_a_last_value_that_ends_in_zeros_is_kept_before_zeros() {
+fn a_last_value_that_ends_in_zeros_is_kept_before_zeros() {
     for value in [vec![0; 1], vec![0; 5_000], [&b"v"[..], &[0; 300]].concat()] {
         let mut world = Script::new();
         world.run("put a 1 synced");
@@ -76,7 +76,7 @@ fn s2_a_last_value_that_ends_in_zeros_is_kept_before_zeros() {
 }
 
 #[test]
-fn s2_a_file_of_nothing_but_zeros_is_damage_and_takes_no_key_along() {
+fn a_file_of_nothing_but_zeros_is_damage_and_takes_no_key_along() {
     let mut world = Script::new();
     world.run("put a 1; rotate; put b 2; kill");
     let segment = world.newest_segment();
@@ -89,7 +89,7 @@ fn s2_a_file_of_nothing_but_zeros_is_damage_and_takes_no_key_along() {
 }
 
 #[test]
-fn s3_valid_records_of_another_file_at_the_end_mean_nothing() {
+fn valid_records_of_another_file_at_the_end_mean_nothing() {
     let mut other = Script::new();
     other.run("put a 1; put stale 9; put stale 8; kill");
     let stale = other.disk.bytes(&other.newest_segment()).unwrap();
@@ -104,7 +104,7 @@ fn s3_valid_records_of_another_file_at_the_end_mean_nothing() {
 }
 
 #[test]
-fn s5_a_batch_torn_at_any_byte_is_not_there_at_all() {
+fn a_batch_torn_at_any_byte_is_not_there_at_all() {
     let mut world = Script::new();
     world.run("put a 1; batch b=2 -a c=x*300; kill");
     let whole = world.disk.bytes(&world.newest_segment()).unwrap().len();
@@ -118,7 +118,7 @@ fn s5_a_batch_torn_at_any_byte_is_not_there_at_all() {
 // Damage where data was acknowledged.
 
 #[test]
-fn s6_a_rotten_value_costs_its_key_and_is_never_merged_away() {
+fn a_rotten_value_costs_its_key_and_is_never_merged_away() {
     let mut world = Script::new();
     world.run("put a 1; put b x*100; put c 3; rotate; put d 4; close");
     world.run("flip segment-0000000001 150");
@@ -137,7 +137,7 @@ fn s6_a_rotten_value_costs_its_key_and_is_never_merged_away() {
 }
 
 #[test]
-fn s8_lengths_that_lie_are_refused_before_anything_is_allocated() {
+fn lengths_that_lie_are_refused_before_anything_is_allocated() {
     let mut world = Script::new();
     world.run("put a 1 synced; kill");
     let segment = world.newest_segment();
@@ -196,7 +196,7 @@ fn s8_lengths_that_lie_are_refused_before_anything_is_allocated() {
 }
 
 #[test]
-fn s9_damage_below_the_marker_is_not_taken_for_a_torn_tail() {
+fn damage_below_the_marker_is_not_taken_for_a_torn_tail() {
     let mut world = Script::new();
     world.run("put a x*50; put b 2 synced; put c 3; put d 4; kill");
     let segment = world.newest_segment();
@@ -222,7 +222,7 @@ fn s9_damage_below_the_marker_is_not_taken_for_a_torn_tail() {
 }
 
 #[test]
-fn s10_a_sealed_file_cut_short_is_damage() {
+fn a_sealed_file_cut_short_is_damage() {
     let mut world = Script::new();
     world.run("put a 1; put b 2; rotate; put c 3; close");
     let segment = file("segment-0000000001");
@@ -238,7 +238,7 @@ fn s10_a_sealed_file_cut_short_is_damage() {
 }
 
 #[test]
-fn s11_a_missing_file_is_never_all_fine() {
+fn a_missing_file_is_never_all_fine() {
     for lost in ["segment-0000000001", "segment-0000000002"] {
         let mut world = Script::new();
         world.run(&format!("put a 1; rotate; put b 2; close; lose {lost}"));
@@ -250,7 +250,7 @@ fn s11_a_missing_file_is_never_all_fine() {
 }
 
 #[test]
-fn s12_files_of_strangers_are_left_alone() {
+fn files_of_strangers_are_left_alone() {
     let mut world = Script::new();
     world.run("put a 1; close");
     let strangers = [
@@ -275,7 +275,7 @@ fn s12_files_of_strangers_are_left_alone() {
 }
 
 #[test]
-fn s13_an_empty_newest_file_does_not_stop_the_store_and_its_id_is_not_used() {
+fn an_empty_newest_file_does_not_stop_the_store_and_its_id_is_not_used() {
     let mut world = Script::new();
     world.run("put a 1; kill");
     for id in [3, 7] {
@@ -291,7 +291,7 @@ fn s13_an_empty_newest_file_does_not_stop_the_store_and_its_id_is_not_used() {
 }
 
 #[test]
-fn s44_blocks_that_changed_places_between_two_files_are_damage() {
+fn blocks_that_changed_places_between_two_files_are_damage() {
     let mut world = Script::new();
     world.run("put a x*600; put b 1; rotate; put c y*600; put d 2; rotate; put e 3; close");
     let (one, two) = (file("segment-0000000001"), file("segment-0000000002"));

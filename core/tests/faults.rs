@@ -153,12 +153,12 @@ fn refuse_everywhere(refusal: impl Fn(u64) -> Refusal) {
 }
 
 #[test]
-fn s39_any_allocation_may_be_refused_once() {
+fn any_allocation_may_be_refused_once() {
     refuse_everywhere(Refusal::once);
 }
 
 #[test]
-fn s39_any_allocation_may_be_refused_from_then_on() {
+fn any_allocation_may_be_refused_from_then_on() {
     refuse_everywhere(Refusal::from);
 }
 

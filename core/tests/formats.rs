@@ -24,7 +24,7 @@ fn hinted() -> Script {
 const HINT: &str = "hint-0000000001";
 
 #[test]
-fn s15_a_missing_hint_costs_a_scan_and_comes_back() {
+fn a_missing_hint_costs_a_scan_and_comes_back() {
     let mut world = hinted();
     world.run(&format!("lose {HINT}"));
     world.check("scan; report; close", "a=1 c=3 d=4 clean");
@@ -33,7 +33,7 @@ fn s15_a_missing_hint_costs_a_scan_and_comes_back() {
 }
 
 #[test]
-fn s15_a_hint_of_another_segment_is_not_believed() {
+fn a_hint_of_another_segment_is_not_believed() {
     let mut world = hinted();
     let mut other = Script::on(SimDisk::new(5));
     other.run("put x 1; put y 2; put z 3; del y; rotate; close");
@@ -48,7 +48,7 @@ fn s15_a_hint_of_another_segment_is_not_believed() {
 }
 
 #[test]
-fn s15_a_hint_that_says_more_than_the_segment_holds_is_believed_only_as_far() {
+fn a_hint_that_says_more_than_the_segment_holds_is_believed_only_as_far() {
     let mut longer = Script::new();
     longer.run("put a 1; put b 2");
     let early = longer.disk.files();
@@ -75,7 +75,7 @@ fn forge_hint(world: &Script, entries: &[Entry]) {
 }
 
 #[test]
-fn s15_offsets_past_the_end_of_the_file_are_no_places() {
+fn offsets_past_the_end_of_the_file_are_no_places() {
     for record_bytes in [17, 1 << 20, u64::from(u32::MAX), 1 << 32] {
         let world = hinted();
         let hash = Some(portcask_core::format::KeyHash { hi: 7, lo: 7 });
@@ -101,7 +101,7 @@ fn s15_offsets_past_the_end_of_the_file_are_no_places() {
 }
 
 #[test]
-fn s16_a_hint_that_names_another_keys_record_is_found_out_by_the_read() {
+fn a_hint_that_names_another_keys_record_is_found_out_by_the_read() {
     let mut world = hinted();
     let store = world.store().unwrap();
     let places: Vec<_> = ["a", "c"]
@@ -125,7 +125,7 @@ fn s16_a_hint_that_names_another_keys_record_is_found_out_by_the_read() {
 // Formats, numbers, names.
 
 #[test]
-fn s37_a_newer_format_or_an_unknown_flag_refuses_and_touches_nothing() {
+fn a_newer_format_or_an_unknown_flag_refuses_and_touches_nothing() {
     let mut world = Script::new();
     world.run("put a 1; rotate; put b 2; close");
     let names = [
@@ -213,7 +213,7 @@ fn assert_counting_ends_without_a_loss(world: &mut Script, script: &str, about: 
 }
 
 #[test]
-fn s35_sequence_numbers_end_with_an_error_and_not_with_a_wrap() {
+fn sequence_numbers_end_with_an_error_and_not_with_a_wrap() {
     for last in last_numbers() {
         let mut world = Script::new();
         world.run("put a 1; close");
@@ -227,7 +227,7 @@ fn s35_sequence_numbers_end_with_an_error_and_not_with_a_wrap() {
 }
 
 #[test]
-fn s35_a_number_that_nobody_counts_to_is_damage() {
+fn a_number_that_nobody_counts_to_is_damage() {
     let forgeries: [fn(&mut State); 4] = [
         |state| state.seq_bound = COUNTER_MAX + 1,
         |state| state.last_seq = u64::MAX,
@@ -244,7 +244,7 @@ fn s35_a_number_that_nobody_counts_to_is_damage() {
 }
 
 #[test]
-fn s35_no_number_is_issued_twice_when_its_reservation_ends_within_a_life() {
+fn no_number_is_issued_twice_when_its_reservation_ends_within_a_life() {
     let mut world = Script::new();
     world.run("put a 1; close");
     with_state(&world, |state| state.seq_bound = state.last_seq + 2);
@@ -258,7 +258,7 @@ fn s35_no_number_is_issued_twice_when_its_reservation_ends_within_a_life() {
 }
 
 #[test]
-fn s35_file_numbers_end_with_an_error_and_not_with_a_wrap() {
+fn file_numbers_end_with_an_error_and_not_with_a_wrap() {
     for last in last_numbers() {
         let mut world = Script::new();
         world.run("put a 1; close");

@@ -11,7 +11,7 @@ use portcask_core::testing::world::{Store, World};
 use portcask_core::{Ack, Condition, Engine, Error, OpenMode, Options, WriteOptions, salvage};
 
 #[test]
-fn s46_a_merge_drops_only_in_favour_of_what_is_durable() {
+fn a_merge_drops_only_in_favour_of_what_is_durable() {
     for cut in ["cut", "cut all", "cut 1", "cut 5", "kill"] {
         check(
             &format!(
@@ -29,7 +29,7 @@ fn s46_a_merge_drops_only_in_favour_of_what_is_durable() {
 }
 
 #[test]
-fn s47_an_expired_record_hides_older_versions_like_a_tombstone() {
+fn an_expired_record_hides_older_versions_like_a_tombstone() {
     for cut in ["kill", "cut", "close"] {
         let mut world = Script::new();
         world.run("put k v1; put big x*3000; rotate");
@@ -50,7 +50,7 @@ fn s47_an_expired_record_hides_older_versions_like_a_tombstone() {
 }
 
 #[test]
-fn s48_a_damaged_newest_version_never_lets_an_older_one_pass_for_current() {
+fn a_damaged_newest_version_never_lets_an_older_one_pass_for_current() {
     let mut world = Script::new();
     world.run("put k old; put a 1; rotate; put k new; put b 2; rotate; put c 3; close");
     world.run("lose hint-0000000002");
@@ -67,7 +67,7 @@ fn s48_a_damaged_newest_version_never_lets_an_older_one_pass_for_current() {
 }
 
 #[test]
-fn s48_with_its_hint_only_the_damaged_key_suffers() {
+fn with_its_hint_only_the_damaged_key_suffers() {
     let mut world = Script::new();
     world.run("put k old; put a 1; rotate; put k new; put b 2; rotate; put c 3; close");
     world.run("flip segment-0000000002 82; flip segment-0000000002 86");
@@ -78,7 +78,7 @@ fn s48_with_its_hint_only_the_damaged_key_suffers() {
 }
 
 #[test]
-fn s49_a_marker_names_only_what_the_sync_covered() {
+fn a_marker_names_only_what_the_sync_covered() {
     let mut world = Script::new();
     let store = world.store().unwrap();
     store.put(b"a", b"1").unwrap();
@@ -112,7 +112,7 @@ fn s49_a_marker_names_only_what_the_sync_covered() {
 }
 
 #[test]
-fn s09_the_next_record_after_each_sync_vouches_for_it() {
+fn the_next_record_after_each_sync_vouches_for_it() {
     for syncs in 1..5 {
         let mut world = Script::new();
         for _ in 1..syncs {
@@ -129,7 +129,7 @@ fn s09_the_next_record_after_each_sync_vouches_for_it() {
 }
 
 #[test]
-fn s50_half_a_batch_is_never_completed_by_what_follows() {
+fn half_a_batch_is_never_completed_by_what_follows() {
     let mut whole = Script::new();
     whole.run("put a 1 synced; kill");
     let before = whole.disk.bytes(&whole.newest_segment()).unwrap().len();
@@ -149,7 +149,7 @@ fn s50_half_a_batch_is_never_completed_by_what_follows() {
 }
 
 #[test]
-fn s51_a_rotten_newest_manifest_record_is_reported_and_deletes_nothing() {
+fn a_rotten_newest_manifest_record_is_reported_and_deletes_nothing() {
     let mut world = Script::new();
     world.run("put a 1; rotate; put b 2; rotate; put c 3; kill");
     let manifest = file("manifest-0000000001");
@@ -182,7 +182,7 @@ fn s51_a_rotten_newest_manifest_record_is_reported_and_deletes_nothing() {
 }
 
 #[test]
-fn s51_a_torn_newest_manifest_record_is_a_change_that_did_not_happen() {
+fn a_torn_newest_manifest_record_is_a_change_that_did_not_happen() {
     // A rotation cut short in its commit: nothing was written under it.
     let mut world = Script::new();
     world.run("put a 1; fail append 3; rotate; kill");
@@ -190,7 +190,7 @@ fn s51_a_torn_newest_manifest_record_is_a_change_that_did_not_happen() {
 }
 
 #[test]
-fn s52_a_locked_and_an_unlocked_host_never_both_acknowledge() {
+fn a_locked_and_an_unlocked_host_never_both_acknowledge() {
     let bare = Capabilities {
         kernel_lock: false,
         namespace_sync: false,
@@ -227,7 +227,7 @@ fn s52_a_locked_and_an_unlocked_host_never_both_acknowledge() {
 }
 
 #[test]
-fn s53_a_clock_that_was_once_a_century_ahead_expires_nothing() {
+fn a_clock_that_was_once_a_century_ahead_expires_nothing() {
     let year_2126 = common::NOW_MS + 100 * 365 * 24 * 3_600_000;
     let mut world = Script::new();
     world.run("put k v ttl=5000; put n 1");
@@ -251,7 +251,7 @@ fn s53_a_clock_that_was_once_a_century_ahead_expires_nothing() {
 
 /// The delete found nothing to delete, by a time that the crash forgets.
 #[test]
-fn s53_a_durable_delete_of_an_expired_key_survives_a_clock_that_went_back() {
+fn a_durable_delete_of_an_expired_key_survives_a_clock_that_went_back() {
     for delete in ["del t", "batch o=1 -t"] {
         let mut world = Script::new();
         world.run(&format!("put t 1 ttl=5; wait 10; {delete}; sync; cut"));
@@ -266,7 +266,7 @@ fn s53_a_durable_delete_of_an_expired_key_survives_a_clock_that_went_back() {
 }
 
 #[test]
-fn s53_a_clock_that_went_back_neither_reorders_nor_revives() {
+fn a_clock_that_went_back_neither_reorders_nor_revives() {
     let mut world = Script::new();
     world.run("put k 1; put t x ttl=50; wait 100; put k 2");
     world.check("get t; clock 1000; get t; put k 3; get k", "t? t? k=3");
@@ -274,7 +274,7 @@ fn s53_a_clock_that_went_back_neither_reorders_nor_revives() {
 }
 
 #[test]
-fn s21_what_was_written_under_a_manifest_whose_name_was_lost_is_still_there() {
+fn what_was_written_under_a_manifest_whose_name_was_lost_is_still_there() {
     let mut world = Script::new();
     world.run("put a 1; close; put b 2 synced; kill; lose manifest-0000000002");
     // The older manifest says that the store was closed where it was.
@@ -282,7 +282,7 @@ fn s21_what_was_written_under_a_manifest_whose_name_was_lost_is_still_there() {
 }
 
 #[test]
-fn s34_a_clock_that_went_back_does_not_put_off_the_interval_sync() {
+fn a_clock_that_went_back_does_not_put_off_the_interval_sync() {
     let mut world = Script::new();
     world.options.sync_every_ms = Some(100);
     world.run("put a 1");
@@ -294,7 +294,7 @@ fn s34_a_clock_that_went_back_does_not_put_off_the_interval_sync() {
 }
 
 #[test]
-fn s54_a_flipped_salt_loses_nothing() {
+fn a_flipped_salt_loses_nothing() {
     for (segment, what) in [
         ("segment-0000000001", "sealed"),
         ("segment-0000000002", "active"),
@@ -315,7 +315,7 @@ fn s54_a_flipped_salt_loses_nothing() {
 }
 
 #[test]
-fn s54_the_footer_serves_where_there_is_no_manifest_either() {
+fn the_footer_serves_where_there_is_no_manifest_either() {
     let mut world = Script::new();
     world.run("put a 1; put b 2; rotate; put c 3; close");
     world.run("flip segment-0000000001 30; lose manifest-0000000001");
@@ -332,7 +332,7 @@ fn s54_the_footer_serves_where_there_is_no_manifest_either() {
 }
 
 #[test]
-fn s55_of_two_conditional_puts_in_one_commit_group_exactly_one_wins() {
+fn of_two_conditional_puts_in_one_commit_group_exactly_one_wins() {
     let mut world = Script::new();
     let store = world.store().unwrap();
     let how = |ack| WriteOptions {

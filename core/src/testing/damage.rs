@@ -36,11 +36,11 @@ pub enum Harm {
     Gone,
     /// The file holds what another one should.
     Swapped,
-    /// A block of the file holds what was meant for another place of ours (S44).
+    /// A block of the file holds what was meant for another place of ours.
     Misdirected,
     /// The file is an older copy of itself, as a careless restore leaves it.
     Restored,
-    /// A sector that cannot be read (S27).
+    /// A sector that cannot be read.
     Unreadable,
 }
 

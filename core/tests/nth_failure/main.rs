@@ -77,32 +77,32 @@ fn any_storage_call_of_a_copy_may_fail() {
 }
 
 #[test]
-fn s39_any_allocation_of_an_opening_may_be_refused() {
+fn any_allocation_of_an_opening_may_be_refused() {
     allocations(OPENINGS);
 }
 
 #[test]
-fn s39_any_allocation_of_a_read_may_be_refused() {
+fn any_allocation_of_a_read_may_be_refused() {
     allocations(READS);
     allocations(HISTORY);
 }
 
 #[test]
-fn s39_any_allocation_of_a_write_may_be_refused() {
+fn any_allocation_of_a_write_may_be_refused() {
     allocations(WRITES);
 }
 
 #[test]
-fn s39_any_allocation_of_upkeep_may_be_refused() {
+fn any_allocation_of_upkeep_may_be_refused() {
     allocations(UPKEEP);
 }
 
 #[test]
-fn s39_any_allocation_of_a_merge_may_be_refused() {
+fn any_allocation_of_a_merge_may_be_refused() {
     allocations(MERGES);
 }
 
 #[test]
-fn s39_any_allocation_of_a_copy_may_be_refused() {
+fn any_allocation_of_a_copy_may_be_refused() {
     allocations(COPIES);
 }

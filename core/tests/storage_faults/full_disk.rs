@@ -21,7 +21,7 @@ fn a_merge_refused_for_want_of_space_while_it_publishes_loses_no_key() {
 }
 
 #[test]
-fn s24_an_append_that_fills_the_disk_at_any_byte_is_not_taken_and_harms_nothing() {
+fn an_append_that_fills_the_disk_at_any_byte_is_not_taken_and_harms_nothing() {
     let before = "put a 1; put b 2 synced";
     let mut whole = Script::new();
     let used = whole.run(before).disk.used_bytes();
@@ -45,7 +45,7 @@ fn s24_an_append_that_fills_the_disk_at_any_byte_is_not_taken_and_harms_nothing(
 }
 
 #[test]
-fn s24_a_buffer_that_found_no_room_stays_readable_and_goes_out_later() {
+fn a_buffer_that_found_no_room_stays_readable_and_goes_out_later() {
     let mut world = Script::new();
     world.run("put a 1 synced; put b 2 buffered; put c 3 buffered");
     world.disk.set_capacity(Some(world.disk.used_bytes() + 5));
@@ -58,7 +58,7 @@ fn s24_a_buffer_that_found_no_room_stays_readable_and_goes_out_later() {
 }
 
 #[test]
-fn s24_on_a_full_disk_the_reserve_lets_deletes_and_a_merge_through() {
+fn on_a_full_disk_the_reserve_lets_deletes_and_a_merge_through() {
     let mut world = Script::new();
     world.options.reserve_bytes = 1 << 20;
     for n in 0..20 {
@@ -88,7 +88,7 @@ fn on_a_full_disk_the_reserve_lets_a_clear_through() {
 }
 
 #[test]
-fn s25_a_merge_that_finds_no_room_is_given_up_without_harm() {
+fn a_merge_that_finds_no_room_is_given_up_without_harm() {
     for room in (0..2000).step_by(97) {
         let mut world = Script::new();
         world.run("put a x*500; put b y*500; rotate; put a z*500; put c 1; rotate; put d 2");

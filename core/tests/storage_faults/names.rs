@@ -8,7 +8,7 @@ use portcask_core::{Engine, FileName, MergeProgress, Options};
 use std::collections::BTreeMap;
 
 #[test]
-fn s17_inputs_that_could_not_be_removed_are_removed_at_last_and_change_nothing() {
+fn inputs_that_could_not_be_removed_are_removed_at_last_and_change_nothing() {
     let mut world = Script::new();
     world.run("put a 1; put b 2; rotate; put a 3; del b; rotate");
     world
@@ -43,7 +43,7 @@ fn inputs_stay_until_the_last_key_points_at_its_copy() {
 }
 
 #[test]
-fn s18_any_subset_of_the_inputs_may_come_back() {
+fn any_subset_of_the_inputs_may_come_back() {
     let mut world = Script::new();
     world.run("put a old; put b old; rotate; put a new; del b; rotate; put c 1; rotate");
     let inputs: Vec<(FileName, Vec<u8>)> = world
@@ -137,7 +137,7 @@ fn a_refused_write_does_not_come_to_life_behind_a_later_answer() {
 }
 
 #[test]
-fn s33_a_directory_that_lost_its_files_is_not_a_new_store() {
+fn a_directory_that_lost_its_files_is_not_a_new_store() {
     let mut world = Script::new();
     world.run("put a 1; rotate; put b 2");
     for name in world.disk.files().into_keys() {

@@ -6,7 +6,7 @@ use portcask_core::testing::world::Store;
 use portcask_core::{Engine, Error, MergeProgress, Options};
 
 #[test]
-fn s31_the_second_writer_is_told_who_holds_the_store_and_changes_nothing() {
+fn the_second_writer_is_told_who_holds_the_store_and_changes_nothing() {
     let mut world = Script::new();
     world.run("put a 1");
     let before = world.disk.files();
@@ -20,7 +20,7 @@ fn s31_the_second_writer_is_told_who_holds_the_store_and_changes_nothing() {
 }
 
 #[test]
-fn s32_a_reader_beside_a_writer_keeps_a_consistent_view_or_says_that_it_changed() {
+fn a_reader_beside_a_writer_keeps_a_consistent_view_or_says_that_it_changed() {
     let mut world = Script::new();
     world.run("put a 1; put b 2; rotate; put a 3");
     let mut reader: Store = Engine::open(world.disk.clone(), Options::read_only()).unwrap();

@@ -7,7 +7,7 @@ use portcask_core::testing::world::{Store, World};
 use portcask_core::{Ack, Engine, WriteOptions};
 
 #[test]
-fn s28_a_close_that_fails_leaves_the_store_as_after_a_crash() {
+fn a_close_that_fails_leaves_the_store_as_after_a_crash() {
     for call in ["append", "sync"] {
         for nth in 1..4 {
             let mut world = Script::new();
@@ -22,7 +22,7 @@ fn s28_a_close_that_fails_leaves_the_store_as_after_a_crash() {
 
 /// What was begun and could not be taken back is not a stranger's file.
 #[test]
-fn s25_a_segment_that_could_be_neither_made_nor_removed_goes_with_the_next_chance() {
+fn a_segment_that_could_be_neither_made_nor_removed_goes_with_the_next_chance() {
     let mut world = Script::new();
     world.check(
         "put a 1; fail append 2; fail remove; rotate; heal",
@@ -57,7 +57,7 @@ fn what_a_failed_append_leaves_of_a_hint_is_not_taken_for_damage() {
 }
 
 #[test]
-fn s28_the_hint_of_an_empty_segment_cannot_be_damaged() {
+fn the_hint_of_an_empty_segment_cannot_be_damaged() {
     let mut world = Script::new();
     world.check("put a 1; rotate; fail append 1; put b 2; heal", "!Storage");
     let empty = world.newest_segment();
@@ -70,7 +70,7 @@ fn s28_the_hint_of_an_empty_segment_cannot_be_damaged() {
 }
 
 #[test]
-fn s29_recovery_cut_short_three_times_over_reaches_the_same_state() {
+fn recovery_cut_short_three_times_over_reaches_the_same_state() {
     let mut world = World::new(3, Laws::DISK);
     world.open().unwrap();
     let store = world.store.as_mut().unwrap();

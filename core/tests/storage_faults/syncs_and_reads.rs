@@ -6,7 +6,7 @@ use portcask_core::testing::sim::{Call, Fault};
 use portcask_core::{Damage, Error};
 
 #[test]
-fn s26_the_first_failed_sync_poisons_and_reopening_heals() {
+fn the_first_failed_sync_poisons_and_reopening_heals() {
     let script = "put a 1 synced; put b 2; fail sync; put c 3 synced; put d 4; sync; rotate; del a; \
                   merge; get a";
     check(
@@ -28,7 +28,7 @@ fn s26_the_first_failed_sync_poisons_and_reopening_heals() {
 }
 
 #[test]
-fn s26_a_sync_that_fails_once_is_never_taken_back_by_one_that_succeeds() {
+fn a_sync_that_fails_once_is_never_taken_back_by_one_that_succeeds() {
     // The platform drops what it could not write, and the next sync has nothing to complain of.
     for seed in 0..40 {
         let mut world = Script::new();
@@ -41,7 +41,7 @@ fn s26_a_sync_that_fails_once_is_never_taken_back_by_one_that_succeeds() {
 }
 
 #[test]
-fn s27_an_unreadable_sector_costs_its_keys_and_is_never_an_absence() {
+fn an_unreadable_sector_costs_its_keys_and_is_never_an_absence() {
     let mut world = Script::new();
     world.run("put a 1; put b x*9000; put c 3; rotate; put d 4; close");
     let bytes = world.disk.bytes(&file("segment-0000000001")).unwrap().len() as u64;
@@ -78,7 +78,7 @@ fn what_lies_under_a_reserved_name_and_cannot_be_looked_at_is_not_removed() {
 }
 
 #[test]
-fn s27_what_cannot_be_read_while_a_store_opens_is_there_when_it_can_be_read_again() {
+fn what_cannot_be_read_while_a_store_opens_is_there_when_it_can_be_read_again() {
     let past =
         "put a 1; batch b=2 c=3; rotate; del a; put d 4; sync; put b 5 synced; put e 6 synced";
     let mut whole = Script::new();
@@ -104,7 +104,7 @@ fn s27_what_cannot_be_read_while_a_store_opens_is_there_when_it_can_be_read_agai
 }
 
 #[test]
-fn s27_a_history_leaves_out_no_version_that_cannot_be_read_now() {
+fn a_history_leaves_out_no_version_that_cannot_be_read_now() {
     let mut world = Script::new();
     world.run("put a 1; rotate; put a 2");
     world
@@ -118,7 +118,7 @@ fn s27_a_history_leaves_out_no_version_that_cannot_be_read_now() {
 }
 
 #[test]
-fn s27_an_expired_key_that_cannot_be_read_is_swept_another_time() {
+fn an_expired_key_that_cannot_be_read_is_swept_another_time() {
     let mut world = Script::new();
     world.run("put a 1 ttl=5; put b 2; wait 10");
     world
