@@ -24,7 +24,7 @@ use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::storage::{Access, ErrorKind, File, FileName, Storage};
 
-/// Sequence numbers are reserved in the manifest in blocks of this many (design: 2^24).
+/// The manifest reserves sequence numbers in blocks of this many.
 pub(crate) const SEQ_BLOCK: u64 = 1 << 24;
 
 /// The manifest that this opener writes.

@@ -1,4 +1,4 @@
-//! The calls that the page provides, under the module name `opfs`. The only room here with `unsafe` in it.
+//! The calls that the page provides, under the module name `opfs`. The only room of this backend with `unsafe` in it.
 //!
 //! Numbers below zero are refusals; [`kind_of`] says which. Offsets cross as doubles, which hold every
 //! offset up to 2^53.

@@ -1,5 +1,5 @@
 //! The system calls of preview 1, made safe: what goes in is a slice or a number, what comes out
-//! is a value or an [`Errno`]. The only room of this crate with `unsafe` in it.
+//! is a value or an [`Errno`]. The only room of this backend with `unsafe` in it.
 //!
 //! Every call is positional and carries one buffer: hosts disagree about append mode, and some
 //! write only the first of several buffers.

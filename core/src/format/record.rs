@@ -40,7 +40,8 @@ pub const HEAD_BYTES_MAX: usize = FIXED_BYTES
     + varint::bytes_of(VALUE_BYTES_MAX as u64)
     + varint::BYTES_MAX
     + 3 * varint::bytes_of(FILE_BYTES_MAX);
-const _: () = assert!(HEAD_BYTES_MIN == 14 && HEAD_BYTES_MAX <= 64);
+// As FORMAT.md has them.
+const _: () = assert!(HEAD_BYTES_MIN == 14 && HEAD_BYTES_MAX == 53);
 const _: () = assert!(BATCH_RECORDS_MAX <= FILE_BYTES_MAX);
 
 /// The most records that may follow a batch's first one.

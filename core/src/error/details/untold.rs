@@ -1,5 +1,5 @@
-//! Details that are dropped, for guests that tell a code and nothing else (the feature `terse`): an error is two
-//! bytes then, and nobody has to give anything back. Whoever reads them reads the same for every error.
+//! Details that are dropped, for guests that report only a code (the feature `terse`): an error is then one 32-bit
+//! word and needs no memory of its own. A reader of the details finds the same empty ones in every error.
 
 use super::{Excess, Finding, Lacking, Location, Missed, Newer, Refusal, Unmet};
 use crate::error::{Damage, Op};
@@ -10,7 +10,7 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::ops::Deref;
 
-/// What an error would tell. Its memory was not spent: [`Untold::UNTOLD`] is read in its place.
+/// The details an error would have. They take no memory: a reader finds [`Untold::UNTOLD`] instead.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Details<T>(PhantomData<T>);
 

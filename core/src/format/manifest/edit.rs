@@ -120,7 +120,8 @@ const CLEAN_CLOSE: u8 = 13;
 const CUT: u8 = 14;
 const CONDEMN: u8 = 15;
 
-/// The shortest segment entry: six varints of one byte, the salt, less nothing.
+/// The shortest segment entry: id, salt, base seq, last seq, state, valid bytes, records. The salt takes
+/// eight bytes, the state one, and each of the five varints one.
 const ENTRY_BYTES_MIN: usize = 1 + 8 + 1 + 1 + 1 + 1 + 1;
 
 impl Edit {
