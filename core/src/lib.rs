@@ -1,8 +1,8 @@
 //! The Portcask storage engine: a crash-safe Bitcask in `no_std` + `alloc`.
 //!
-//! Append-only segment files, an in-memory key directory, merge and hint files; generic over a
-//! [`Storage`], so the same engine, the same bytes and the same promises hold on
-//! a server, in a WASI sandbox and in a browser tab.
+//! Append-only segment files, an in-memory key directory, merge and hint files. The engine is generic over a
+//! [`Storage`], so a server, a WASI sandbox and a browser tab share the same engine, the same bytes and the
+//! same promises.
 //!
 //! ```
 //! use portcask_core::memory::MemoryStorage;
@@ -20,9 +20,9 @@
 //! # }
 //! ```
 //!
-//! The rooms, in the order of the data's way; each knows only those before it:
-//! [`storage`] -> [`format`](mod@format) -> segment -> [`keydir`] -> [`index`] -> recovery ->
-//! [`Engine`] -> merge.
+//! The modules on the way of the data; each knows only those before it (`ARCHITECTURE.md` lists all of them):
+//! [`storage`] -> [`format`](mod@format) -> segment -> [`keydir`] -> [`index`] -> manifest_log -> recovery ->
+//! [`Engine`] and merge, which know each other.
 #![no_std]
 #![forbid(unsafe_code)]
 // What `clippy.toml` lists aborts where memory ends; tests may.

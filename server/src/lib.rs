@@ -1,17 +1,21 @@
 //! A Redis-compatible server over Portcask: any Redis client, a crash-safe log underneath.
 //!
 //! ```text
-//!   server       listens, counts clients, starts and stops everything
-//!   lanes        the threads that serve clients
-//!   connection   one client: bytes in, commands, replies, bytes out
-//!   protocol     RESP2 and RESP3 as bytes
-//!   acl          users, and what they may do
-//!   commands     the table, one file for each group
-//!   observe      what commands cost, slow ones, metrics over HTTP
-//!   settings     one table of what may be told, for flags, environment, file and CONFIG
-//!   pubsub       who listens to what, mailboxes, keyspace events
-//!   grpc         the same store by a description that other languages compile
-//!   store        who writes now, one batch for each command or transaction, group commit
+//!   server        listens, counts clients, starts and stops everything
+//!   listen, tls   TCP, TLS and Unix sockets; connection/stream makes one kind of stream of them
+//!   lanes         the threads that serve clients
+//!   connection    one client: bytes received (input), commands in order, replies waiting (output)
+//!   protocol      RESP2 and RESP3 as bytes; knows no socket and no command
+//!   commands      the table that dispatches, and one file for each group
+//!   grpc          the same store by a schema: calls are commits, streams are pages (a default feature)
+//!   store         keyspace: what one command sees and changes, committed as one batch
+//!                 syncing: group commit across connections; watches: which clients see a change
+//!   pubsub        hub: which clients listen to what; a mailbox for each; events: what a command did, by name
+//!   outgoing      memory for everything that waits to be sent, over all clients
+//!   settings      one table for flags, environment, file, help and CONFIG; live: what may change at run time
+//!   acl           users, their passwords, commands and keys
+//!   observe       what commands cost, slow ones, /metrics and /healthz
+//!   backup        a copy that gets its name once it is complete
 //! ```
 //!
 //! ```no_run
