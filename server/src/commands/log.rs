@@ -39,7 +39,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .told(
             "server",
             "",
-            "Merges the log and returns the bytes given back.",
+            "Merges the log and returns the bytes reclaimed.",
         ),
     Command::new("portcask.verify", 1, verify)
         .flag(OPERATOR)
@@ -47,7 +47,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .told(
             "server",
             "",
-            "Reads and checks every byte, and returns the damages found.",
+            "Reads and checks every byte, and returns the damage found.",
         ),
 ];
 

@@ -311,9 +311,9 @@ mod tests {
             page.push_str(&format!("| {group} | {} |\n", commands.join(", ")));
         }
         page.push_str(
-            "\n## Other projects' tests\n\nredis-py 5.2.1 (its commands, pub/sub, pipelines, connections, encodings, locks) and the `redis` crate \
-             1.8.1\n(`test_basic`) run against this server in `cargo xtask test server`. Every case passes that needs no \
-             command outside\nthe table above, but these:\n\n| suite | case | why |\n| --- | --- | --- |\n",
+            "\n## Other projects' tests\n\n`cargo xtask test server` runs the tests of redis-py 5.2.1 (commands, pub/sub, \
+             pipelines, connections, encodings, locks)\nand of the `redis` crate 1.8.1 (`test_basic`) against this server. \
+             Every case that needs no command outside the table\nabove passes, except these:\n\n| suite | case | why |\n| --- | --- | --- |\n",
         );
         for line in include_str!("../../outside/differences.txt")
             .lines()

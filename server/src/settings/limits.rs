@@ -37,7 +37,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     .live()
     .told(
         LIMITS,
-        "Connections at a time from one address, or one /64 of IPv6, so that nobody takes all of them; 0 is no limit",
+        "Most connections at a time from one address, or one /64 of IPv6, so that no client takes them all; 0 means \
+         no limit",
     ),
     Setting::new(
         "timeout",
