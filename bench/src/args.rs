@@ -8,48 +8,47 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Measures stores under the same verified workloads, in rounds that take turns.
+/// Measure stores under the same verified workloads, in alternating rounds
 #[derive(Parser)]
 #[command(name = "portcask-bench", args_conflicts_with_subcommands = true)]
 pub struct Args {
-    /// 200,000 keys and 3 rounds instead of 1,000,000 and 5
+    /// Use 200,000 keys and 3 rounds instead of 1,000,000 and 5
     #[arg(long)]
     pub quick: bool,
 
-    /// Engines, separated by commas; all if absent
+    /// Engines, separated by commas [default: all]
     #[arg(long, value_delimiter = ',', value_parser = engine::NAMES.to_vec())]
     pub engines: Vec<String>,
 
-    /// Workloads, separated by commas; all that suit the number of keys if absent
+    /// Workloads, separated by commas [default: all that suit the number of keys]
     #[arg(long, value_delimiter = ',', value_parser = workload_names())]
     pub workloads: Vec<String>,
 
-    /// Rounds of each workload
+    /// Rounds per workload
     #[arg(long)]
     pub rounds: Option<usize>,
 
-    /// Keys of a store
+    /// Keys per store
     #[arg(long)]
     pub keys: Option<u64>,
 
-    /// Where the stores are put, in a folder that is removed again [default: beside this program]
+    /// Where to put the stores, in a folder that is removed afterwards [default: beside this program]
     #[arg(long)]
     pub dir: Option<PathBuf>,
 
-    /// Writes the results to this file
+    /// Write the results to this file
     #[arg(long)]
     pub json: Option<PathBuf>,
 
-    /// Time single threads by the processor's clock: on a busy machine still comparable, but no longer what a user
-    /// waits for
+    /// Time single threads by processor time: comparable even on a busy machine, but no longer the time a user waits
     #[arg(long)]
     pub processor_time: bool,
 
-    /// A wasmtime command, for the workload "sandbox"; `cargo xtask bench` finds one
+    /// A wasmtime command for the workload "sandbox"; `cargo xtask bench` finds one
     #[arg(long, requires = "guest")]
     pub wasmtime: Option<PathBuf>,
 
-    /// The guest for it; `cargo xtask bench` builds it
+    /// The guest for that workload; `cargo xtask bench` builds it
     #[arg(long, requires = "wasmtime")]
     pub guest: Option<PathBuf>,
 
@@ -60,9 +59,9 @@ pub struct Args {
 /// What else the program does.
 #[derive(Subcommand)]
 pub enum Other {
-    /// Puts the committed results into docs/PERFORMANCE.md and draws its pictures
+    /// Put the committed results into docs/PERFORMANCE.md and draw its charts
     Page(Page),
-    /// One stage of one workload with one engine; prints its figures as JSON, one a line
+    /// Run one stage of one workload with one engine; print its figures as JSON, one per line
     #[command(hide = true)]
     Stage(Stage),
 }
@@ -70,7 +69,7 @@ pub enum Other {
 /// The page.
 #[derive(clap::Args)]
 pub struct Page {
-    /// Fail if the page or a picture is not what the results say, and write nothing
+    /// Write nothing; fail if the page or a chart does not match the results
     #[arg(long)]
     pub check: bool,
 }

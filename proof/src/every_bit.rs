@@ -18,16 +18,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Flips each bit of a store and judges what it answers.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Arguments {
-    /// About how large the two stores are together, in KiB; they are not made smaller than 16
+    /// Approximate size of the two stores together, in KiB; at least 16
     #[arg(long, default_value_t = 64, value_parser = at_least_one)]
     pub kib: usize,
-    /// Try one bit of so many; a stride that is odd visits every position of a byte
+    /// Flip only every Nth bit; an odd number visits every position within a byte
     #[arg(long, default_value_t = 1, value_parser = at_least_one)]
     pub stride: usize,
-    /// One flip of so many is followed by writes, a merge and another opening
+    /// After every Nth flip, continue with writes, a merge and another opening
     #[arg(long, default_value_t = 7, value_parser = at_least_one)]
     pub lives: usize,
-    /// Threads at work
+    /// Number of threads
     #[arg(long, default_value_t = 2, value_parser = at_least_one)]
     pub threads: usize,
     /// Print the counts as one line of JSON

@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use portcask_proof::{every_bit, fuzz, page, planted, powercut, prove, tools};
 use std::process::ExitCode;
 
-/// Searches for a lost write and counts what was tried.
+/// Search for a lost write, and count what was tried
 #[derive(Parser)]
 // Usage lines say what a person types.
 #[command(bin_name = "cargo xtask", disable_help_subcommand = true)]
@@ -29,13 +29,13 @@ enum Campaign {
     EveryBit(every_bit::Arguments),
     /// Search for inputs that break the engine, with libFuzzer
     Fuzz(fuzz::Arguments),
-    /// Run inputs of one fuzz target once, on any compiler: a finding panics again
+    /// Run inputs of one fuzz target once, on any compiler; a finding panics again
     #[command(override_usage = "cargo run -p portcask-proof -- fuzz-replay <TARGET> <FILES>...")]
     FuzzReplay(fuzz::ReplayArguments),
-    /// Write the inputs that a search begins with
+    /// Write the inputs that a search starts from
     #[command(override_usage = "cargo run -p portcask-proof -- fuzz-seeds")]
     FuzzSeeds,
-    /// Plant each deliberate bug of the engine, and look for it
+    /// Plant each deliberate bug in the engine, and check that it is found
     Planted(planted::Arguments),
     /// Run cargo-mutants on the core
     Mutants(tools::MutantsArguments),

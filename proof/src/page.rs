@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// Writes the page, or checks it.
 #[derive(Args, Debug)]
 pub struct Arguments {
-    /// Fail if the committed page is not what the ledger says, and write nothing
+    /// Write nothing; fail if the committed page does not match the ledger
     #[arg(long)]
     check: bool,
 }

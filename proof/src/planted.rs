@@ -9,10 +9,10 @@ const COMMAND: &str = "cargo xtask planted";
 /// with `--features planted-bugs`.
 #[derive(clap::Args, Debug)]
 pub struct Arguments {
-    /// Only these, named as they are printed; without a name every bug
+    /// Plant only these bugs, named as printed [default: all]
     #[arg(conflicts_with = "record")]
     bugs: Vec<String>,
-    /// Print the broken promise too, with the least history that shows it
+    /// Also print the broken promise, with the shortest history that shows it
     #[arg(long)]
     show: bool,
     /// Append the count to the ledger

@@ -10,10 +10,10 @@ use std::process::Command;
 /// Mutation testing of the core.
 #[derive(Args, Debug)]
 pub struct MutantsArguments {
-    /// Which part of all mutants, as 3/40: the fourth of forty
+    /// Which part of all mutants to try; 3/40 is the fourth of forty
     #[arg(long)]
     shard: Option<String>,
-    /// Mutants built and tested side by side
+    /// Number of mutants to build and test side by side
     #[arg(long, default_value_t = 2)]
     jobs: usize,
     /// Append the count to the ledger

@@ -3,17 +3,17 @@
 //! ```text
 //! main -> setup     what a bare machine lacks: wasm targets, lint components, Node, a wasmtime CLI
 //!      -> wasm      portcask.wasm
-//!      -> test      every proof the project has, as steps with their seconds
-//!      -> demo      one directory, three hosts, told as a story
+//!      -> test      every check the project has, as timed steps
+//!      -> demo      one directory, three hosts, shown as a story
 //!      -> proof     the campaigns of `proof/`, which search longer than a test may
 //!      -> server    the server's campaigns; bench_server: beside Redis; outside: other projects' tests
 //!      -> bench     the benchmarks of `bench/`: the limit, other stores, and this one
 //!      -> web       the browser package, its demo served, its benchmarks
-//!      -> size      the plugin's size, and the page that tells it
+//!      -> size      the plugin's size, and its page
 //!      -> dist      the archive for people without Rust
 //! ```
 //!
-//! No dependencies: this program stands in front of every other build, so it has to be there in seconds.
+//! No dependencies: this program runs before every other build, so it must compile in seconds.
 
 mod bench;
 mod bench_server;
@@ -42,13 +42,14 @@ use shell::{Failure, Result};
 const HELP: &str = "\
 The commands of this repository: cargo xtask COMMAND
 
-  setup [--yes]       make this machine ready; says what it does and which way it took.
-                      System packages are installed only as root, with --yes or CI=true
+  setup [--yes]       prepare this machine, and report each step; installs system packages
+                      only as root, with --yes or CI=true
   wasm                build target/portcask.wasm, the command for any WASI host
   test [PART ...]     run every check, or only some parts:
                       engine server proof lint bench nostd wasm wasi web docs demo package
-  demo [--quick]      real data in one directory, written and read by three hosts
-Searches for a lost write; each has more options (--help), and appends its counts to the
+  demo [--quick]      write and read real data in one directory from three hosts
+
+Searches for a lost write. Each has more options (see --help), and appends its counts to the
 ledger only with --record:
 
   prove [--images N] [--seed S] [--json] [--record]
@@ -56,43 +57,47 @@ ledger only with --record:
   powercut [--cuts N] [--fs ext4|xfs|all] [--kill] [--json] [--record]
                       cut the power of real file systems under running writers (root, Linux)
   traps [--every N] [--record]
-                      stop the command at every call to WASI; what is left is judged
+                      stop the command at every call to WASI, and judge what is left
   every-bit [--json] [--record]
-                      flip each bit of a store: is every answer right or an error?
+                      flip each bit of a store: is every answer right, or an error?
   planted [--show] [--record] [BUG ...]
                       plant each deliberate bug of the engine: does the harness find it?
   fuzz [--seconds N] [--record] [--keep] [TARGET ...]
                       search for inputs that break the engine; needs a nightly compiler and
-                      cargo-fuzz, and says how to get them
+                      cargo-fuzz, and explains how to get them
   mutants [--shard K/N] [--record]
                       change the engine one expression at a time: do its tests notice?
-  coverage [--record] what the engine's tests reach
+  coverage [--record] measure what the engine's tests reach
   reliability [--check]
-                      docs/RELIABILITY.md from what the campaigns counted
+                      write docs/RELIABILITY.md from the ledger
+
+The server under load:
 
   hostile [--seconds N]
-                      ten thousand hostile connections beside one client: how long does it wait,
-                      and how much memory is taken?
+                      open ten thousand hostile connections beside one client: how long does
+                      it wait, and how much memory does the server use?
   diff-redis [--seconds N]
-                      random commands to the server and to Debian's redis-server
+                      send random commands to the server and to Debian's redis-server
   kill [--seconds N]  kill -9 under fifty clients: is every acknowledged write there?
   bench-server [--quick | --rounds N]
-                      redis-benchmark against the server and redis-server in turns
+                      run redis-benchmark against the server and redis-server in turns
+
+Measurements and packages:
 
   bench [--quick] [--engines A,B] [--workloads X,Y] [...]
-                      the same verified workloads on this store, on others and on what
-                      the hardware allows; --help tells more
+                      run the same verified workloads on this store, on others and at the
+                      limit of the hardware; see --help
   bench page [--check]
-                      docs/PERFORMANCE.md and its pictures from the committed results
+                      write docs/PERFORMANCE.md and its charts from the committed results
   web [--build-only] [--port N] [--screenshots DIR]
                       build web-demo/package, the browser package, and serve its demo
   bench-web [--quick] [--rounds N] [--only A,B] [--json FILE] [--record]
-                      the package beside SQLite, idb-keyval and a naive log in one page;
+                      compare the package with SQLite, idb-keyval and a naive log in one page;
                       --record writes docs/BROWSER-PERFORMANCE.md
-  size [--check]      build the plugin of examples/plugin, measure it and write docs/SIZE.md
+  size [--check]      build the plugin in examples/plugin, measure it and write docs/SIZE.md
 
-  dist                target/dist: an archive of the command, the wasm module and checksums
-  help                this text
+  dist                make target/dist: an archive of the command, the wasm module, checksums
+  help                print this text
 ";
 
 fn main() -> ExitCode {

@@ -23,23 +23,23 @@ use std::process::ExitCode;
 /// What a search is told.
 #[derive(Args, Debug)]
 pub struct Arguments {
-    /// How long each target is searched
+    /// How long to search each target
     // libFuzzer takes 0 for no end.
     #[arg(long, default_value_t = 60, value_parser = value_parser!(u64).range(1..))]
     seconds: u64,
-    /// Append what was counted to the ledger, one line a target
+    /// Append the counts to the ledger, one line per target
     #[arg(long)]
     record: bool,
-    /// Replace the committed corpus by the fewest inputs that reach every edge of all known ones
+    /// Replace the committed corpus with the fewest inputs that reach every known edge
     #[arg(long)]
     keep: bool,
-    /// What the compiler adds to catch errors of memory
+    /// Sanitizer that the compiler adds, to catch memory errors
     // The engine forbids `unsafe`, and errors of memory are all that the address sanitizer finds.
     // A target looks for panics, hangs and wrong answers, and of those the faster search finds
     // more: 2,000 histories of crash_recovery take 6 s, and 38 s under the sanitizer.
     #[arg(long, value_enum, default_value_t = Sanitizer::None)]
     sanitizer: Sanitizer,
-    /// Only these targets
+    /// Search only these targets
     #[arg(value_name = "TARGET", value_parser = parse_target)]
     targets: Vec<Target>,
 }
@@ -60,7 +60,7 @@ pub struct ReplayArguments {
 enum Sanitizer {
     /// Fastest
     None,
-    /// Errors of memory, also in dependencies
+    /// Catches memory errors, also in dependencies
     Address,
 }
 

@@ -53,24 +53,24 @@ const SKIPPED: u8 = 77;
 /// What to cut, and how often.
 #[derive(Args, Clone, Debug)]
 pub struct Arguments {
-    /// Cuts of each file system
+    /// Cuts per file system
     #[arg(long, default_value_t = 200, value_parser = value_parser!(u64).range(1..))]
     cuts: u64,
-    /// Which file systems
+    /// Which file systems to use
     #[arg(long, value_enum, default_value_t = Systems::All)]
     fs: Systems,
-    /// What is written and when the cuts are aimed at; another one each time if absent
+    /// Seed for what is written and when to cut [default: a new one each time]
     #[arg(long)]
     seed: Option<u64>,
-    /// Where the image is made, of 512 MiB at most; in memory if the system has a place there,
-    /// because on a device that answers at once a writer does ten times as much before the cut
+    /// Where to make the image, at most 512 MiB [default: in memory, if the system has a place
+    /// there: on a device that answers at once, a writer gets ten times as far before the cut]
     #[arg(long, value_name = "FOLDER")]
     dir: Option<PathBuf>,
-    /// Kill the process instead of cutting the power: no root, no file system of its own. Then all
-    /// that was acknowledged as written must survive, not only what was synced
+    /// Kill the process instead of cutting the power; needs no root and no file system of its own.
+    /// Then everything acknowledged as written must survive, not only what was synced
     #[arg(long, conflicts_with = "fs")]
     kill: bool,
-    /// Print the counts as the line of the ledger
+    /// Print the counts as a line of the ledger
     #[arg(long)]
     json: bool,
     /// Append the counts to the ledger

@@ -32,14 +32,14 @@ const DISKS: [(&str, Laws); 2] = [("local disk", Laws::DISK), ("sandbox", Laws::
 /// How much is tried, and what is done with the count.
 #[derive(Args, Debug)]
 pub struct Arguments {
-    /// Distinct crash images to judge at least. Below a million an even share of the small worlds
-    /// is taken instead of all of them
+    /// Judge at least this many distinct crash images. Below a million, only an even share of the
+    /// small worlds is tried
     #[arg(long, default_value_t = EXHAUSTIVE_IMAGES, value_parser = value_parser!(u64).range(1..))]
     images: u64,
     /// Seed of the first history
     #[arg(long, default_value_t = FIRST_SEED)]
     seed: u64,
-    /// Run the one history of this seed and nothing else: what a violation says to repeat
+    /// Run only the history of this seed; a violation prints the seed to repeat it
     #[arg(long, conflicts_with_all = ["images", "seed", "record", "json"])]
     history: Option<u64>,
     /// Print the count as one line of JSON
