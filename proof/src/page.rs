@@ -70,16 +70,18 @@ impl Chapter {
 const INTRODUCTION: &str = "\
 # What was tried to make Portcask lose a write
 
-Every count on this page was made by a campaign, appended to
-[the ledger](../proof/ledger.jsonl) with its date, its commit and its command, and put here by
-`cargo xtask reliability`. None is typed by hand, and `cargo xtask test` fails if the page and the
-ledger differ. A commit with a `+` was tried with changes that were not committed yet.
+Campaigns try to make Portcask lose a write, and count what they tried. Every count on this page comes from
+[the ledger](../proof/ledger.jsonl), to which each campaign appends its counts with their date, commit and
+command. `cargo xtask reliability` generates the page from it, and `cargo xtask test` fails if the two differ.
+A `+` after a commit means that the run included uncommitted changes.
 
-Whatever a crash leaves, on a simulated disk or a real one, is laid before one oracle
-([`core/src/testing`](../core/src/testing/oracle.rs)). The oracle knows every write that was begun and
-every promise that was given. After a crash a store must show the state after some *prefix* of the
-writes that holds every write promised to be durable; a batch whole or not at all; nothing that was
-never written; the same when it is opened once more; and it must take new writes.
+One oracle ([`core/src/testing`](../core/src/testing/oracle.rs)) judges whatever a crash leaves, on a simulated disk or
+a real one. It knows every write that was begun and every promise that was made. After a crash:
+
+* the store must show the state after some *prefix* of the writes, and that prefix must contain every write that was
+  promised to be durable;
+* each batch must be there whole or not at all, and nothing may appear that was never written;
+* opening the store again must show the same, and it must accept new writes.
 ";
 
 const CHAPTERS: &[Chapter] = &[
@@ -88,36 +90,39 @@ const CHAPTERS: &[Chapter] = &[
         title: "Crash images",
         runs: Runs::Newest,
         text: "\
-Every sequence of up to 4 operations out of 13 (puts and a delete over two keys, batches, an
-expiry, sync, rotation, merge in steps and whole, close and reopen, a killed process, a second opener),
-with 3 records to a segment, is cut after **every** storage call that changes anything, and every subset
-of what was then pending is tried where that is at most 10 changes: the columns \"every subset\" and \"sampled\" say where
-it was. For sequences of up to 2, recovery itself is cut after every such call as well, with every subset up
-to 1,024 of them; for one image in 97 of the longer ones, with a few. Torn writes, lengths without data and stale blocks
-are sampled at every cut. Then come whole histories of four lives each, with failing calls, wrong clocks
-and cuts within recovery. An image is judged for each cut that leaves it, so
-the columns count repetitions; \"distinct\" counts none, by a hash of all names and bytes, with salt, seed
-and clock fixed.",
+A crash image is what a simulated disk holds after a power cut. The campaign runs every sequence of
+up to 4 operations out of 13 (puts and a delete over two keys, batches, an expiry, sync, rotation, merge in steps and
+whole, close and reopen, a killed process, a second opener), with 3 records to a segment, and cuts the power after
+**every** storage call that changes anything. A cut may keep any subset of the changes that were pending. Where that is at most 10 changes, every subset is
+tried; the columns \"every subset\" and \"sampled\" show how often. Torn writes, lengths without data and stale blocks are
+sampled at every cut.
+
+Recovery itself is cut in the same way. For sequences of up to 2, recovery is cut after every such call, with every subset up
+to 1,024 of them; for one image in 97 of the longer ones, with a few. Then come whole histories of four lives each,
+with failing calls, wrong clocks and cuts within recovery.
+
+Each image is judged once for every cut that leaves it, so the columns count repetitions. \"Distinct\" counts each image
+once, by a hash of all names and bytes, with salt, seed and clock fixed.",
     },
     Chapter {
         campaign: "powercut",
         title: "Real power cuts",
         runs: Runs::AddUp,
         text: "\
-Writers and merges run on a real file system on a loop device; at a random moment the file system is shut
-down by the ioctl that its own crash tests use, so nothing reaches the device any more. Then it is mounted
-again, the store recovers, and the same oracle judges it. Seven cuts in ten lose all that the kernel had
-not written, two write back the journal first, one everything. The device keeps what it was given, so a
-cache within it that loses or reorders is tried on the simulated disk alone. The seed settles what is
-written, not the instant at which a cut meets it: a run is repeated in kind, not in its counts.",
+Writers and merges run on a real file system on a loop device. At a random moment, the ioctl that the file system's own
+crash tests use shuts it down, so nothing more reaches the device. Then the file system is mounted again, the store
+recovers, and the same oracle judges it. Seven cuts in ten lose everything the kernel had not yet written, two write
+back the journal first, one writes back everything. The loop device keeps what it was given; a device whose own cache
+loses or reorders writes is tried only on the simulated disk. The seed fixes what is written but not the instant of the
+cut, so a repeated run is of the same kind, with different counts.",
     },
     Chapter {
         campaign: "wasi-traps",
         title: "A sandbox killed at every host call",
         runs: Runs::Newest,
         text: "\
-The command runs as a guest in an embedded wasmtime and is trapped at its k-th WASI call, for every k of a
-fixed workload: before the call, after it, and in the middle of a write. What it left is judged natively and
+The command runs as a guest in an embedded wasmtime and is stopped at its k-th WASI call, for every k of a
+fixed workload: before the call, after it, and in the middle of a write. What it left behind is judged natively and
 on Node.",
     },
     Chapter {
@@ -125,43 +130,43 @@ on Node.",
         title: "Every bit",
         runs: Runs::Newest,
         text: "\
-Each bit of a store with several segments, hints, batches, expiries and tombstones is flipped, one at a time:
-every read must be right or a typed error, no other key may be harmed beyond what the format says, and
-`verify` must name every flip in live bytes. One store was closed, the other killed while it wrote. \"Owes\"
-counts the flips that `verify` must name, \"doubts\" those it lists as undecided, and a store \"lived on\" where
-writes, a merge and another opening followed, as they do for one flip in as many as `--lives` says.",
+Every bit of a store with several segments, hints, batches, expiries and tombstones is flipped, one at a time.
+Every read must then be right or a typed error, no other key may suffer more than the format allows, and `verify`
+must name every flip in live bytes. One store was closed, the other killed while it was writing. \"Owes\" counts the
+flips that `verify` must name, and \"doubts\" those it lists as undecided. \"Lived on\" counts the stores that then went
+through writes, a merge and another opening; `--lives` sets after how many flips that happens.",
     },
     Chapter {
         campaign: "fuzz",
         title: "Fuzzing",
         runs: Runs::PerTarget,
         text: "\
-libFuzzer searches with coverage; the bodies are plain functions whose corpus also runs in `cargo test`. A
-search ends at its first finding and is then not recorded, so these ran without one; every finding there
-ever was is kept in [`fuzz/crashes`](../fuzz/crashes) and repeated by the tests.",
+libFuzzer searches, guided by coverage. The targets are plain functions whose corpus also runs in `cargo test`. A
+search stops at its first finding and is then not recorded, so the searches below found nothing. Every finding there
+ever was is kept in [`fuzz/crashes`](../fuzz/crashes), and the tests repeat it.",
     },
     Chapter {
         campaign: "planted",
         title: "Planted bugs",
         runs: Runs::Newest,
         text: "\
-A checker that catches nothing checks nothing. Each of these bugs is built into the engine behind a
-test-only feature, one at a time, and the harness must find it. The number is how many runs of the check
-that caught it were needed.",
+A check that never fails proves nothing. So each of these bugs is built into the engine, one at a time and behind a
+test-only feature, and the harness must find it. The number says how many runs of the successful check it
+took.",
     },
     Chapter {
         campaign: "mutants",
         title: "Mutation testing",
         runs: Runs::AddUp,
         text: "\
-`cargo mutants` changes the engine one expression at a time and runs its tests; each run takes an even
+`cargo mutants` changes the engine one expression at a time and runs its tests. Each run takes an even
 share of all mutants.",
     },
     Chapter {
         campaign: "coverage",
         title: "Coverage",
         runs: Runs::Newest,
-        text: "How much of the core its own tests reach, by `cargo llvm-cov`.",
+        text: "How much of the core its own tests reach, measured by `cargo llvm-cov`.",
     },
 ];
 
