@@ -1,9 +1,9 @@
 //! Portcask: a crash-safe Bitcask for servers, WASI sandboxes and browsers.
 //!
-//! This crate is what an application depends on: the engine of [`portcask_core`], a place to keep
-//! its files on this platform, [`PlatformStorage`], and natively a handle for threads, `Db`.
-// A page counts every kilobyte of it, and has neither files nor threads for a standard library to reach; a guest may
-// do without one.
+//! Applications depend on this crate. It has the engine of [`portcask_core`], a place for its files on this
+//! platform, [`PlatformStorage`], and natively `Db`, a handle that threads can share.
+// In a page every kilobyte counts, and there are neither files nor threads for a standard library to reach. A guest
+// may do without one.
 #![cfg_attr(target_family = "wasm", no_std)]
 #![deny(unsafe_code)]
 

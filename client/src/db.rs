@@ -18,14 +18,14 @@ pub struct Db {
     pub(crate) lines: Arc<Lines>,
 }
 
-/// A key's value and the end of its life.
+/// A key's value and expiry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The key.
     pub key: Vec<u8>,
     /// The value.
     pub value: Vec<u8>,
-    /// When the key's life ends, in milliseconds since 1970.
+    /// When the key expires, in milliseconds since 1970.
     pub expiry_ms: Option<u64>,
 }
 
@@ -36,11 +36,11 @@ impl Db {
     }
 
     /// Connects to `redis://[user:password@]host[:port]`, `rediss://...` (TLS, with the feature `tls`) or
-    /// `redis+unix:///path`, and says `PING`.
+    /// `redis+unix:///path`, and sends `PING`.
     ///
-    /// Errors with [`Error::Unreachable`](crate::Error::Unreachable) if nobody answers there and with
-    /// [`Error::Denied`](crate::Error::Denied) if the password is wrong
-    /// or missing. A connection that breaks later is made anew by the next verb.
+    /// Errors with [`Error::Unreachable`](crate::Error::Unreachable) if no server answers, and with
+    /// [`Error::Denied`](crate::Error::Denied) if the password is wrong or missing. If a connection breaks later,
+    /// the next call makes a new one.
     pub fn open_with(url: &str, options: ClientOptions) -> Result<Self> {
         let lines = Arc::new(Lines::new(url, options)?);
         let db = Self { lines };
@@ -48,8 +48,8 @@ impl Db {
         Ok(db)
     }
 
-    /// Closes the connections. Later verbs of all clones answer
-    /// [`Error::Closed`](crate::Error::Closed); the server goes on.
+    /// Closes the connections. Later calls on any clone return
+    /// [`Error::Closed`](crate::Error::Closed); the server keeps running.
     pub fn close(&self) -> Result<()> {
         self.lines.close()
     }
@@ -83,7 +83,7 @@ impl Db {
         entry(key, accepted(value)?, &accepted(expiry)?)
     }
 
-    /// The values of several keys, in the order asked. Keys are asked for in pieces of 256, each as it is at one
+    /// The values of several keys, in the order asked. They are read in groups of 256; each group is as of one
     /// moment.
     pub fn get_many(&self, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>> {
         let mut found = Vec::with_capacity(keys.len());
@@ -105,7 +105,7 @@ impl Db {
         Ok(integer("EXISTS", &self.read(&[b"EXISTS", key])?)? == 1)
     }
 
-    /// When a key's life ends.
+    /// When a key expires.
     pub fn ttl(&self, key: &[u8]) -> Result<Ttl> {
         let answer = self.read(&[b"PEXPIRETIME", key])?;
         Ok(match integer("PEXPIRETIME", &answer)? {
@@ -119,7 +119,7 @@ impl Db {
         count("DBSIZE", &self.read(&[b"DBSIZE"])?)
     }
 
-    /// Whether there is no key.
+    /// Whether there are no keys.
     pub fn is_empty(&self) -> Result<bool> {
         Ok(self.len()? == 0)
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Why a verb did not do what it was asked to. Variants differ where a caller would act differently.
+/// Why a call failed. Variants differ where a caller would act differently.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
     /// The URL names no server that this build can reach.
@@ -17,13 +17,13 @@ pub enum Error {
         /// Why not.
         why: String,
     },
-    /// The server does not take the user or password, or wants one. Nothing was done.
+    /// The server refuses the user or password, or asks for one. Nothing was done.
     Denied {
         /// The server's words.
         words: String,
     },
-    /// The connection broke, or the time was up, after a write was sent: **it may have been done or not**. Nothing is
-    /// sent a second time; read the key to know.
+    /// The connection broke, or the time was up, after a write was sent: **it may or may not have happened**. It is
+    /// not sent again; read the key to find out.
     AnswerLost {
         /// The server.
         server: String,
@@ -44,7 +44,7 @@ pub enum Error {
         /// The server's words.
         words: String,
     },
-    /// The write was done, but the server could not say that it is on the disk, as was asked for.
+    /// The write was done, but the server could not confirm that it is on the disk, as requested.
     NotDurable {
         /// Why not.
         why: Box<Error>,
@@ -61,7 +61,7 @@ pub enum Error {
         /// What was asked for.
         what: &'static str,
     },
-    /// A batch lacks something that there was no memory to add. Nothing was sent.
+    /// The batch is incomplete, because memory ran out while it was built. Nothing was sent.
     OutOfMemory,
     /// Changes from `from` on are not all in the log any more: merge dropped some.
     Gap {
@@ -70,7 +70,7 @@ pub enum Error {
         /// The oldest one from which the feed is complete.
         oldest: u64,
     },
-    /// The server answered something else than the protocol says.
+    /// The server's answer does not follow the protocol.
     Unexpected {
         /// To what.
         to: &'static str,

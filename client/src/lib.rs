@@ -1,7 +1,7 @@
-//! A store behind a server, with the verbs of an embedded one.
+//! A store behind a server, with the methods of an embedded one.
 //!
-//! What `portcask::open("store")` gives for a directory, [`open`] gives for a server, over Redis's protocol: batches,
-//! expiries and options are the same types, so a program moves by that one line.
+//! `portcask::open("store")` opens a directory; [`open`] connects to a server over Redis's protocol. Batches, expiries
+//! and options are the same types, so a program moves from one to the other by changing that line.
 //!
 //! ```no_run
 //! use portcask_core::{Batch, Expiry};
@@ -24,12 +24,12 @@
 //!
 //! # What is different over a network
 //!
-//! * **A write whose answer was lost is [`Error::AnswerLost`]**: it may have been done or not. It is never sent a
-//!   second time behind the caller's back.
-//! * A read whose answer was lost is asked once more, on a new connection.
-//! * A verb that the protocol cannot carry whole is refused with [`Error::NotCarried`], never done by halves: conditions
+//! * **A write whose answer was lost is [`Error::AnswerLost`]**: it may or may not have happened. It is never sent
+//!   again behind the caller's back.
+//! * A read whose answer was lost is repeated once, on a new connection.
+//! * A request that the protocol cannot carry is refused with [`Error::NotCarried`], never done by halves: conditions
 //!   on sequence numbers, and the system key space. Several keys at once are one `MULTI`.
-//! * Sequence numbers do not come along with values; [`Db::history`] and [`Db::changes`] tell them.
+//! * Values come without sequence numbers; [`Db::history`] and [`Db::changes`] have them.
 #![forbid(unsafe_code)]
 
 mod db;
@@ -52,7 +52,7 @@ pub use portcask_core::{
 pub use transaction::Transaction;
 pub use walk::{ScanPage, Walk};
 
-/// How a verb ends.
+/// The result of a method.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Connects to a server, with default options. See [`Db::open_with`].

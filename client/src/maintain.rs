@@ -1,4 +1,4 @@
-//! Looking after a store from afar: numbers, merge, proof, history, and what a foreign server holds.
+//! Maintaining a store from afar: statistics, merge, verification, history, and what a foreign server holds.
 
 use crate::line::{Kind, Request};
 use crate::reply::{
@@ -8,7 +8,7 @@ use crate::{Change, ChangeKind, ChangePage, Db, Result};
 use redis::Value;
 use std::collections::BTreeMap;
 
-/// The server in numbers. What another server than Portcask's does not tell is `None`.
+/// Statistics of a server. A field is `None` if the server, not being Portcask's, does not report it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Live keys.
@@ -44,14 +44,14 @@ pub struct Version {
     pub seq: u64,
     /// Its value; `None` for a delete.
     pub value: Option<Vec<u8>>,
-    /// When its life ends, in milliseconds since 1970.
+    /// When it expires, in milliseconds since 1970.
     pub expiry_ms: Option<u64>,
 }
 
 /// Part of what a server of any kind holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Foreign {
-    /// Strings: key, value, and milliseconds to live if they end.
+    /// Strings: key, value, and milliseconds to live if they expire.
     pub strings: Vec<(Vec<u8>, Vec<u8>, Option<u64>)>,
     /// Keys of other types, counted by Redis's name of the type.
     pub others: BTreeMap<String, u64>,
@@ -60,7 +60,7 @@ pub struct Foreign {
 }
 
 impl Db {
-    /// The server in numbers.
+    /// Statistics of the server.
     pub fn stats(&self) -> Result<Stats> {
         let text = text("INFO", self.read(&[b"INFO", b"all"])?)?;
         let fields = text.lines().filter_map(|line| line.split_once(':'));
@@ -84,7 +84,7 @@ impl Db {
         })
     }
 
-    /// Merges the whole log and waits for it. Returns the bytes given back.
+    /// Merges the whole log and waits for it. Returns the bytes reclaimed.
     pub fn merge_all(&self) -> Result<u64> {
         let request = Request::one(&[b"PORTCASK.MERGE"]);
         // A merge changes no answer of any verb, so it may be asked for again.
@@ -94,7 +94,7 @@ impl Db {
         )
     }
 
-    /// Has the server read and check every byte of its log. Returns the damages found, in words.
+    /// Makes the server read and check every byte of its log. Returns a description of each damage found.
     pub fn verify(&self) -> Result<Vec<String>> {
         let damages = list("PORTCASK.VERIFY", self.long(&[b"PORTCASK.VERIFY"])?)?;
         let damages = damages.into_iter();
@@ -118,9 +118,10 @@ impl Db {
         versions.into_iter().map(version).collect()
     }
 
-    /// The changes from `from_seq` on (0 or 1 for the beginning), at most `limit`, which the server bounds by itself.
+    /// The changes from `from_seq` on (0 or 1 for the beginning): at most `limit`, or fewer if the server's own limit is
+    /// lower.
     ///
-    /// Errors with [`Error::Gap`](crate::Error::Gap) once merge dropped a record that the feed would need.
+    /// Errors with [`Error::Gap`](crate::Error::Gap) once merge has dropped a record that the feed would need.
     pub fn changes(&self, from_seq: u64, limit: usize) -> Result<ChangePage> {
         const TO: &str = "PORTCASK.TAIL";
         let (from, limit) = (from_seq.to_string(), limit.to_string());
@@ -150,10 +151,10 @@ impl Db {
         })
     }
 
-    /// About `limit` keys after `cursor` (0 at first) of a server of any kind: strings with the time they have left, the
-    /// rest counted by type. Each string's value and time belong together.
+    /// About `limit` keys after `cursor` (0 at first) of any server: strings with the time they have left, and the
+    /// others counted by type. Each string's value and time belong together.
     ///
-    /// A string that is deleted or changes its type meanwhile is left out.
+    /// Leaves out a string that is deleted or changes its type meanwhile.
     pub fn strings(&self, cursor: u64, limit: usize) -> Result<Foreign> {
         let page = self.scan_keys(cursor, limit)?;
         let mut found = Foreign {

@@ -4,21 +4,22 @@ use crate::{Error, Result};
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 use std::time::Duration;
 
-/// What a [`Db`](crate::Db) may be told when it is opened.
+/// How to open a [`Db`](crate::Db).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientOptions {
-    /// Time for a connection to be made.
+    /// How long to wait for a connection.
     pub connect: Duration,
-    /// Time for an answer, while nothing of it arrives. `None` waits for ever.
+    /// How long to wait for an answer while nothing arrives. `None` waits for ever.
     pub answer: Option<Duration>,
-    /// The same for what reads or rewrites the whole log: merge, verify, history, changes.
+    /// The same for calls that read or rewrite the whole log: merge, verify, history, changes.
     pub long_answer: Option<Duration>,
-    /// A connection that lay unused for this long is tried with `PING` before a write goes over it, so that a server that
-    /// was restarted costs no write.
+    /// Test a connection with `PING` before a write if it was idle for this long, so that a restarted server costs no
+    /// write.
     pub rested: Duration,
-    /// Connections that are kept for later verbs; more are made while more threads ask at once.
+    /// Connections to keep for later calls; more are made while more threads call at once.
     pub idle_max: usize,
-    /// What the server's certificate must be signed by, in PEM, instead of what this machine trusts. For `rediss://`.
+    /// The authority that must have signed the server's certificate, in PEM, instead of those this machine trusts. For
+    /// `rediss://`.
     pub root_certificate: Option<Vec<u8>>,
 }
 

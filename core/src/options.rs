@@ -14,19 +14,19 @@ pub const SEGMENT_BYTES_MAX: u64 = 4 * GIB;
 /// The largest value the format can hold.
 pub const VALUE_BYTES_MAX: u64 = u32::MAX as u64;
 
-/// How a store is opened. `Options::default()` suits a server; every field may be set.
+/// How to open a store. `Options::default()` suits a server; you may set any field.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
-    /// Reads and writes, or reads only.
+    /// Read and write, or only read.
     pub access: OpenAccess,
     /// What happens when acknowledged data is found damaged.
     pub mode: OpenMode,
     /// Whether an empty directory becomes a new store (writers only).
     pub create: bool,
-    /// When a write is acknowledged, unless the write itself says.
+    /// When a write is acknowledged, unless the write itself sets a level.
     pub ack: Ack,
-    /// With [`Ack::Written`] or [`Ack::Buffered`]: sync when this many milliseconds have passed
-    /// since the last one, checked at every write and by `tick`. `None` leaves it to the caller.
+    /// With [`Ack::Written`] or [`Ack::Buffered`]: sync once this many milliseconds have passed
+    /// since the last sync, checked at every write and by `tick`. `None` leaves it to the caller.
     pub sync_every_ms: Option<u64>,
     /// A segment is sealed at the first write that would take it past this many bytes.
     /// 1 MiB to 4 GiB; default 256 MiB.
@@ -37,23 +37,23 @@ pub struct Options {
     pub key_bytes_max: usize,
     /// Largest value in bytes, at most 4 GiB - 1; default 512 MiB.
     pub value_bytes_max: u64,
-    /// Life of a key that was put without its own expiry, in milliseconds.
+    /// Lifetime of a key that is put without an expiry of its own, in milliseconds.
     pub default_ttl_ms: Option<u64>,
-    /// Reads the older record before every overwrite, which closes the 6e-12 chance (at 10^9
-    /// keys) that a blind put replaces another key with the same hash. Costs a read per overwrite.
+    /// Read the older record before every overwrite. This closes the 6e-12 chance (at 10^9 keys)
+    /// that a blind put replaces another key with the same hash. Costs a read per overwrite.
     pub verify_overwrite: bool,
-    /// Keeps every key in memory in order, so that prefix and range scans cost what they return.
+    /// Keep every key in memory in order, so that prefix and range scans cost only what they return.
     /// Memory: the keys' bytes plus about 40 bytes each; opening reads every key once. Guests with the feature `small`
     /// have no such index: their scans sort what they return.
     pub ordered_index: bool,
-    /// In a degraded store, answers the older version of a key instead of
+    /// In a degraded store, return the older version of a key instead of
     /// [`Error::MaybeStale`].
     pub accept_stale: bool,
-    /// Believes a clock that moved by more than a day since the store last saw it. Otherwise
-    /// such a jump expires nothing until `confirm_clock`.
+    /// Trust a clock that moved by more than a day since the store last saw it. Otherwise such a
+    /// jump expires nothing until `confirm_clock`.
     pub trust_clock: bool,
-    /// Bytes kept aside so that deletes, manifest records and a merge of one segment at a time
-    /// still fit on a full disk, as long as what is live of that segment fits into them.
+    /// Bytes to keep in reserve, so that deletes, manifest records and a merge of one segment at a
+    /// time still fit on a full disk, as long as the live part of that segment fits into them.
     pub reserve_bytes: u64,
     /// When merge is due and what it takes.
     pub merge: MergePolicy,
@@ -83,7 +83,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Options of a reader: takes no lock, repairs and deletes nothing, creates nothing.
+    /// Options for a reader, which takes no lock and repairs, deletes and creates nothing.
     pub fn read_only() -> Self {
         Self {
             access: OpenAccess::ReadOnly,
@@ -92,7 +92,7 @@ impl Options {
         }
     }
 
-    /// Refuses values that make no sense, with the sentence for the person who set them.
+    /// Refuses values that make no sense, with a sentence for the person who set them.
     pub fn check(&self) -> Result<()> {
         let bad = |what| Err(Error::bad_option(what));
         if !(SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&self.segment_bytes) {
@@ -126,8 +126,8 @@ pub enum OpenAccess {
 pub enum OpenMode {
     /// Any damage of acknowledged data refuses to open.
     Strict,
-    /// Damage that names its key makes that key answer `Corrupt`; damage that hides keys opens
-    /// the store read-only and answers `MaybeStale` where an older version might be shown.
+    /// If the damage names its key, that key returns `Corrupt`. Damage that hides keys opens the
+    /// store read-only, and a key whose older version might be shown returns `MaybeStale`.
     Default,
     /// Read-only, without needing a manifest: whatever can be read, the newest version of each
     /// key by sequence number. For rescuing data.
@@ -150,12 +150,12 @@ pub enum Ack {
 
 /// When merge is due and which segments it takes, in the terms of Riak's Bitcask.
 ///
-/// Merge is due when some segment reaches a *trigger*; it then takes every segment that reaches a
-/// *threshold* (with the neighbours that connect them), within the limits. The segment that is still
-/// written to is taken too, and sealed for it, once it is not small any more and reaches a trigger.
+/// Merge is due once a segment reaches a *trigger*. It then takes every segment that reaches a
+/// *threshold* (with the neighbours that connect them), within the limits. Once the active segment is
+/// no longer small and reaches a trigger, merge seals it and takes it too.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MergePolicy {
-    /// Whether the store merges by itself (`tick`, and the native background thread).
+    /// Whether the store merges on its own (in `tick`, and in the native background thread).
     pub auto: bool,
     /// Trigger: dead bytes of a segment in percent of its size. Default 60.
     pub fragmentation_trigger_percent: u8,
@@ -169,12 +169,12 @@ pub struct MergePolicy {
     pub small_file_bytes: u64,
     /// Small segments are joined when at least this many lie side by side. Default 4.
     pub min_files: usize,
-    /// Segments taken by one merge at most. Default 64.
+    /// Most segments that one merge takes. Default 64.
     pub max_files: usize,
-    /// Input bytes taken by one merge at most, and never more than a quarter of the store or 12 MiB (32
-    /// where small ones are joined), whichever is more, unless everything is asked for. Default 16 GiB.
+    /// Most input bytes that one merge takes. It also never takes more than a quarter of the store or 12 MiB
+    /// (32 where small segments are joined), whichever is more, unless asked to merge everything. Default 16 GiB.
     pub max_bytes: u64,
-    /// Hours of the day (UTC) in which merge may start by itself, `start..=end`; `None` is always.
+    /// Hours of the day (UTC) in which merge may start on its own, `start..=end`; `None` means always.
     pub window_hours: Option<(u8, u8)>,
 }
 
@@ -215,10 +215,10 @@ impl MergePolicy {
     }
 }
 
-/// When a put's key ends its life.
+/// When a key that is put expires.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Expiry {
-    /// After the store's default life, or never if there is none.
+    /// After the store's default lifetime, or never if there is none.
     #[default]
     Default,
     /// Never.
@@ -229,7 +229,7 @@ pub enum Expiry {
     AfterMs(u64),
 }
 
-/// What must be true of a key for a write to be taken. Judged on the published state.
+/// What must be true of a key for a write to happen. Checked against the published state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
     /// The key must not exist.
@@ -240,13 +240,13 @@ pub enum Condition {
     Seq(u64),
 }
 
-/// What a single write may ask for beyond its key and value.
+/// Options of a single write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WriteOptions {
     /// When it is acknowledged; the store's level if `None`.
     pub ack: Option<Ack>,
-    /// When the key ends its life.
+    /// When the key expires.
     pub expiry: Expiry,
-    /// What must be true for it to be taken.
+    /// What must be true for the write to happen.
     pub condition: Option<Condition>,
 }

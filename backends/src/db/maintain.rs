@@ -15,8 +15,8 @@ impl<S: SharedStorage> Db<S> {
         self.core().writer.with(|engine| engine.merge_plan())?
     }
 
-    /// Does about `budget_bytes` of merging: continues the merge in progress, or starts one if one
-    /// is due. Writers wait for one step at most.
+    /// Merges about `budget_bytes`: continues the merge in progress, or starts one if one is due.
+    /// Writers wait for at most one step.
     pub fn merge_step(&self, budget_bytes: u64) -> Result<MergeProgress> {
         let core = self.core();
         core.writer.refuse_reentry()?;
@@ -24,8 +24,8 @@ impl<S: SharedStorage> Db<S> {
         core.merge_piece(budget_bytes)
     }
 
-    /// Seals the active segment and merges everything, in steps between which writers have their
-    /// turn, telling `progress` the bytes done and in all. Damaged segments are left alone.
+    /// Seals the active segment and merges everything, in steps between which writers get their
+    /// turn. Calls `progress` with the bytes done and the total. Leaves damaged segments alone.
     pub fn merge_all(&self, mut progress: impl FnMut(u64, u64)) -> Result<MergeReport> {
         let core = self.core();
         core.writer.refuse_reentry()?;
@@ -47,8 +47,8 @@ impl<S: SharedStorage> Db<S> {
         }
     }
 
-    /// Does what is due in the background, now, and waits for it: expired keys, interval sync,
-    /// the durable marker, merges. With a background thread, waits for a round of it.
+    /// Does all background work that is due, and waits for it: expired keys, interval sync,
+    /// the durable marker, merges. With a background thread, waits for one of its rounds.
     pub fn tick(&self) -> Result<()> {
         let core = self.core();
         core.writer.refuse_reentry()?;
@@ -57,8 +57,8 @@ impl<S: SharedStorage> Db<S> {
         done.unwrap_or_else(|| core.round())
     }
 
-    /// The last error that the background thread met, if it met any. It goes on after an error,
-    /// less and less often while errors last.
+    /// The last error of the background thread, if any. The thread continues after an error,
+    /// and runs less and less often while errors persist.
     pub fn background_error(&self) -> Option<Error> {
         self.core().background.error()
     }
@@ -70,8 +70,8 @@ impl<S: SharedStorage> Db<S> {
         self.core().writer.with(|engine| engine.stats())?
     }
 
-    /// Reads and checks every file of the store, while reads and writes go on. Tells `progress`
-    /// the bytes done and in all. Finds damage; repairs nothing.
+    /// Reads and checks every file of the store, while reads and writes continue. Calls `progress`
+    /// with the bytes done and the total. Finds damage; repairs nothing.
     pub fn verify(&self, progress: impl FnMut(u64, u64)) -> Result<VerifyReport> {
         let core = self.core();
         let view = core.writer.with(|engine| {
@@ -82,8 +82,8 @@ impl<S: SharedStorage> Db<S> {
         view?.verify(progress)
     }
 
-    /// Copies the store to an empty `to`, while reads and writes go on, telling `progress` the
-    /// bytes done and in all. What it holds is every write acknowledged before the call.
+    /// Copies the store to an empty `to`, while reads and writes continue. Calls `progress` with the
+    /// bytes done and the total. The copy holds every write acknowledged before the call.
     pub fn backup<T: Storage>(
         &self,
         to: &T,
@@ -98,18 +98,18 @@ impl<S: SharedStorage> Db<S> {
     }
 
     /// The changes of user keys from `from_seq` on (0 or 1 for the beginning), at most `limit`.
-    /// Errors with [`Error::Gap`] once merge dropped a record that the feed would need.
+    /// Errors with [`Error::Gap`] once merge has dropped a record that the feed would need.
     ///
-    /// Costs a walk over the segment that holds `from_seq` up to it, during which writes go on.
+    /// Costs a walk over the segment that holds `from_seq`, up to that change; writes continue meanwhile.
     pub fn changes(&self, from_seq: u64, limit: usize) -> Result<ChangePage> {
         let log = self.core().writer.with(|engine| engine.log_view())??;
         log.changes(from_seq, limit)
     }
 
-    /// The next changes of a feed, at most `limit`, and no more once keys and values together take `bytes_max`; one at
-    /// least, if there is one. Errors as [`Db::changes`] does, and then the feed stands where it stood.
+    /// The next changes of a feed: at most `limit`, and no more once keys and values together take `bytes_max`, but at
+    /// least one if there is one. Errors as [`Db::changes`] does; the feed then keeps its position.
     ///
-    /// The first page costs a walk over the segment up to where the feed begins, each later one what it holds.
+    /// The first page costs a walk over the segment up to where the feed begins, each later page only what it holds.
     pub fn next_changes(
         &self,
         feed: &mut Feed,
@@ -120,8 +120,8 @@ impl<S: SharedStorage> Db<S> {
         log.next_changes(feed, limit, bytes_max)
     }
 
-    /// Shows `sink` the versions of a key one by one, oldest first, until it answers `false` or an error. Costs a walk
-    /// over all segments, during which writes go on, and the memory of one version.
+    /// Passes the versions of a key to `sink`, oldest first, until it returns `false` or an error. Costs a walk
+    /// over all segments, during which writes continue, and the memory of one version.
     pub fn each_version(
         &self,
         key: &[u8],
@@ -133,7 +133,7 @@ impl<S: SharedStorage> Db<S> {
     }
 
     /// Every version of a key that the log still holds, oldest first. Costs a walk over all
-    /// segments, during which writes go on.
+    /// segments, during which writes continue.
     pub fn history(&self, key: &[u8]) -> Result<Vec<Version>> {
         let core = self.core();
         let log = core.writer.with(|engine| engine.log_view())??;
@@ -145,18 +145,18 @@ impl<S: SharedStorage> Db<S> {
         self.core().writer.with(|engine| engine.report().clone())
     }
 
-    /// The identity of this store, shared by its backups.
+    /// The identity of this store, which its backups share.
     pub fn store_id(&self) -> StoreId {
         self.core().view.store_id()
     }
 
-    /// Believes the host's clock now, whatever it says.
+    /// Trusts the host's clock from now on, whatever it says.
     pub fn confirm_clock(&self) -> Result<()> {
         self.core().writer.with(|engine| engine.confirm_clock())
     }
 
-    /// Brings a read-only handle up to what the writer has done since; reads by key do so by
-    /// themselves when they must.
+    /// Brings a read-only handle up to date with the writer. Reads by key do so on their own when
+    /// they must.
     pub fn refresh(&self) -> Result<()> {
         self.core().writer.with(|engine| engine.refresh())?
     }

@@ -9,12 +9,12 @@
 //!
 //! What waits for what:
 //!
-//! * A read by key waits only while a place is published, which is memory alone: never for an
+//! * A read by key waits only while a place is published, which touches only memory. It never waits for an
 //!   append, a sync or a merge.
-//! * A write waits for other writes' appends, for one step of a merge and for rotations; not for a
-//!   sync that is on its way.
-//! * A durable write waits for the sync that begins after its append, and shares it with every
-//!   write that was appended by then.
+//! * A write waits for the appends of other writes, for one step of a merge and for rotations, but not for a
+//!   sync in progress.
+//! * A durable write waits for a sync that begins after its append, and shares it with every
+//!   write appended by then.
 //!
 //! Locks, in the order in which one thread may hold several: the merge baton, the writer, a file's
 //! sync, the index. The state of the group commit is taken alone, or inside none of them.
@@ -84,18 +84,18 @@ pub fn open(path: impl AsRef<Path>) -> Result<Db> {
     Db::open(path)
 }
 
-/// What a [`Db`] may be told at opening beyond the engine's [`Options`], which turn into one.
+/// How to open a [`Db`]: the engine's [`Options`], and what only this handle has. Converts from [`Options`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct DbOptions {
-    /// The engine's.
+    /// The engine's options.
     pub engine: Options,
     /// How often the background thread looks for expired keys, a sync that is due and a merge that
-    /// is due; `None` for no such thread. Then [`Db::tick`] does that work, and a sync that is due
-    /// is done by the write that finds it so. Default [`BACKGROUND_EVERY`], at least 1 ms.
+    /// is due. With `None` there is no such thread: call [`Db::tick`] for that work, and a write that
+    /// finds a sync due does it. Default [`BACKGROUND_EVERY`], at least 1 ms.
     pub background: Option<Duration>,
-    /// Small reads and appends go through mappings of the files: faster, and at a price that [`StdFiles::mapped`]
-    /// tells in full. **A sector that cannot be read, a device that fails, and a file that another program cuts end
-    /// the process by a signal instead of answering an error.** Counts in [`Db::open_with`]; another storage decides
+    /// Maps files into memory for small reads and appends. This is faster, at a price that [`StdFiles::mapped`]
+    /// describes in full: **an unreadable sector, a failing device or a file that another program truncates kills the
+    /// process with a signal instead of returning an error.** Applies to [`Db::open_with`]; another storage decides
     /// for itself. Default `false`.
     pub mapped: bool,
 }
@@ -118,8 +118,8 @@ impl From<Options> for DbOptions {
 
 /// An open store, shared by threads. Cheap to clone; clones share everything.
 ///
-/// [`Db::close`] closes it for all clones and says how that went; dropping the last clone closes
-/// too, without an answer. See the [module](self) for what waits for what.
+/// [`Db::close`] closes it for all clones and returns the result; dropping the last clone closes
+/// it too, but reports nothing. See the [module](self) for what waits for what.
 pub struct Db<S: SharedStorage = StdFiles> {
     owner: Arc<Owner<S>>,
 }
@@ -160,8 +160,8 @@ impl Db<StdFiles> {
 
     /// Opens a store in a directory of the file system. Takes [`Options`] or [`DbOptions`].
     ///
-    /// Errors with [`Error::Locked`] naming the holder while another writer has it, this process
-    /// included.
+    /// Errors with [`Error::Locked`], which names the holder, while another writer has it open, even in this
+    /// process.
     pub fn open_with(path: impl AsRef<Path>, options: impl Into<DbOptions>) -> Result<Self> {
         let options = options.into();
         let refuse = |source: StorageError| Error::storage(Op::Open, None, source);
@@ -217,17 +217,17 @@ impl<S: SharedStorage> Db<S> {
         })
     }
 
-    /// Closes the store for all clones: waits for the background thread and for the sync on its
-    /// way, makes everything written durable, and leaves nothing to recover. Writes that are
-    /// waiting for a sync get it; later verbs answer [`Error::Closed`].
+    /// Closes the store for all clones: waits for the background thread and for a sync in
+    /// progress, makes everything written durable, and leaves nothing to recover. Writes that are
+    /// waiting for a sync get it; later calls return [`Error::Closed`].
     ///
-    /// An error means that the store stays as after a crash: what the acknowledgement levels
-    /// promised is there at the next opening.
+    /// After an error the store is as after a crash: the next opening finds what the
+    /// acknowledgement levels promised.
     pub fn close(&self) -> Result<()> {
         self.owner.core.close()
     }
 
-    /// The options that it was opened with.
+    /// The options this handle was opened with.
     pub fn options(&self) -> &DbOptions {
         &self.core().options
     }

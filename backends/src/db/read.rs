@@ -9,10 +9,10 @@ use std::ops::RangeBounds;
 const REFRESHES: usize = 8;
 
 impl<S: SharedStorage> Db<S> {
-    /// The value of a key, or `None`. Costs a look at the index and one positional read.
+    /// The value of a key, or `None`. Costs a lookup in memory and one positional read.
     ///
-    /// Checks the record whole and that it is this key's. Damage answers [`Error::Corrupt`], never
-    /// an absence.
+    /// Verifies the whole record, and that it belongs to this key. Damage is [`Error::Corrupt`], never
+    /// `None`.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         self.core().reading(|view| view.get(key))
     }
@@ -33,13 +33,13 @@ impl<S: SharedStorage> Db<S> {
         self.core().reading(|view| view.explain(key))
     }
 
-    /// The values of several keys, in the order asked. Each is read by itself: writes may come in
+    /// The values of several keys, in the order asked. Each is read on its own: writes may happen in
     /// between.
     pub fn get_many(&self, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>> {
         self.core().reading(|view| view.get_many(keys))
     }
 
-    /// Whether a key exists. Reads its record, so that a hash alone never answers.
+    /// Whether a key exists. Reads and verifies its record, so the answer never rests on a hash alone.
     pub fn contains_key(&self, key: &[u8]) -> Result<bool> {
         self.core().reading(|view| view.contains_key(key))
     }
@@ -49,12 +49,12 @@ impl<S: SharedStorage> Db<S> {
         self.core().reading(|view| view.get_meta(key))
     }
 
-    /// When a key's life ends. Verified on disk.
+    /// When a key expires. Verified on disk.
     pub fn ttl(&self, key: &[u8]) -> Result<Ttl> {
         self.core().reading(|view| view.ttl(key))
     }
 
-    /// Live user keys. Keys whose time is up and that were not swept yet are counted out first.
+    /// The number of live user keys. Expired keys that were not swept yet do not count.
     pub fn len(&self) -> Result<u64> {
         self.core().reading(|view| Ok(view.len()))
     }
@@ -64,7 +64,7 @@ impl<S: SharedStorage> Db<S> {
         Ok(self.len()? == 0)
     }
 
-    /// The wall-clock time that this store trusts, in milliseconds since 1970.
+    /// The wall-clock time this store trusts, in milliseconds since 1970.
     pub fn now_ms(&self) -> Option<u64> {
         self.core().view.now_ms()
     }
@@ -80,27 +80,27 @@ impl<S: SharedStorage> Db<S> {
         self.core().reading(|view| view.scan_keys(cursor, limit))
     }
 
-    /// Every live entry, in the store's own order. A key that is live during the whole iteration
-    /// appears exactly once; one changed meanwhile at most once, with a value it had during it.
-    /// Holds no lock between items; a damaged record is an `Err` item, and it goes on behind it.
+    /// Every live entry, in the store's own order. A key that stays live during the whole iteration
+    /// appears exactly once; one that changes meanwhile appears at most once, with a value it had during it.
+    /// Holds no lock between items. A damaged record is an `Err` item, and the iteration continues after it.
     pub fn iter(&self) -> Walk<'_, S, impl Iterator<Item = Result<Entry>>> {
         self.walk(self.core().view.iter())
     }
 
-    /// Every live key, as [`Db::iter`] gives entries.
+    /// Every live key, in the manner of [`Db::iter`].
     pub fn keys(&self) -> Walk<'_, S, impl Iterator<Item = Result<Vec<u8>>>> {
         self.walk(self.core().view.keys())
     }
 
-    /// Every live entry whose key starts with `prefix`: sorted, at the cost of what it returns,
-    /// with the ordered index; otherwise in the store's own order, at the cost of reading every
-    /// key.
+    /// Every live entry whose key starts with `prefix`. With the ordered index they are sorted and
+    /// cost only what is returned; otherwise they come in the store's own order, and every key is
+    /// read.
     pub fn scan_prefix(&self, prefix: &[u8]) -> Walk<'_, S, impl Iterator<Item = Result<Entry>>> {
         self.walk(self.core().view.scan_prefix(prefix))
     }
 
-    /// The live entries of a range of keys, sorted. Without the ordered index every key is read
-    /// first and those in the range are sorted in memory.
+    /// The live entries in a range of keys, sorted. Without the ordered index, this first reads every
+    /// key and sorts those in the range in memory.
     pub fn range(
         &self,
         range: impl RangeBounds<Vec<u8>>,

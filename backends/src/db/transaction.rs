@@ -1,4 +1,4 @@
-//! Transactions: alone with the writer, reading what they wrote, taken whole or not at all.
+//! Transactions: they have the writer to themselves, read their own writes, and commit whole or not at all.
 
 use super::write::attempt;
 use super::writer::Held;
@@ -7,8 +7,8 @@ use portcask_core::{Ack, Batch, Error, Expiry, Result};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-/// What [`Db::transaction`] gives its closure. Nothing of it is in the store before the closure has
-/// returned `Ok`.
+/// What [`Db::transaction`] passes to its closure. Nothing is in the store before the closure returns
+/// `Ok`.
 pub struct Transaction<'a, S: SharedStorage> {
     engine: &'a mut Held<S>,
     /// What it did to user keys and to system keys: the last deed for each.
@@ -23,11 +23,11 @@ enum Deed {
 }
 
 impl<S: SharedStorage> Db<S> {
-    /// Runs `body` with the writer to itself. What `body` wrote becomes one batch when it returns
-    /// `Ok`; an `Err` or a panic drops it all. Other threads go on reading, and see all of it or
+    /// Runs `body` with the writer to itself. When `body` returns `Ok`, everything it wrote becomes one
+    /// batch; an `Err` or a panic discards it all. Other threads keep reading, and see all of it or
     /// nothing; other writers wait.
     ///
-    /// Inside, write through the transaction: writing verbs of the handle answer
+    /// Inside, write through the transaction: the handle's own writing methods return
     /// [`Error::InTransaction`] there.
     ///
     /// ```
@@ -111,7 +111,7 @@ impl<S: SharedStorage> Transaction<'_, S> {
         }
     }
 
-    /// Stores a value. Limits are judged when the transaction commits.
+    /// Stores a value. Limits are checked when the transaction commits.
     pub fn put(&mut self, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
         self.put_with(key, value, Expiry::Default);
     }

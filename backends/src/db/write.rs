@@ -33,12 +33,12 @@ impl<S: SharedStorage> Db<S> {
         })
     }
 
-    /// Takes all of a batch or nothing of it, at the store's acknowledgement level.
+    /// Writes all of a batch or nothing, at the store's acknowledgement level.
     pub fn write<B: AsRef<[u8]>>(&self, batch: &Batch<B>) -> Result<Committed> {
         self.write_with(batch, None)
     }
 
-    /// As [`Db::write`], at a level of its own.
+    /// As [`Db::write`], at another acknowledgement level.
     pub fn write_with<B: AsRef<[u8]>>(
         &self,
         batch: &Batch<B>,
@@ -48,7 +48,7 @@ impl<S: SharedStorage> Db<S> {
             .commit(ack, |engine, ack| engine.write_with(batch, Some(ack)))
     }
 
-    /// Gives a key another expiry, keeping its value. Returns whether the key exists.
+    /// Changes a key's expiry and keeps its value. Returns whether the key exists.
     ///
     /// Costs a read and a put of the whole record.
     pub fn expire(&self, key: &[u8], expiry: Expiry) -> Result<bool> {
@@ -56,26 +56,26 @@ impl<S: SharedStorage> Db<S> {
             .commit(None, |engine, _| engine.expire(key, expiry))
     }
 
-    /// Takes a key's expiry away. Returns whether the key exists and had one.
+    /// Removes a key's expiry. Returns whether the key exists and had one.
     pub fn persist(&self, key: &[u8]) -> Result<bool> {
         self.core().commit(None, |engine, _| engine.persist(key))
     }
 
-    /// Removes every key in one step that is durable when this returns. Returns how many there
+    /// Removes every key in one step, which is durable when this returns. Returns how many there
     /// were.
     pub fn clear(&self) -> Result<u64> {
         self.core().writer.with(|engine| engine.clear())?
     }
 
-    /// Hands every buffered byte to the platform. Survives the process's death afterwards.
+    /// Hands every buffered byte to the platform. After that, all writes so far survive the death of the process.
     pub fn flush(&self) -> Result<()> {
         self.core().writer.with(|engine| engine.flush())?
     }
 
     /// Makes everything written so far survive a power loss, sharing the sync with others.
     ///
-    /// The first error poisons the store: what reached the medium is then unknown, and every
-    /// later write answers [`Error::Poisoned`] until the store is opened again.
+    /// The first error poisons the store: nobody knows what reached the medium, and every
+    /// later write returns [`Error::Poisoned`] until the store is opened again.
     pub fn sync(&self) -> Result<()> {
         let core = self.core();
         let seq = core
