@@ -84,14 +84,14 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Url { why } => write!(f, "that is no server's URL: {why}"),
+            Self::Url { why } => write!(f, "not the URL of a server: {why}"),
             Self::Unreachable { server, why } => {
                 write!(f, "cannot reach {server}: {why}; nothing was sent")
             }
-            Self::Denied { words } => write!(f, "the server does not let us in: {words}"),
+            Self::Denied { words } => write!(f, "the server denies access: {words}"),
             Self::AnswerLost { server, why } => write!(
                 f,
-                "the answer of {server} to a write was lost ({why}): it may have been done or not"
+                "the answer from {server} to a write was lost ({why}): the write may or may not have happened"
             ),
             Self::Unanswered { server, why } => write!(f, "{server} did not answer: {why}"),
             Self::Refused { code, words } => write!(f, "the server refused: {code} {words}"),
@@ -102,16 +102,16 @@ impl fmt::Display for Error {
                 write!(f, "the condition on {} does not hold", key.escape_ascii())
             }
             Self::Contended => {
-                f.write_str("others kept changing the same keys; nothing was written")
+                f.write_str("other clients kept changing the same keys; nothing was written")
             }
             Self::NotCarried { what } => write!(f, "{what} cannot be sent to a server"),
-            Self::OutOfMemory => f.write_str("there was no memory for the whole batch"),
+            Self::OutOfMemory => f.write_str("not enough memory for the whole batch"),
             Self::Gap { from, oldest } => write!(
                 f,
                 "changes from seq {from} on are no longer complete; the oldest is {oldest}"
             ),
             Self::Unexpected { to, answer } => {
-                write!(f, "the server answered {to} with something else: {answer}")
+                write!(f, "unexpected answer to {to} from the server: {answer}")
             }
             Self::Closed => f.write_str("this handle was closed"),
         }

@@ -333,7 +333,7 @@ fn a_server_that_is_not_there_or_lets_nobody_in_is_said_in_one_line() {
     let served = serve_with(|config| config.password = Some("s3cret".into()));
     served
         .run(["get", "a"])
-        .fails(5, &["does not let us in", "user:password"]);
+        .fails(5, &["denies access", "user:password"]);
     let url = served.url().replace("redis://", "redis://:s3cret@");
     run(&["--url", &url, "put", "a", "1"]).succeeds();
     let mut from_environment = portcask();
