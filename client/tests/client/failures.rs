@@ -18,7 +18,7 @@ fn a_write_whose_answer_was_lost_is_told_and_not_sent_again() {
     let lost = db.put(b"k", b"v").unwrap_err();
     assert!(matches!(lost, Error::AnswerLost { .. }), "{lost}");
     assert!(
-        lost.to_string().contains("may have been done or not"),
+        lost.to_string().contains("may or may not have happened"),
         "{lost}"
     );
     assert_eq!(server.times("SET"), 1);
