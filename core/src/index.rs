@@ -245,6 +245,32 @@ impl<F: File + Clone> Index<F> {
         }
     }
 
+    /// Whether there may be more to say of a key than what the keydir says.
+    #[cfg(not(all(feature = "small", target_family = "wasm")))]
+    #[inline]
+    pub(crate) fn is_doubtful(&self) -> bool {
+        self.veil.is_some() || self.poisoned
+    }
+
+    /// The record behind a slot, if it lies in a file. Asked where nothing is [doubtful](Self::is_doubtful).
+    #[cfg(not(all(feature = "small", target_family = "wasm")))]
+    #[inline]
+    pub(crate) fn filed(&self, slot: Slot) -> Option<Spot<F>> {
+        let place = slot.place;
+        let buffered = place.segment == self.tail.segment && !self.tail.bytes.is_empty();
+        if buffered && u64::from(place.offset) >= self.tail.start {
+            return None;
+        }
+        let segment = self.segment(place.segment)?;
+        Some(Spot {
+            file: segment.file.lend(),
+            segment: segment.id,
+            site: segment.site,
+            offset: u64::from(place.offset),
+            bytes: slot.size.bytes(),
+        })
+    }
+
     /// Finds the record behind a slot without touching the platform.
     pub(crate) fn locate_slot(&self, slot: Slot) -> Result<Located<F>> {
         let place = slot.place;

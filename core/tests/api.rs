@@ -290,6 +290,29 @@ fn get_into_replaces_what_the_buffer_held_and_get_many_keeps_the_order() {
     assert_eq!(many, [Some(b"333".to_vec()), None, Some(b"11".to_vec())]);
 }
 
+#[test]
+fn a_value_is_shown_where_it_lies_in_its_record_alone_or_one_of_many() {
+    let mut world = Script::new();
+    world.run("put a 11; put b \"\"; put c 333");
+    let store = world.store().unwrap();
+    let mut buffer = b"left over from before".to_vec();
+    let found = store.get_record(b"c", &mut buffer).unwrap().unwrap();
+    assert_eq!(&buffer[found], b"333");
+    assert_eq!(store.get_record(b"no", &mut buffer).unwrap(), None);
+    let mut shown = Vec::new();
+    let keys: Vec<&[u8]> = (0..99).map(|n| [&b"c"[..], b"no", b"b"][n % 3]).collect();
+    let done = store.get_many_with(&keys, &mut buffer, |at, value| {
+        assert_eq!(at, shown.len());
+        shown.push(value.map(<[u8]>::to_vec));
+        Ok(())
+    });
+    done.unwrap();
+    let expected = [Some(b"333".to_vec()), None, Some(Vec::new())];
+    assert!(shown.chunks(3).all(|three| three == expected) && shown.len() == 99);
+    let refused = store.get_many_with(&keys, &mut buffer, |_, _| Err(Error::Closed));
+    assert_eq!(refused, Err(Error::Closed));
+}
+
 // Levels of acknowledgement.
 
 #[test]

@@ -3,10 +3,25 @@
 use super::writer::Held;
 use super::{Core, Db, SharedStorage};
 use portcask_core::{Entry, Error, Explanation, KeyPage, OpenAccess, Result, ScanPage, Ttl};
+use std::cell::Cell;
 use std::ops::RangeBounds;
 
 /// How often a read-only handle catches up with the writer for one read.
 const REFRESHES: usize = 8;
+
+/// Most that a thread keeps of its buffer from one read to the next.
+const BUFFER_BYTES_MAX: usize = 64 << 10;
+
+/// Lends this thread's buffer; a fresh one to a read inside of a read, and at the thread's end.
+fn with_buffer<R>(deed: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+    thread_local!(static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) });
+    let mut buffer = BUFFER.try_with(Cell::take).unwrap_or_default();
+    let done = deed(&mut buffer);
+    if buffer.capacity() <= BUFFER_BYTES_MAX {
+        let _ = BUFFER.try_with(|kept| kept.set(buffer));
+    }
+    done
+}
 
 impl<S: SharedStorage> Db<S> {
     /// The value of a key, or `None`. Costs a lookup in memory and one positional read.
@@ -23,6 +38,25 @@ impl<S: SharedStorage> Db<S> {
         self.core().reading(|view| view.get_into(key, into))
     }
 
+    /// Shows `look` the value of a key, if it has one, and returns what that made of it. Costs what [`Db::get`]
+    /// costs without the memory of a value: it lies in a buffer of this thread, which the next such call uses again.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), portcask::Error> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let db = portcask::open(dir.path().join("data"))?;
+    /// db.put(b"cat", b"meow")?;
+    /// assert_eq!(db.get_with(b"cat", |value| value.len())?, Some(4));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn get_with<R>(&self, key: &[u8], look: impl FnOnce(&[u8]) -> R) -> Result<Option<R>> {
+        with_buffer(|buffer| {
+            let found = self.core().reading(|view| view.get_record(key, buffer))?;
+            Ok(found.map(|value| look(&buffer[value])))
+        })
+    }
+
     /// The value with its sequence number and expiry.
     pub fn get_entry(&self, key: &[u8]) -> Result<Option<Entry>> {
         self.core().reading(|view| view.get_entry(key))
@@ -37,6 +71,30 @@ impl<S: SharedStorage> Db<S> {
     /// between.
     pub fn get_many(&self, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>> {
         self.core().reading(|view| view.get_many(keys))
+    }
+
+    /// As [`Db::get_many`], showing `look` each value in turn with the place of its key, as [`Db::get_with`] does.
+    /// After an error the keys before it have been shown.
+    pub fn get_many_with(
+        &self,
+        keys: &[&[u8]],
+        mut look: impl FnMut(usize, Option<&[u8]>),
+    ) -> Result<()> {
+        let core = self.core();
+        let mut shown = 0;
+        with_buffer(|buffer| {
+            core.reading(|view| {
+                view.get_many_with(&keys[shown..], buffer, |_, value| {
+                    if value.is_none() {
+                        // Closing empties the index.
+                        core.refuse_closed()?;
+                    }
+                    look(shown, value);
+                    shown += 1;
+                    Ok(())
+                })
+            })
+        })
     }
 
     /// Whether a key exists. Reads and verifies its record, so the answer never rests on a hash alone.

@@ -42,6 +42,29 @@ fn gets_complete_while_blocked(call: Call, deed: impl FnOnce(&Db<super::gate::Ga
 }
 
 #[test]
+fn a_value_is_lent_also_inside_of_another_and_to_nobody_once_the_store_is_closed() {
+    let world = World::new();
+    let db = world.open();
+    db.put(b"a", b"outer").unwrap();
+    db.put(b"b", &[7; 100_000]).unwrap();
+    let both = db.get_with(b"a", |outer| {
+        let inner = db.get_with(b"b", <[u8]>::len).unwrap();
+        (outer.to_vec(), inner)
+    });
+    assert_eq!(both, Ok(Some((b"outer".to_vec(), Some(100_000)))));
+    assert_eq!(db.get_with(b"no", |_| ()), Ok(None));
+    let mut shown = Vec::new();
+    let keys: [&[u8]; 3] = [b"a", b"no", b"b"];
+    let show = |at, value: Option<&[u8]>| shown.push((at, value.map(<[u8]>::len)));
+    db.get_many_with(&keys, show).unwrap();
+    assert_eq!(shown, [(0, Some(5)), (1, None), (2, Some(100_000))]);
+    db.close().unwrap();
+    assert_eq!(db.get_with(b"a", |_| ()), Err(Error::Closed));
+    let refused = db.get_many_with(&keys, |_, _| panic!("shown"));
+    assert_eq!(refused, Err(Error::Closed));
+}
+
+#[test]
 fn a_thousand_gets_complete_while_an_append_is_blocked() {
     gets_complete_while_blocked(Call::Append, |db| {
         db.put(b"late", b"value").unwrap();

@@ -39,7 +39,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// read, checked and proven to be the key's.
     pub fn explain(&self, key: &[u8]) -> Result<Option<Explanation>> {
         let mut buffer = Vec::new();
-        let found = self.reader().search(Space::User, key, None, |located| {
+        let found = self.reader().search(Space::User, key, |located| {
             let buffered = matches!(located, Located::Buffered(..));
             let Some((spot, checked)) = located.read(&mut buffer)? else {
                 return Ok(None);

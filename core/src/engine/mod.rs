@@ -15,6 +15,11 @@ mod explain;
 mod log;
 mod maintain;
 mod open;
+#[cfg(not(all(feature = "small", target_family = "wasm")))]
+mod ordinary;
+#[cfg(all(feature = "small", target_family = "wasm"))]
+#[path = "ordinary_small.rs"]
+mod ordinary;
 mod read;
 mod rotate;
 mod scan;

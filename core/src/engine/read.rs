@@ -1,14 +1,16 @@
 //! Gets: locate under the index cell, read outside of it, check everything, prove the key.
 
+use super::ordinary::{Seen, Sight};
 use super::{Engine, Role};
 use crate::error::{Error, Result};
 use crate::fallible;
 use crate::format::{KeyHash, Space};
-use crate::index::{IndexCell, Look};
+use crate::index::IndexCell;
 use crate::keydir::{AHEAD, Slot};
 use crate::prelude::*;
-use crate::segment::read::{Checked, Located};
+use crate::segment::read::{Checked, LONG_BYTES, Located};
 use crate::storage::{ErrorKind, File, Host, Storage};
+use core::ops::Range;
 
 /// How often a reader looks again when a file vanished between the look and the read.
 const RETRIES: usize = 8;
@@ -31,7 +33,7 @@ pub struct Entry {
 /// A read costs one look at the index and one positional read of the whole record.
 pub struct Reader<'a, H, C> {
     host: &'a H,
-    cell: &'a C,
+    pub(super) cell: &'a C,
     accept_stale: bool,
 }
 
@@ -57,15 +59,64 @@ impl<H: Host, C> Reader<'_, H, C> {
         self.value(key, None, into)
     }
 
+    /// Where in `buffer` the value of a key lies, behind the rest of its record: nothing is moved, and a
+    /// buffer that is used again costs no memory. `None` if the key does not exist.
+    pub fn get_record<F: File + Clone>(
+        &self,
+        key: &[u8],
+        buffer: &mut Vec<u8>,
+    ) -> Result<Option<Range<usize>>>
+    where
+        C: IndexCell<F>,
+    {
+        self.record(key, None, buffer)
+    }
+
     /// The values of several keys, in the order asked. Looks up some thirty keys at a time, so that
     /// memory is waited for once, and then reads them one by one.
     pub fn get_many<F: File + Clone>(&self, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>>
     where
         C: IndexCell<F>,
     {
-        let (mut looks, mut values) = (Vec::new(), Vec::new());
-        fallible::reserve(&mut looks, keys.len().min(AHEAD))?;
+        let mut values = Vec::new();
         fallible::reserve(&mut values, keys.len())?;
+        self.sight_all(keys, |at, sight| {
+            let mut value = Vec::new();
+            let there = self.value(keys[at], Some(sight), &mut value)?;
+            Ok(fallible::push(&mut values, there.then_some(value))?)
+        })?;
+        Ok(values)
+    }
+
+    /// As [`Reader::get_many`], showing `look` each value in turn with the place of its key, as it lies in
+    /// `buffer`. An error of `look` ends it.
+    pub fn get_many_with<F: File + Clone>(
+        &self,
+        keys: &[&[u8]],
+        buffer: &mut Vec<u8>,
+        mut look: impl FnMut(usize, Option<&[u8]>) -> Result<()>,
+    ) -> Result<()>
+    where
+        C: IndexCell<F>,
+    {
+        self.sight_all(keys, |at, sight| {
+            let found = self.record(keys[at], Some(sight), buffer)?;
+            look(at, found.map(|value| &buffer[value]))
+        })
+    }
+
+    /// Looks keys up, some thirty at a time, and hands out each one's place and what was seen of it, in order.
+    fn sight_all<F: File + Clone>(
+        &self,
+        keys: &[&[u8]],
+        mut each: impl FnMut(usize, Sight<F>) -> Result<()>,
+    ) -> Result<()>
+    where
+        C: IndexCell<F>,
+    {
+        let mut sights = Vec::new();
+        fallible::reserve(&mut sights, keys.len().min(AHEAD))?;
+        let mut place = 0;
         for keys in keys.chunks(AHEAD) {
             self.cell.read(|index| {
                 let mut hashes = [KeyHash::default(); AHEAD];
@@ -74,35 +125,61 @@ impl<H: Host, C> Reader<'_, H, C> {
                 }
                 let hashes = &hashes[..keys.len()];
                 index.keydir.approach(hashes.iter().copied());
-                let found = hashes.iter().map(|hash| index.look(*hash));
-                found
-                    .into_iter()
-                    .try_for_each(|look| fallible::push(&mut looks, look))
+                let mut seen = hashes.iter().map(|hash| Sight::of(index, *hash));
+                seen.try_for_each(|sight| fallible::push(&mut sights, sight))
             })?;
-            for look in &looks {
-                if let Ok(Located::Filed(spot)) = &look.located {
-                    spot.file.approach(spot.offset, spot.bytes);
-                }
-            }
-            for (key, look) in keys.iter().zip(looks.drain(..)) {
-                let mut value = Vec::new();
-                let there = self.value(key, Some(look), &mut value)?;
-                fallible::push(&mut values, there.then_some(value))?;
+            sights.iter().for_each(Sight::approach);
+            for sight in sights.drain(..) {
+                each(place, sight)?;
+                place += 1;
             }
         }
-        Ok(values)
+        Ok(())
+    }
+
+    /// Where in `buffer` the value of a key lies. `sight` is what was seen of it, if it was looked for already.
+    #[inline]
+    fn record<F: File + Clone>(
+        &self,
+        key: &[u8],
+        sight: Option<Sight<F>>,
+        buffer: &mut Vec<u8>,
+    ) -> Result<Option<Range<usize>>>
+    where
+        C: IndexCell<F>,
+    {
+        match self.ordinary(key, sight, u64::MAX, buffer) {
+            Seen::Absent => Ok(None),
+            Seen::At(value) => Ok(Some(value)),
+            Seen::Unsure => {
+                let found = self.find(Space::User, key, buffer)?;
+                Ok(found.map(|checked| checked.value()))
+            }
+        }
     }
 
     fn value<F: File + Clone>(
         &self,
         key: &[u8],
-        first: Option<Look<F>>,
+        sight: Option<Sight<F>>,
         into: &mut Vec<u8>,
     ) -> Result<bool>
     where
         C: IndexCell<F>,
     {
-        let found = self.search(Space::User, key, first, |located| {
+        match self.ordinary(key, sight, LONG_BYTES - 1, into) {
+            Seen::Absent => {
+                into.clear();
+                return Ok(false);
+            }
+            Seen::At(value) => {
+                into.truncate(value.end);
+                into.drain(..value.start);
+                return Ok(true);
+            }
+            Seen::Unsure => {}
+        }
+        let found = self.search(Space::User, key, |located| {
             if let Located::Filed(spot) = &located
                 && spot.is_long()
                 && let Some(head) = spot.read_long(key, into)?
@@ -134,17 +211,15 @@ impl<H: Host, C> Reader<'_, H, C> {
         C: IndexCell<F>,
     {
         let read = |located: Located<F>| located.read_proven((space, key), buffer);
-        let found = self.search(space, key, None, read)?;
+        let found = self.search(space, key, read)?;
         Ok(found.filter(|checked| self.is_alive(checked.head.expiry_ms)))
     }
 
-    /// Locates a key's record, the first time as `first` says, and reads it; again as long as merge
-    /// moves it in between.
+    /// Locates a key's record and reads it; again as long as merge moves it in between.
     pub(super) fn search<F: File + Clone, T>(
         &self,
         space: Space,
         key: &[u8],
-        mut first: Option<Look<F>>,
         mut read: impl FnMut(Located<F>) -> Result<Option<T>>,
     ) -> Result<Option<T>>
     where
@@ -152,13 +227,10 @@ impl<H: Host, C> Reader<'_, H, C> {
     {
         let mut tries = 0;
         loop {
-            let look = match first.take() {
-                Some(look) => look,
-                None => self.cell.read(|index| {
-                    let hash = index.hash_key.hash(space, key);
-                    index.look(hash)
-                }),
-            };
+            let look = self.cell.read(|index| {
+                let hash = index.hash_key.hash(space, key);
+                index.look(hash)
+            });
             if let Some(error) = look.veiled.filter(|_| !self.accept_stale) {
                 return Err(error);
             }
@@ -219,6 +291,12 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         self.reader().get_into(key, into)
     }
 
+    /// Reads the whole record of a key into the caller's buffer and says where in it the value lies: nothing
+    /// is moved, and a buffer that is used again costs no memory. `None` if the key does not exist.
+    pub fn get_record(&self, key: &[u8], buffer: &mut Vec<u8>) -> Result<Option<Range<usize>>> {
+        self.reader().get_record(key, buffer)
+    }
+
     /// The value with its sequence number and expiry.
     pub fn get_entry(&self, key: &[u8]) -> Result<Option<Entry>> {
         let mut buffer = Vec::new();
@@ -230,6 +308,17 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// places are looked up together.
     pub fn get_many(&self, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>> {
         self.reader().get_many(keys)
+    }
+
+    /// As [`Engine::get_many`], showing `look` each value in turn with the place of its key, as it lies in
+    /// `buffer`. An error of `look` ends it.
+    pub fn get_many_with(
+        &self,
+        keys: &[&[u8]],
+        buffer: &mut Vec<u8>,
+        look: impl FnMut(usize, Option<&[u8]>) -> Result<()>,
+    ) -> Result<()> {
+        self.reader().get_many_with(keys, buffer, look)
     }
 
     /// Whether a key exists. Reads its record, so that a hash alone never answers.

@@ -3,6 +3,8 @@
 use crate::error::{Context, Damage, Error, Op, Result};
 use crate::fallible;
 use crate::format::Space;
+#[cfg(not(all(feature = "small", target_family = "wasm")))]
+use crate::format::check;
 use crate::format::file::names;
 use crate::format::record::{self, Decoded, HEAD_BYTES_MAX, Head, Kind, Site};
 use crate::planted::{Bug, planted};
@@ -13,7 +15,7 @@ use crate::storage::{File, FileName};
 const UNCHECKED_BYTES: u64 = 1 << 20;
 
 /// From this length on, moving a value costs more than a second call.
-const LONG_BYTES: u64 = 16 << 10;
+pub(crate) const LONG_BYTES: u64 = 16 << 10;
 
 /// Where a record is, with an open file, so that it can be read without holding the index.
 #[derive(Clone)]
@@ -93,6 +95,30 @@ impl<F: File> Spot<F> {
         let wanted = self.wanted_bytes()?;
         self.read_bytes(self.offset, wanted, buffer)?;
         self.check(buffer)
+    }
+
+    /// Reads the record of a user's `key` and checks all of it: where in `buffer` its value lies, and its expiry.
+    /// `None`, with anything in `buffer`, for whatever is out of the ordinary: [`Spot::read`] says what.
+    #[cfg(not(all(feature = "small", target_family = "wasm")))]
+    #[inline]
+    pub(crate) fn read_ordinary(
+        &self,
+        key: &[u8],
+        buffer: &mut Vec<u8>,
+    ) -> Option<(core::ops::Range<usize>, Option<u64>)> {
+        if self.bytes > UNCHECKED_BYTES {
+            return None;
+        }
+        let wanted = self.bytes as usize;
+        fallible::reserve(buffer, wanted.saturating_sub(buffer.len())).ok()?;
+        self.file.pread_into(self.offset, wanted, buffer).ok()?;
+        let Decoded { head, head_bytes } = record::decode(buffer, self.site, self.offset).ok()?;
+        let checked = Checked { head, head_bytes };
+        let value = checked.value();
+        // Key and value lie side by side, as their check wants them.
+        let body = buffer.get(head_bytes..value.end)?;
+        let own = head.kind == Kind::Put && body.get(..usize::from(head.key_bytes)) == Some(key);
+        (own && check::plain(body) == head.body_crc).then_some((value, head.expiry_ms))
     }
 
     /// Reads the value of a user's `key` alone into `into` and checks the whole record: what pays for the
