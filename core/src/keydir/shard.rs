@@ -21,6 +21,7 @@
 //! entries at a load of 6/7); Celis, "Robin Hood hashing" (1986): keeping order is one of its
 //! forms, and evens out the walks.
 
+use super::sieve::Sieve;
 use super::slot::{ENTRY_BYTES, Entry, Slot};
 use crate::fallible::{self, OutOfMemory};
 use crate::format::KeyHash;
@@ -41,6 +42,8 @@ const PAD_MAX: usize = 64;
 pub(super) struct Shard {
     /// `homes` entries, then the pad.
     entries: Vec<Entry>,
+    /// Of these entries.
+    sieve: Sieve,
     /// How many entries are not empty.
     len: usize,
     /// Zero exactly if there are no entries at all.
@@ -59,6 +62,7 @@ impl Shard {
     pub(super) fn new(shared_bits: u8, phase: u8) -> Self {
         Self {
             entries: Vec::new(),
+            sieve: Sieve::NONE,
             len: 0,
             homes: 0,
             shared_bits,
@@ -88,17 +92,21 @@ impl Shard {
             room = Vec::new();
         }
         (shard.entries, shard.homes) = spread(entries, shared_bits, size, room)?;
+        shard.sieve = Sieve::of(&shard.entries, shard.homes, shared_bits)?;
         shard.worn_in = true;
         Ok(shard)
     }
 
     /// Bytes on the heap.
     pub(super) fn memory_bytes(&self) -> usize {
-        self.entries.capacity() * ENTRY_BYTES
+        self.entries.capacity() * ENTRY_BYTES + self.sieve.memory_bytes()
     }
 
     #[inline]
     pub(super) fn get(&self, hash: KeyHash) -> Option<Slot> {
+        if !self.sieve.lets_through(hash.hi) {
+            return None;
+        }
         let found = self.entries.get(self.seek(hash))?;
         found.slot().filter(|_| found.holds(hash))
     }
@@ -106,7 +114,9 @@ impl Shard {
     /// Some bits of the entries where a walk to a hash begins and often ends.
     #[inline]
     pub(super) fn peek(&self, hash: KeyHash) -> u64 {
-        self.nearby(hash).fold(0, |seen, entry| seen ^ entry.hi())
+        let bits = u64::from(self.sieve.lets_through(hash.hi));
+        self.nearby(hash)
+            .fold(bits, |seen, entry| seen ^ entry.hi())
     }
 
     /// The entry where the walk to a hash begins, and one where it often ends: the next cache line.
@@ -133,12 +143,13 @@ impl Shard {
             self.respread(self.grown_size())?;
             at = self.seek(hash);
         }
-        let gap = match self.entries[at..].iter().position(|entry| entry.is_empty()) {
+        let gap = match first_empty(&self.entries[at..]) {
             Some(run) => at + run,
             None => self.lengthen_pad()?,
         };
         self.entries.copy_within(at..gap, at + 1);
         self.entries[at] = Entry::new(hash, slot);
+        self.sieve.set(hash.hi);
         self.len += 1;
         self.worn_in |= self.len * 2 >= self.entries.len();
         Ok(None)
@@ -174,6 +185,9 @@ impl Shard {
             .unwrap_or(rest.len());
         self.entries.copy_within(at + 1..at + 1 + run, at);
         self.entries[at + run] = Entry::EMPTY;
+        let before = at.checked_sub(1).and_then(|at| self.entries.get(at));
+        let neighbours = [before, self.entries.get(at)];
+        self.sieve.clear(hash.hi, neighbours);
         self.len -= 1;
         if self.worn_in && self.len * 8 < self.entries.len() * 3 {
             self.shrink();
@@ -262,6 +276,7 @@ impl Shard {
 
     fn respread(&mut self, size: usize) -> Result<(), OutOfMemory> {
         let (entries, homes) = spread(&self.entries, self.shared_bits, size, Vec::new())?;
+        self.sieve = Sieve::of(&entries, homes, self.shared_bits)?;
         self.entries = entries;
         self.homes = homes;
         self.worn_in = self.len * 2 >= self.entries.len();
@@ -301,6 +316,8 @@ impl Shard {
             len += 1;
         }
         assert_eq!(len, self.len);
+        self.sieve
+            .check_invariants(entries, self.homes, self.shared_bits);
         len
     }
 }
@@ -329,6 +346,15 @@ fn spread(
         next = place + usize::from(!entry.is_empty());
     }
     Ok((table, homes))
+}
+
+/// The place of the first empty entry. Looks at eight at a time, as there are mostly some twenty before it.
+fn first_empty(entries: &[Entry]) -> Option<usize> {
+    let (eights, _) = entries.as_chunks::<8>();
+    let some_empty = |eight: &[Entry; 8]| eight.iter().fold(false, |any, it| any | it.is_empty());
+    let full = eights.iter().take_while(|eight| !some_empty(eight)).count() * 8;
+    let rest = entries[full..].iter().position(|entry| entry.is_empty());
+    rest.map(|run| full + run)
 }
 
 /// Adds `more` empty entries at the end.
