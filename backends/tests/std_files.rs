@@ -360,3 +360,54 @@ fn holder_process() {
     // Ends when the test kills this process or goes away itself.
     let _ = std::io::stdin().lines().count();
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn zeros_written_behind_small_appends_are_not_shown_and_a_sync_cuts_them_off() {
+    let home = TempDir::new().unwrap();
+    let storage = StdFiles::open(home.path()).unwrap();
+    let file = storage.create(&name("log")).unwrap();
+    let path = home.path().join("log");
+    let (mut model, mut ahead) = (Vec::new(), 0);
+    let mut state = 7_u64;
+    for round in 0..2_000_u32 {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        let piece = vec![round as u8 | 1; (state >> 33) as usize % 300];
+        file.append(model.len() as u64, &piece).unwrap();
+        model.extend_from_slice(&piece);
+        let found = fs::read(&path).unwrap();
+        let (written, zeros) = found.split_at(model.len());
+        assert!(written == model && zeros.iter().all(|byte| *byte == 0));
+        assert!(zeros.len() <= 32 << 10);
+        ahead += u32::from(!zeros.is_empty());
+        assert_eq!(file.len(), Ok(model.len() as u64));
+        let mut into = vec![9; 500];
+        let at = model.len().saturating_sub(200);
+        assert_eq!(file.pread(at as u64, &mut into), Ok(model.len() - at));
+        match round % 400 {
+            200 => file.sync().unwrap(),
+            300 => {
+                model.truncate(model.len() - 7);
+                file.truncate(model.len() as u64).unwrap();
+            }
+            _ => continue,
+        }
+        assert_eq!(fs::read(&path).unwrap(), model);
+    }
+    assert!(ahead > 500, "it was longer {ahead} times");
+    let end = model.len() as u64;
+    let to = file.lengthen(end, 100_000).unwrap_or(end);
+    for at in end..end + 100 {
+        file.append(at, b"x").unwrap();
+    }
+    assert_eq!(fs::metadata(&path).unwrap().len(), to.max(end + 100));
+    file.truncate(end + 100).unwrap();
+    for at in end + 100..end + 200 {
+        file.append(at, b"y").unwrap();
+    }
+    assert!(fs::metadata(&path).unwrap().len() > end + 200);
+    drop(file);
+    assert_eq!(fs::metadata(&path).unwrap().len(), end + 200);
+}

@@ -1,6 +1,7 @@
 //! The positional calls on an open file: past the system, or through a mapping where the user chose one.
 
 use super::StdFiles;
+use super::ahead::{self, Ahead};
 use super::handle::Handle;
 use super::mapping::{Mapping, Suits};
 use super::platform;
@@ -36,7 +37,10 @@ impl File for StdFile {
             return Err(say(ErrorKind::Full, words));
         }
         let Some(mapped) = self.handle.mapped() else {
-            return self.write(offset, bytes);
+            return match &self.handle.ahead {
+                Some(ahead) => self.write_ahead(ahead, offset, bytes),
+                None => self.write(offset, bytes),
+            };
         };
         let mut end = self.end();
         let through_window = match &mut end {
@@ -130,12 +134,12 @@ impl File for StdFile {
             self.settle(Some(&mut end))?;
             end.start_over();
         }
+        self.settle_zeros(ahead::End::start_over)?;
         self.handle.call(fs::File::sync_data)
     }
 
     fn len(&self) -> Result<u64, StorageError> {
-        let end = self.end();
-        match end.as_ref().and_then(|end| end.told()) {
+        match self.told_end() {
             Some(end) => Ok(end),
             None => self.handle.call(|file| Ok(file.metadata()?.len())),
         }
@@ -146,6 +150,7 @@ impl File for StdFile {
         let mapping = self.mapping(0);
         let mut end = self.end();
         self.settle(end.as_deref_mut())?;
+        self.settle_zeros(|end| end.cut(len))?;
         let done = self.handle.call(|file| match file.metadata()?.len() > len {
             true if mapping.is_some_and(|mapping| !mapping.cut(len)) => {
                 Err(io::ErrorKind::OutOfMemory.into())
@@ -166,6 +171,7 @@ impl File for StdFile {
         self.can_set_aside()?;
         // A window's zeros are cut off before the next sync, and these would be with them.
         self.settle(self.end().as_deref_mut())?;
+        self.settle_zeros(ahead::End::rest)?;
         let to = end.saturating_add(bytes).min(OFFSET_MAX);
         self.handle
             .call(|file| match platform::has_room(file, bytes)? {
@@ -221,11 +227,48 @@ impl StdFile {
         }
     }
 
+    /// The same where zeros were written behind small appends, and what else has to be done then.
+    fn settle_zeros(&self, and: impl FnOnce(&mut ahead::End)) -> Result<(), StorageError> {
+        if let Some(ahead) = &self.handle.ahead {
+            let mut end = ahead.enter();
+            ahead.settle(&mut end, |at| self.handle.call(|file| file.set_len(at)))?;
+            and(&mut end);
+        }
+        Ok(())
+    }
+
+    /// Appends, writing zeros behind if that is worth it.
+    fn write_ahead(&self, ahead: &Ahead, offset: u64, bytes: &[u8]) -> Result<(), StorageError> {
+        let mut end = ahead.enter();
+        let zeros = &ahead::ZEROS[..ahead.zeros_behind(&mut end, offset, bytes.len())];
+        let mut done = 0;
+        if !zeros.is_empty() {
+            // Refused, it may be for the zeros: the bytes get a call of their own.
+            done = self
+                .handle
+                .call(|file| platform::write_with_zeros(file, bytes, zeros, offset))
+                .unwrap_or(0);
+        }
+        let to = offset + done as u64;
+        let rest = &bytes[done.min(bytes.len())..];
+        self.write(to, rest).inspect_err(|_| end.rest())?;
+        ahead.reached(&mut end, offset + bytes.len() as u64, to);
+        Ok(())
+    }
+
     /// How many of these bytes are not behind the file's end, as far as that is known here.
     fn bytes_before_end(&self, offset: u64, bytes: usize) -> usize {
-        match self.end().and_then(|end| end.told()) {
+        match self.told_end() {
             Some(end) => bytes.min(usize::try_from(end.saturating_sub(offset)).unwrap_or(bytes)),
             None => bytes,
+        }
+    }
+
+    /// Where the file ends for those who ask this handle, if it may be longer.
+    fn told_end(&self) -> Option<u64> {
+        match &self.handle.ahead {
+            Some(ahead) => ahead.told(),
+            None => self.end().and_then(|end| end.told()),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Where an open file's descriptor sits, and how a call finds it.
 
+use super::ahead::Ahead;
 use super::file::Mapped;
 use super::platform::{self, Identity};
 use super::refusal::{refused, say};
@@ -21,6 +22,8 @@ pub(super) struct Handle {
     /// Follows renames through the same opener, while pooled.
     name: Mutex<FileName>,
     seat: Seat,
+    /// If small appends may write zeros behind them.
+    pub(super) ahead: Option<Ahead>,
 }
 
 /// Where the descriptor is.
@@ -56,8 +59,12 @@ impl Handle {
     ) -> Result<Arc<Self>, StorageError> {
         let (file, metadata) = open_descriptor(dir, name, access, create)?;
         let identity = Identity::of(&metadata);
+        let mut ahead = None;
         let seat = if dir.pool.seat_resident() {
             let mapped = Mapped::new(&file, metadata.len(), access, *maps);
+            if access == Access::Write && mapped.is_none() {
+                ahead = Ahead::of(metadata.len());
+            }
             Seat::Resident(file, mapped)
         } else {
             Seat::Pooled(Pooled {
@@ -72,6 +79,7 @@ impl Handle {
             access,
             name: Mutex::new(*name),
             seat,
+            ahead,
         });
         if matches!(handle.seat, Seat::Pooled(_)) {
             dir.pool.enrol(&handle, name);
@@ -203,6 +211,10 @@ impl Drop for Handle {
             Seat::Resident(file, mapped) => {
                 if let Some(mapped) = mapped {
                     mapped.leave(file);
+                }
+                if let Some(ahead) = &self.ahead {
+                    // What cannot be given back are zeros, as after a process that died.
+                    let _ = ahead.settle(&mut ahead.enter(), |at| file.set_len(at));
                 }
                 self.dir.pool.resident_left();
             }

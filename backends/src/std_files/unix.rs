@@ -46,6 +46,17 @@ pub(super) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<usi
     Ok(rustix::io::pwrite(file, bytes, offset)?)
 }
 
+/// Writes `bytes` and zeros behind them in one call; the bytes come first if not all of it is written.
+pub(super) fn write_with_zeros(
+    file: &File,
+    bytes: &[u8],
+    zeros: &[u8],
+    offset: u64,
+) -> io::Result<usize> {
+    let both = [io::IoSlice::new(bytes), io::IoSlice::new(zeros)];
+    Ok(rustix::io::pwritev(file, &both, offset)?)
+}
+
 pub(super) fn open_directory(path: &Path) -> io::Result<Option<File>> {
     let mut options = OpenOptions::new();
     options.custom_flags(OFlags::DIRECTORY.bits() as i32);

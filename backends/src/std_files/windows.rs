@@ -47,6 +47,11 @@ pub(super) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<usi
     file.seek_write(bytes, offset)
 }
 
+/// Not asked for on this platform.
+pub(super) fn write_with_zeros(_: &File, _: &[u8], _: &[u8], _: u64) -> io::Result<usize> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 pub(super) fn open_directory(_: &Path) -> io::Result<Option<File>> {
     Ok(None)
 }
