@@ -77,7 +77,7 @@ impl<F: Flavor> Engine for Portcask<F> {
     }
 
     fn put_batch(&self, entries: &Entries) -> Result<()> {
-        let mut batch = Batch::new();
+        let mut batch = Batch::borrowed();
         for (key, value) in entries.iter() {
             batch.put(key, value);
         }
@@ -88,22 +88,19 @@ impl<F: Flavor> Engine for Portcask<F> {
     fn get<R>(
         &self,
         key: &[u8],
-        scratch: &mut Vec<u8>,
+        _: &mut Vec<u8>,
         look: impl FnOnce(&[u8]) -> R,
     ) -> Result<Option<R>> {
-        Ok(self.db.get_into(key, scratch)?.then(|| look(scratch)))
+        Ok(self.db.get_with(key, look)?)
     }
 
     fn get_many(
         &self,
         keys: &[&[u8]],
         _: &mut Vec<u8>,
-        mut look: impl FnMut(usize, Option<&[u8]>),
+        look: impl FnMut(usize, Option<&[u8]>),
     ) -> Result<()> {
-        for (at, value) in self.db.get_many(keys)?.iter().enumerate() {
-            look(at, value.as_deref());
-        }
-        Ok(())
+        Ok(self.db.get_many_with(keys, look)?)
     }
 
     fn delete(&self, key: &[u8]) -> Result<()> {
