@@ -34,7 +34,6 @@ use alloc::vec::Vec;
 use calls::{Errno, Fd};
 use file::Roll;
 use guest_path::Misfit;
-use portcask_core::sorted::Sorted;
 use portcask_core::storage::{
     Access, Capabilities, ErrorKind, FileName, Host, Storage, StorageError,
 };
@@ -134,29 +133,29 @@ impl WasiDir {
     /// meanwhile.
     fn files_here(&self) -> Result<Vec<FileName>, StorageError> {
         let mut files = Vec::new();
-        let mut seen = Sorted::new();
         let mut buffer = vec![0; LISTING_BYTES];
         let mut cookie = 0;
         loop {
             let filled = self.dir.fd.read_directory(&mut buffer, cookie);
             let filled = filled.map_err(|errno| refused(&[&self.dir.path], errno))?;
-            let before = seen.len();
+            let from = cookie;
             for entry in listing::entries(&buffer[..filled]) {
                 cookie = entry.next;
-                let new = seen.insert(entry.name.to_vec());
-                if new.map_err(|_| StorageError::new(ErrorKind::Io))?
-                    && let Some(name) = str::from_utf8(entry.name).ok().and_then(FileName::new)
+                if let Some(name) = str::from_utf8(entry.name).ok().and_then(FileName::new)
                     // Not every host says what a name stands for.
                     && entry.is_file.map_or_else(|| self.exists(&name), Ok)?
+                    // Where it goes on, a host that takes no notice of the cookie tells the same names again.
+                    && (from == 0 || !files.contains(&name))
                 {
                     files.push(name);
                 }
             }
             if filled == buffer.len() && buffer.len() < LISTING_BYTES_MAX {
                 buffer.resize(buffer.len() * 4, 0);
+                files.clear();
                 cookie = 0;
-            } else if seen.len() == before {
-                // A short answer alone is not the end: one host fills whole entries only.
+            } else if cookie == from {
+                // Nothing behind the last one. A short answer alone is not the end: one host fills whole entries only.
                 break;
             }
         }
