@@ -35,12 +35,20 @@ pub fn reserve<T>(vec: &mut Vec<T>, more: usize) -> Result<(), OutOfMemory> {
 }
 
 /// Makes room for `more` further items, growing by half so that repeated calls stay linear.
+#[cfg(not(all(feature = "small", target_family = "wasm")))]
 pub fn grow<T>(vec: &mut Vec<T>, more: usize) -> Result<(), OutOfMemory> {
     if vec.capacity() - vec.len() < more {
         let half = (vec.capacity() / 2).max(4);
         reserve(vec, more.max(half)).or_else(|_| reserve(vec, more))?;
     }
     Ok(())
+}
+
+/// Makes room for `more` further items, as the standard library grows: in steps of the whole length, whose code all
+/// types share.
+#[cfg(all(feature = "small", target_family = "wasm"))]
+pub fn grow<T>(vec: &mut Vec<T>, more: usize) -> Result<(), OutOfMemory> {
+    vec.try_reserve(more).map_err(|_| OutOfMemory)
 }
 
 /// Appends one item; see [`grow`].

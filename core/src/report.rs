@@ -102,7 +102,7 @@ pub struct RecoveryReport {
 
 /// Whether one more place is kept.
 fn has_room(kept: &[DamageReport]) -> bool {
-    DAMAGES_KEPT.saturating_sub(kept.len()) > 0
+    kept.len() < DAMAGES_KEPT
 }
 
 impl RecoveryReport {
