@@ -217,10 +217,82 @@ impl Facts {
     }
 }
 
+/// A [`MergeReason`] without its numbers, which the policy and the files tell again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rule {
+    Fragmented,
+    DeadBytes,
+    Small,
+    Between,
+    Forced,
+    Active,
+    Damaged,
+    Healthy,
+    TooFew,
+    MaxFiles,
+    MaxBytes,
+    /// [`MergeReason::MaxBytes`] of small files alone.
+    MaxJoined,
+    NotTriggered,
+    WindowClosed,
+}
+
 /// What a plan decided: of each segment why or why not, and the run to take if a merge is due.
 pub(crate) struct Decided {
-    why: Vec<MergeReason>,
+    rules: Vec<Rule>,
+    /// What merging each would give back.
+    reclaimable: Vec<u64>,
     pub due: Option<Range<usize>>,
+}
+
+impl Decided {
+    /// The rule that decided about a file, with its numbers.
+    fn reason(&self, i: usize, files: &[Facts], policy: &MergePolicy) -> MergeReason {
+        let gain = self.reclaimable[i];
+        let percent = files[i].percent(gain);
+        match self.rules[i] {
+            Rule::Fragmented => MergeReason::Fragmented {
+                percent,
+                limit: policy.fragmentation_threshold_percent,
+            },
+            Rule::DeadBytes => MergeReason::DeadBytes {
+                bytes: gain,
+                limit: policy.dead_bytes_threshold,
+            },
+            Rule::Small => MergeReason::Small {
+                bytes: files[i].size,
+                limit: policy.small_file_bytes,
+            },
+            Rule::Between => MergeReason::Between,
+            Rule::Forced => MergeReason::Forced,
+            Rule::Active => MergeReason::Active,
+            Rule::Damaged => MergeReason::Damaged,
+            Rule::Healthy => MergeReason::Healthy {
+                percent,
+                limit: policy.fragmentation_threshold_percent,
+            },
+            Rule::TooFew => {
+                let alike = |rule: &&Rule| **rule == Rule::TooFew;
+                let before = self.rules[..i].iter().rev().take_while(alike).count();
+                let rest = self.rules[i..].iter().take_while(alike).count();
+                MergeReason::TooFew {
+                    files: before + rest,
+                    limit: policy.min_files,
+                }
+            }
+            Rule::MaxFiles => MergeReason::MaxFiles {
+                limit: policy.max_files,
+            },
+            Rule::MaxBytes | Rule::MaxJoined => MergeReason::MaxBytes {
+                limit: bytes_max(files, policy, self.rules[i] == Rule::MaxJoined),
+            },
+            Rule::NotTriggered => MergeReason::NotTriggered {
+                percent,
+                limit: policy.fragmentation_trigger_percent,
+            },
+            Rule::WindowClosed => MergeReason::WindowClosed,
+        }
+    }
 }
 
 /// Plans a merge over `files` (oldest first), and tells of each. `hour` is the hour of the day where it is known.
@@ -230,20 +302,17 @@ pub(crate) fn plan(
     hour: Option<u8>,
     force: bool,
 ) -> Result<MergePlan, OutOfMemory> {
-    let Decided { why, due } = decide(files, policy, hour, force)?;
-    let told = files
-        .iter()
-        .zip(why)
-        .enumerate()
-        .map(|(i, (file, why))| MergeFile {
-            id: file.id,
-            size_bytes: file.size,
-            live_bytes: file.live,
-            dead_bytes: file.dead,
-            tombstone_bytes: file.tombstones,
-            chosen: due.as_ref().is_some_and(|run| run.contains(&i)),
-            why,
-        });
+    let decided = decide(files, policy, hour, force)?;
+    let due = decided.due.clone();
+    let told = files.iter().enumerate().map(|(i, file)| MergeFile {
+        id: file.id,
+        size_bytes: file.size,
+        live_bytes: file.live,
+        dead_bytes: file.dead,
+        tombstone_bytes: file.tombstones,
+        chosen: due.as_ref().is_some_and(|run| run.contains(&i)),
+        why: decided.reason(i, files, policy),
+    });
     Ok(MergePlan {
         due: due.is_some(),
         files: fallible::collect(told)?,
@@ -257,137 +326,126 @@ pub(crate) fn decide(
     hour: Option<u8>,
     force: bool,
 ) -> Result<Decided, OutOfMemory> {
-    let mut why: Vec<MergeReason> = Vec::new();
+    let mut rules: Vec<Rule> = Vec::new();
     let mut reclaimable: Vec<u64> = Vec::new();
-    fallible::reserve(&mut why, files.len())?;
+    fallible::reserve(&mut rules, files.len())?;
     fallible::reserve(&mut reclaimable, files.len())?;
     // Tombstones may go from the oldest segment on, as far as the run reaches without a hole.
     let mut from_oldest = true;
     for file in files {
         let gain = file.dead + if from_oldest { file.tombstones } else { 0 };
-        let reason = judge(file, gain, policy, force);
-        from_oldest &= is_candidate(&reason);
-        fallible::push(&mut why, reason)?;
+        let rule = judge(file, gain, policy, force);
+        from_oldest &= is_candidate(rule);
+        fallible::push(&mut rules, rule)?;
         fallible::push(&mut reclaimable, gain)?;
     }
     // A trigger anywhere starts merging, part by part, until nothing reaches one.
-    let reasons = fallible::copy(&why)?;
-    let run = best_run(files, &mut why, &reclaimable, policy, force);
+    let judged = fallible::copy(&rules)?;
+    let run = best_run(files, &mut rules, &reclaimable, policy, force);
     let triggered = force || {
         let trigger = policy.fragmentation_trigger_percent;
         let taken = || run.clone().into_iter().flatten();
         // Enough small ones side by side are a reason of their own; one beside another file is not.
-        taken().all(|i| matches!(why[i], MergeReason::Small { .. }))
-            || reasons.iter().enumerate().any(|(i, why)| {
-                is_candidate(why)
+        taken().all(|i| rules[i] == Rule::Small)
+            || judged.iter().enumerate().any(|(i, rule)| {
+                is_candidate(*rule)
                     && (files[i].percent(reclaimable[i]) >= trigger
                         || reclaimable[i] >= policy.dead_bytes_trigger)
             })
     };
     let open = force || in_window(policy.window_hours, hour);
-    let due = run.is_some() && triggered && open;
-    for i in 0..files.len() {
-        if is_candidate(&why[i]) && !due && run.as_ref().is_some_and(|run| run.contains(&i)) {
-            why[i] = if triggered {
-                MergeReason::WindowClosed
-            } else {
-                MergeReason::NotTriggered {
-                    percent: files[i].percent(reclaimable[i]),
-                    limit: policy.fragmentation_trigger_percent,
-                }
-            };
-        }
+    let due = run.clone().filter(|_| triggered && open);
+    if let Some(run) = run.filter(|_| due.is_none()) {
+        let candidates = rules[run].iter_mut().filter(|rule| is_candidate(**rule));
+        candidates.for_each(|rule| {
+            *rule = match triggered {
+                true => Rule::WindowClosed,
+                false => Rule::NotTriggered,
+            }
+        });
     }
     Ok(Decided {
-        why,
-        due: run.filter(|_| due),
+        rules,
+        reclaimable,
+        due,
     })
 }
 
-fn judge(file: &Facts, gain: u64, policy: &MergePolicy, force: bool) -> MergeReason {
+fn judge(file: &Facts, gain: u64, policy: &MergePolicy, force: bool) -> Rule {
     let percent = file.percent(gain);
     if file.active && (force || !file.is_worth_sealing(gain, policy)) {
-        MergeReason::Active
+        Rule::Active
     } else if file.damaged {
-        MergeReason::Damaged
+        Rule::Damaged
     } else if force {
-        MergeReason::Forced
+        Rule::Forced
     } else if percent >= policy.fragmentation_threshold_percent && gain > 0 {
-        MergeReason::Fragmented {
-            percent,
-            limit: policy.fragmentation_threshold_percent,
-        }
+        Rule::Fragmented
     } else if gain >= policy.dead_bytes_threshold && gain > 0 {
-        MergeReason::DeadBytes {
-            bytes: gain,
-            limit: policy.dead_bytes_threshold,
-        }
+        Rule::DeadBytes
     } else if file.size < policy.small_file_bytes {
-        MergeReason::Small {
-            bytes: file.size,
-            limit: policy.small_file_bytes,
-        }
+        Rule::Small
     } else {
-        MergeReason::Healthy {
-            percent,
-            limit: policy.fragmentation_threshold_percent,
-        }
+        Rule::Healthy
     }
 }
 
-fn is_candidate(why: &MergeReason) -> bool {
+fn is_candidate(rule: Rule) -> bool {
     matches!(
-        why,
-        MergeReason::Fragmented { .. }
-            | MergeReason::DeadBytes { .. }
-            | MergeReason::Small { .. }
-            | MergeReason::Forced
-            | MergeReason::Between
+        rule,
+        Rule::Fragmented | Rule::DeadBytes | Rule::Small | Rule::Forced | Rule::Between
     )
+}
+
+/// The most bytes that one merge takes. Until its inputs are removed, a merge needs room for its outputs beside them: a
+/// part at a time.
+fn bytes_max(files: &[Facts], policy: &MergePolicy, only_small: bool) -> u64 {
+    let whole: u64 = files.iter().map(|file| file.size).sum();
+    let least = if only_small { JOINED_BYTES } else { RUN_BYTES };
+    policy.max_bytes.min(least.max(whole / RUN_PARTS))
 }
 
 /// The run of candidates that reclaims most, within the limits; small files alone need company.
 fn best_run(
     files: &[Facts],
-    why: &mut [MergeReason],
+    rules: &mut [Rule],
     reclaimable: &[u64],
     policy: &MergePolicy,
     force: bool,
 ) -> Option<Range<usize>> {
-    bridge(files, why, policy);
-    // Until its inputs are removed, a merge needs room for its outputs beside them: a part at a time.
-    let whole: u64 = files.iter().map(|file| file.size).sum();
-    let bytes_max = |least: u64| policy.max_bytes.min(least.max(whole / RUN_PARTS));
+    bridge(files, rules, policy);
     let mut best: Option<(u64, usize, Range<usize>)> = None;
     let mut i = 0;
     while i < files.len() {
-        if !is_candidate(&why[i]) {
+        if !is_candidate(rules[i]) {
             i += 1;
             continue;
         }
         let end = (i..files.len())
-            .find(|&j| !is_candidate(&why[j]))
+            .find(|&j| !is_candidate(rules[j]))
             .unwrap_or(files.len());
         let mut run = i..end;
         i = end;
-        let only_small = run
-            .clone()
-            .all(|j| matches!(why[j], MergeReason::Small { .. }));
+        let only_small = rules[run.clone()].iter().all(|rule| *rule == Rule::Small);
         if only_small && run.len() < policy.min_files {
-            for j in run.clone() {
-                why[j] = MergeReason::TooFew {
-                    files: run.len(),
-                    limit: policy.min_files,
-                };
-            }
+            rules[run].fill(Rule::TooFew);
             continue;
         }
         if !force {
-            let least = if only_small { JOINED_BYTES } else { RUN_BYTES };
-            let limits = (policy.max_files, bytes_max(least));
-            limit(reclaimable, files, why, &mut run, limits);
+            let max = bytes_max(files, policy, only_small);
+            let over = match only_small {
+                true => Rule::MaxJoined,
+                false => Rule::MaxBytes,
+            };
+            limit(
+                reclaimable,
+                files,
+                rules,
+                &mut run,
+                (policy.max_files, max, over),
+            );
         }
-        let gain = run.clone().map(|j| reclaimable[j]).sum();
+        let gain = reclaimable[run.clone()].iter().sum();
         let better = best
             .as_ref()
             .is_none_or(|(most, length, _)| (gain, run.len()) > (*most, *length));
@@ -399,12 +457,12 @@ fn best_run(
 }
 
 /// Joins two candidates that one smallish healthy segment keeps apart.
-fn bridge(files: &[Facts], why: &mut [MergeReason], policy: &MergePolicy) {
+fn bridge(files: &[Facts], rules: &mut [Rule], policy: &MergePolicy) {
     for i in 1..files.len().saturating_sub(1) {
-        let lone = matches!(why[i], MergeReason::Healthy { .. });
+        let lone = rules[i] == Rule::Healthy;
         let smallish = files[i].size <= policy.small_file_bytes.saturating_mul(2);
-        if lone && smallish && is_candidate(&why[i - 1]) && is_candidate(&why[i + 1]) {
-            why[i] = MergeReason::Between;
+        if lone && smallish && is_candidate(rules[i - 1]) && is_candidate(rules[i + 1]) {
+            rules[i] = Rule::Between;
         }
     }
 }
@@ -415,9 +473,9 @@ fn bridge(files: &[Facts], why: &mut [MergeReason], policy: &MergePolicy) {
 fn limit(
     reclaimable: &[u64],
     files: &[Facts],
-    why: &mut [MergeReason],
+    rules: &mut [Rule],
     run: &mut Range<usize>,
-    (files_max, bytes_max): (usize, u64),
+    (files_max, bytes_max, over_bytes): (usize, u64, Rule),
 ) {
     let whole = run.clone();
     let (mut from, mut bytes) = (whole.start, 0_u64);
@@ -426,9 +484,9 @@ fn limit(
         bytes = bytes.saturating_add(files[i].size);
         while i > from && (i - from >= files_max || bytes > bytes_max) {
             over.get_or_insert(if i - from >= files_max {
-                MergeReason::MaxFiles { limit: files_max }
+                Rule::MaxFiles
             } else {
-                MergeReason::MaxBytes { limit: bytes_max }
+                over_bytes
             });
             bytes -= files[from].size.min(bytes);
             from += 1;
@@ -443,7 +501,7 @@ fn limit(
     }
     if let Some(over) = over {
         for i in whole.clone().filter(|i| !best.contains(i)) {
-            why[i] = over;
+            rules[i] = over;
         }
         let idle = most == Some(0) && best.len() < 2;
         *run = if idle { whole.start..whole.start } else { best };
