@@ -176,7 +176,7 @@ impl<F: File> ManifestLog<F> {
     ///
     /// An error leaves the old state in force. [`Error::Poisoned`] means that not even that is
     /// certain, and nothing more may be written.
-    pub(crate) fn commit(&mut self, edits: &[Edit]) -> Result<()> {
+    pub(crate) fn commit(&mut self, edits: &[Edit<'_>]) -> Result<()> {
         let mut next = self.state.try_clone()?;
         for edit in edits {
             next.apply(edit)

@@ -176,10 +176,14 @@ fn no_seq_is_issued_again_under_a_bound_that_was_lost() {
     let mut bytes = disk.bytes(&name).unwrap();
     let salt = FileHeader::decode(&bytes).unwrap().salt;
     let at = MANIFEST_RECORDS_OFFSET;
+    let mut state = State::empty();
     let (edits, _) = decode_record(&bytes[at as usize..], salt, at).unwrap();
-    let kept = |edit: &Edit| matches!(edit, Edit::HashKey(_));
-    let mut edits: Vec<Edit> = edits.into_iter().filter(kept).collect();
-    edits.extend([Edit::NextId(100), Edit::LastSeq(last)]);
+    state.apply_all(edits).unwrap();
+    let edits = [
+        Edit::HashKey(state.hash_key),
+        Edit::NextId(100),
+        Edit::LastSeq(last),
+    ];
     bytes.truncate(at as usize);
     bytes.extend(encode_record(&edits, salt, at).unwrap());
     disk.set_bytes(&name, &bytes);
@@ -205,7 +209,7 @@ fn a_segment_is_only_continued_above_its_base() {
     let salt = FileHeader::decode(&bytes).unwrap().salt;
     let (mut state, mut at) = (State::empty(), MANIFEST_RECORDS_OFFSET);
     while let Ok((edits, length)) = decode_record(&bytes[at as usize..], salt, at) {
-        edits.iter().for_each(|edit| state.apply(edit).unwrap());
+        state.apply_all(edits).unwrap();
         at += length as u64;
     }
     state.segments.last_mut().unwrap().base_seq += 1_000;

@@ -163,9 +163,7 @@ fn with_state(world: &Script, change: impl FnOnce(&mut State)) {
     let mut at = MANIFEST_RECORDS_OFFSET as usize;
     let mut state = State::empty();
     while let Ok((edits, length)) = manifest::decode_record(&bytes[at..], header.salt, at as u64) {
-        for edit in edits {
-            state.apply(&edit).unwrap();
-        }
+        state.apply_all(edits).unwrap();
         at += length;
     }
     change(&mut state);

@@ -7,8 +7,8 @@ use crate::fallible;
 use crate::format::check;
 use crate::format::file::{FENCE_BYTES, FENCE_OFFSET, FileHeader, decode_fence};
 use crate::format::manifest::{
-    Edit, MANIFEST_HEAD_BYTES, MANIFEST_RECORDS_OFFSET, RecordDamage, SegmentEntry, SegmentState,
-    decode_head,
+    Edit, Edits, MANIFEST_HEAD_BYTES, MANIFEST_RECORDS_OFFSET, RecordDamage, SegmentEntry,
+    SegmentState, decode_head,
 };
 use crate::prelude::*;
 use core::fmt;
@@ -126,12 +126,11 @@ where
     field(4, "payload crc", format_args!("right"))?;
     field(8, "payload bytes", format_args!("{}", payload.len()))?;
     field(12, "edits", format_args!("{edits}"))?;
-    let mut from = 0;
+    let (mut from, mut left) = (0, Edits::new(payload, edits));
     for _ in 0..edits {
-        let mut to = from;
         let offset = at + (MANIFEST_HEAD_BYTES + from) as u64;
-        let edit = match Edit::decode(payload, &mut to) {
-            Ok(edit) => edit,
+        let (edit, to) = match left.read_one() {
+            Ok(read) => read,
             Err(RecordDamage::OutOfMemory) => return Err(DumpError::OutOfMemory),
             Err(damage) => {
                 return lines.text(format_args!("damage at {offset}: {damage}"));
@@ -153,7 +152,7 @@ where
     }
 }
 
-fn word(edit: &Edit) -> &'static str {
+fn word(edit: &Edit<'_>) -> &'static str {
     match edit {
         Edit::HashKey(_) => "hash key",
         Edit::SeqBound(_) => "seq bound",
@@ -174,7 +173,7 @@ fn word(edit: &Edit) -> &'static str {
 }
 
 /// What an edit says besides its name.
-struct Fields<'a>(&'a Edit);
+struct Fields<'a>(&'a Edit<'a>);
 
 impl fmt::Display for Fields<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

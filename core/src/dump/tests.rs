@@ -146,7 +146,7 @@ fn manifest() -> Vec<u8> {
         Edit::Add(sealed),
         Edit::Add(active),
         Edit::Pending(5),
-        Edit::Condemn(vec![1, 2]),
+        Edit::Condemn(&[1, 2]),
         Edit::CleanClose {
             valid_bytes: 80,
             last_seq: 90,
@@ -154,6 +154,7 @@ fn manifest() -> Vec<u8> {
         },
         Edit::LastSeq(90),
     ];
+    let output = [SegmentEntry { id: 5, ..sealed }];
     let merged = vec![
         Edit::Seal {
             id: 4,
@@ -163,10 +164,10 @@ fn manifest() -> Vec<u8> {
             footer: true,
         },
         Edit::Replace {
-            remove: vec![3, 4],
-            with: vec![SegmentEntry { id: 5, ..sealed }],
+            remove: &[3, 4],
+            with: &output,
         },
-        Edit::Forget(vec![1, 2, 3, 4]),
+        Edit::Forget(&[1, 2, 3, 4]),
     ];
     let mut bytes = header(FileKind::Manifest).encode().to_vec();
     bytes.extend_from_slice(&encode_fence(0));

@@ -83,7 +83,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let clock_ms = self.index.read(|index| index.clock.floor_ms());
         let writer = self.writer_mut()?;
         let _ = writer.active.hint.finish();
-        let [condemn, forget] = Edit::disown(writer.reserved);
+        let reserved = [writer.reserved];
+        let [condemn, forget] = Edit::disown(&reserved);
         let edits = [
             Edit::CleanClose {
                 valid_bytes: writer.active.end,
@@ -169,7 +170,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         }
         if !gone.is_empty() {
             // Failing to forget costs a look at each opening, nothing else.
-            let _ = self.commit(&[Edit::Forget(gone)]);
+            let _ = self.commit(&[Edit::Forget(&gone)]);
         }
     }
 

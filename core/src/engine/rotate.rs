@@ -69,18 +69,19 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 footer: true,
             }
         };
-        self.start_segment(Vec::from([seal]))?;
+        self.start_segment(&[seal])?;
         self.check_fence()
     }
 
-    /// Creates the next active segment and commits it together with `edits`. `Ok` says that the
+    /// Creates the next active segment and commits it together with `change`. `Ok` says that the
     /// commit is done; whether a newer writer came in between is for the caller to check, after
     /// its own part of the change.
-    pub(crate) fn start_segment(&mut self, mut edits: Vec<Edit>) -> Result<()> {
+    pub(crate) fn start_segment(&mut self, change: &[Edit<'_>]) -> Result<()> {
         let (seq, store) = (self.writer()?.seq, self.store);
         let base_seq = counter::after(seq, 1)?;
         let now = self.storage.now_ms().unwrap_or(0);
         // Nothing is created before there is room to say so.
+        let mut edits = fallible::copy(change)?;
         fallible::reserve(&mut edits, 4)?;
         let created = loop {
             let id = self.writer()?.reserved;
@@ -106,12 +107,13 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             valid_bytes: FILE_HEADER_BYTES as u64,
             records: 0,
         };
-        fallible::push(&mut edits, Edit::NextId(counter::after(next_id, 1)?))?;
-        if !planted(Bug::ReservedForgotten) {
-            fallible::push(&mut edits, Edit::Pending(next_id))?;
-        }
-        fallible::push(&mut edits, Edit::Add(entry))?;
-        fallible::push(&mut edits, Edit::Clock(clock_ms))?;
+        let next = Edit::NextId(counter::after(next_id, 1)?);
+        let reserved = match planted(Bug::ReservedForgotten) {
+            true => next,
+            false => Edit::Pending(next_id),
+        };
+        let last = [next, reserved, Edit::Add(entry), Edit::Clock(clock_ms)];
+        fallible::extend(&mut edits, &last)?;
         // Whatever can be refused comes before the commit: nothing may stop halfway behind it.
         let id = created.id;
         let segment = Segment {
@@ -176,8 +178,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// stranger's file stays. What cannot be looked at stays pending, for the next opening to judge.
     pub(crate) fn give_up_id(&mut self, id: u64) -> Result<()> {
         match may_be_abandoned(&self.storage, self.store, id) {
-            Ok(true) => self.commit(&[Edit::Condemn(Vec::from([id]))]),
-            Ok(false) => self.commit(&Edit::disown(id)),
+            Ok(true) => self.commit(&[Edit::Condemn(&[id])]),
+            Ok(false) => self.commit(&Edit::disown(&[id])),
             Err(_) => Ok(()),
         }
     }

@@ -145,11 +145,11 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         // A number of its own: a follower that had seen everything before must meet a gap.
         let floor = self.issue_seqs(1)?;
         let fresh = self.index.read(Index::successor)?;
-        let edits = || Vec::from([Edit::Clear, Edit::HistoryFloor(floor)]);
-        let mut started = self.start_segment(edits());
+        let edits = [Edit::Clear, Edit::HistoryFloor(floor)];
+        let mut started = self.start_segment(&edits);
         // As for a delete: what is removed gives more back than its record takes.
         if matches!(started, Err(Error::Full { .. })) && self.spend_reserve() {
-            started = self.start_segment(edits());
+            started = self.start_segment(&edits);
         }
         started?;
         // Only now: had the clear been refused, keys would still need the copies of a committed merge.

@@ -85,7 +85,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     }
 
     /// Commits edits of the manifest; where not even the old state is certain, poisons.
-    pub(crate) fn commit(&mut self, edits: &[Edit]) -> Result<()> {
+    pub(crate) fn commit(&mut self, edits: &[Edit<'_>]) -> Result<()> {
         let mut done = self.writer_mut()?.manifest.commit(edits);
         if matches!(done, Err(Error::Full { .. })) && self.spend_reserve() {
             done = self.writer_mut()?.manifest.commit(edits);

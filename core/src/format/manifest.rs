@@ -14,7 +14,7 @@
 mod edit;
 mod state;
 
-pub use edit::{Edit, SegmentEntry, SegmentState};
+pub use edit::{Edit, Edits, SegmentEntry, SegmentState};
 pub use state::{EditDamage, SEGMENTS_MAX, State};
 
 use super::file::{FENCE_BYTES, FILE_HEADER_BYTES};
@@ -44,7 +44,7 @@ pub struct RecordHead {
 
 /// The bytes of the change that these edits make, for this offset of the manifest with this salt.
 /// There is at least one edit.
-pub fn encode_record(edits: &[Edit], salt: u64, offset: u64) -> Result<Vec<u8>, OutOfMemory> {
+pub fn encode_record(edits: &[Edit<'_>], salt: u64, offset: u64) -> Result<Vec<u8>, OutOfMemory> {
     debug_assert!(!edits.is_empty());
     let mut bytes = fallible::zeroed(MANIFEST_HEAD_BYTES)?;
     edits.iter().try_for_each(|edit| edit.encode(&mut bytes))?;
@@ -80,73 +80,48 @@ pub fn decode_head(bytes: &[u8], salt: u64, offset: u64) -> Result<RecordHead, R
     })
 }
 
-/// Reads the manifest record at `offset`, whose bytes `bytes` begins with; also says how many
-/// bytes it takes. Allocates at most a small multiple of the payload's bytes.
+/// The edits of the manifest record at `offset`, whose bytes `bytes` begins with, and how many bytes it takes. Its
+/// checks are right then; whether its edits make sense shows as they are [read](Edits::read).
 pub fn decode_record(
     bytes: &[u8],
     salt: u64,
     offset: u64,
-) -> Result<(Vec<Edit>, usize), RecordDamage> {
+) -> Result<(Edits<'_>, usize), RecordDamage> {
     let head = decode_head(bytes, salt, offset)?;
     let end = MANIFEST_HEAD_BYTES + head.payload_bytes;
     let Some(payload) = bytes.get(MANIFEST_HEAD_BYTES..end) else {
         return Err(RecordDamage::Short);
     };
-    Ok((decode_payload(&head, payload)?, end))
-}
-
-/// The manifest record that was at the front of `bytes` before one of their bits flipped, and how
-/// many bytes it takes. Asked when they do not decode.
-///
-/// Uses of a 32-bit check what it can: two records never differ in one bit, so at most one is found.
-pub fn repair_one_bit(
-    bytes: &[u8],
-    salt: u64,
-    offset: u64,
-) -> Result<(Vec<Edit>, usize), RecordDamage> {
-    let mut fixed = *bytes
-        .first_chunk::<MANIFEST_HEAD_BYTES>()
-        .ok_or(RecordDamage::Short)?;
-    let payload_of = |head: &RecordHead| {
-        let end = MANIFEST_HEAD_BYTES + head.payload_bytes;
-        let payload = bytes.get(MANIFEST_HEAD_BYTES..end);
-        payload
-            .map(|payload| (payload, end))
-            .ok_or(RecordDamage::Short)
-    };
-    if let Ok(head) = decode_head(&fixed, salt, offset) {
-        let (payload, end) = payload_of(&head)?;
-        let bit = check::flipped_bit(payload, head.payload_crc).ok_or(RecordDamage::Check)?;
-        let mut payload = fallible::copy(payload).map_err(|_| RecordDamage::OutOfMemory)?;
-        payload[bit / 8] ^= 1 << (bit % 8);
-        return Ok((decode_payload(&head, &payload)?, end));
-    }
-    for bit in 0..MANIFEST_HEAD_BYTES * 8 {
-        fixed[bit / 8] ^= 1 << (bit % 8);
-        if let Ok(head) = decode_head(&fixed, salt, offset) {
-            let (payload, end) = payload_of(&head)?;
-            return Ok((decode_payload(&head, payload)?, end));
-        }
-        fixed[bit / 8] ^= 1 << (bit % 8);
-    }
-    Err(RecordDamage::Check)
-}
-
-fn decode_payload(head: &RecordHead, payload: &[u8]) -> Result<Vec<Edit>, RecordDamage> {
     if check::plain(payload) != head.payload_crc {
         return Err(RecordDamage::Check);
     }
-    let mut edits = Vec::new();
-    fallible::reserve(&mut edits, head.edits as usize).map_err(|_| RecordDamage::OutOfMemory)?;
-    let mut at = 0;
-    for _ in 0..head.edits {
-        let edit = Edit::decode(payload, &mut at)?;
-        fallible::push(&mut edits, edit).map_err(|_| RecordDamage::OutOfMemory)?;
+    Ok((Edits::new(payload, head.edits), end))
+}
+
+/// Makes the manifest record at the front of `bytes` what it was before one of its bits flipped. Asked when it does not
+/// decode. Answers whether there is such a bit; else `bytes` is as before.
+///
+/// Uses of a 32-bit check what it can: two records never differ in one bit, so at most one is found.
+pub fn repair_one_bit(bytes: &mut [u8], salt: u64, offset: u64) -> bool {
+    if let Ok(head) = decode_head(bytes, salt, offset) {
+        let end = MANIFEST_HEAD_BYTES + head.payload_bytes;
+        let payload = bytes.get_mut(MANIFEST_HEAD_BYTES..end);
+        return payload.is_some_and(|payload| {
+            let flipped = check::flipped_bit(payload, head.payload_crc);
+            flipped.is_some_and(|bit| flip(payload, bit))
+        });
     }
-    match at == payload.len() {
-        true => Ok(edits),
-        false => Err(RecordDamage::Malformed),
-    }
+    let head_bits = MANIFEST_HEAD_BYTES.min(bytes.len()) * 8;
+    (0..head_bits).any(|bit| {
+        flip(bytes, bit);
+        decode_record(bytes, salt, offset).is_ok() || !flip(bytes, bit)
+    })
+}
+
+/// Flips a bit, counted from the lowest of the first byte. Always true.
+fn flip(bytes: &mut [u8], bit: usize) -> bool {
+    bytes[bit / 8] ^= 1 << (bit % 8);
+    true
 }
 
 /// Why bytes are not a manifest record at their place.
@@ -160,6 +135,12 @@ pub enum RecordDamage {
     Malformed,
     /// The record may be whole, but there is no memory to hold its edits.
     OutOfMemory,
+}
+
+impl From<OutOfMemory> for RecordDamage {
+    fn from(_: OutOfMemory) -> Self {
+        Self::OutOfMemory
+    }
 }
 
 impl fmt::Display for RecordDamage {

@@ -86,8 +86,8 @@ fn specimens() -> Vec<Specimen> {
         Edit::HashKey([9; 16]),
         Edit::Add(entry),
         Edit::Replace {
-            remove: vec![1, 200],
-            with: vec![entry],
+            remove: &[1, 200],
+            with: &[entry],
         },
     ];
     vec![

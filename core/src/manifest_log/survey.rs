@@ -14,9 +14,7 @@ use crate::format::file::{
     FENCE_BYTES, FENCE_OFFSET, FILE_HEADER_BYTES, FileHeader, FileKind, HeaderDamage, StoreId,
     names,
 };
-use crate::format::manifest::{
-    self, Edit, EditDamage, MANIFEST_RECORDS_OFFSET, RecordDamage, State,
-};
+use crate::format::manifest::{self, EditDamage, MANIFEST_RECORDS_OFFSET, State};
 use crate::prelude::*;
 use crate::report::DamageReport;
 use crate::sort;
@@ -99,7 +97,7 @@ pub(crate) fn inspect<S: Storage>(
 ) -> Result<Option<Loaded>> {
     let name = names::manifest(epoch);
     let file = storage.open(&name, Access::Read).during(Op::Open, name)?;
-    let bytes = read_whole(&file, name)?;
+    let mut bytes = read_whole(&file, name)?;
     if let Err(damage @ (HeaderDamage::NewerVersion { .. } | HeaderDamage::UnknownFlags { .. })) =
         FileHeader::decode(&bytes)
     {
@@ -127,10 +125,10 @@ pub(crate) fn inspect<S: Storage>(
     let mut at = MANIFEST_RECORDS_OFFSET as usize;
     let mut state: Option<State> = None;
     let mut records = 0;
-    while let Some((edits, length, whole)) = next_record(&bytes, header.salt, at)? {
-        let Some(next) = after(state.as_ref(), &edits)? else {
-            break;
-        };
+    let end = written(&bytes);
+    while let Some((next, length, whole)) =
+        state_after(state.as_ref(), &mut bytes, header.salt, at)?
+    {
         records += 1;
         if !whole {
             fallible::push(&mut repaired, (at, at + length, records))?;
@@ -138,7 +136,6 @@ pub(crate) fn inspect<S: Storage>(
         state = Some(next);
         at += length;
     }
-    let end = written(&bytes);
     let known = usize::try_from(durable).unwrap_or(usize::MAX);
     let lost = at < known || (at < end && right_record_behind(&bytes, header.salt, at)?);
     for (from, to, record) in repaired {
@@ -173,31 +170,26 @@ pub(super) fn header_of(bytes: &[u8]) -> Option<(FileHeader, bool)> {
     (found.0.kind == FileKind::Manifest).then_some(found)
 }
 
-/// The record at `at`, its bytes, and whether it is as it was written.
-fn next_record(bytes: &[u8], salt: u64, at: usize) -> Result<Option<(Vec<Edit>, usize, bool)>> {
-    let rest = bytes.get(at..).unwrap_or_default();
-    let found = manifest::decode_record(rest, salt, at as u64).map(|found| (found, true));
-    let found = found.or_else(|damage| match damage {
-        RecordDamage::OutOfMemory => Err(damage),
-        _ => manifest::repair_one_bit(rest, salt, at as u64).map(|found| (found, false)),
-    });
-    match found {
-        Ok(((edits, length), whole)) => Ok(Some((edits, length, whole))),
-        // Never a reason to step back to an older state.
-        Err(RecordDamage::OutOfMemory) => Err(Error::OutOfMemory),
-        Err(RecordDamage::Short | RecordDamage::Check | RecordDamage::Malformed) => Ok(None),
+/// The state after the record at `at`, the record's bytes, and whether it is as it was written or one bit was put right
+/// in `bytes`. `None` if there is none, or if its edits make no sense.
+fn state_after(
+    before: Option<&State>,
+    bytes: &mut [u8],
+    salt: u64,
+    at: usize,
+) -> Result<Option<(State, usize, bool)>> {
+    let rest = bytes.get_mut(at..).unwrap_or_default();
+    let whole = manifest::decode_record(rest, salt, at as u64).is_ok();
+    if !whole && !manifest::repair_one_bit(rest, salt, at as u64) {
+        return Ok(None);
     }
-}
-
-/// The state after these edits, or `None` if they make no sense.
-fn after(state: Option<&State>, edits: &[Edit]) -> Result<Option<State>> {
-    let mut next = match state {
-        Some(state) => state.try_clone()?,
-        None => State::empty(),
+    let Ok((edits, length)) = manifest::decode_record(rest, salt, at as u64) else {
+        return Ok(None);
     };
-    let applied = edits.iter().try_for_each(|edit| next.apply(edit));
-    match applied.and_then(|()| next.check_invariants()) {
-        Ok(()) => Ok(Some(next)),
+    let mut next = before.map_or(Ok(State::empty()), State::try_clone)?;
+    match next.apply_all(edits) {
+        Ok(()) => Ok(Some((next, length, whole))),
+        // Never a reason to step back to an older state.
         Err(EditDamage::OutOfMemory) => Err(Error::OutOfMemory),
         Err(_) => Ok(None),
     }
@@ -206,10 +198,10 @@ fn after(state: Option<&State>, edits: &[Edit]) -> Result<Option<State>> {
 /// Whether any record behind `at` is right.
 fn right_record_behind(bytes: &[u8], salt: u64, at: usize) -> Result<bool> {
     for offset in at + 1..bytes.len() {
-        match manifest::decode_record(&bytes[offset..], salt, offset as u64) {
-            Ok(_) => return Ok(true),
-            Err(RecordDamage::OutOfMemory) => return Err(Error::OutOfMemory),
-            Err(_) => {}
+        if let Ok((edits, _)) = manifest::decode_record(&bytes[offset..], salt, offset as u64)
+            && edits.make_sense()?
+        {
+            return Ok(true);
         }
     }
     Ok(false)

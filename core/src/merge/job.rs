@@ -206,7 +206,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let Ok(ids) = fallible::collect(ids()) else {
             return;
         };
-        if self.commit(&[Edit::Condemn(ids)]).is_ok() {
+        if self.commit(&[Edit::Condemn(&ids)]).is_ok() {
             self.remove_condemned();
         }
     }

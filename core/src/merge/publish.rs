@@ -76,8 +76,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let done = self.add_outputs(job, &mut slots).and_then(|()| {
             self.commit(&[
                 Edit::Replace {
-                    remove,
-                    with: entries,
+                    remove: &remove,
+                    with: &entries,
                 },
                 Edit::HistoryFloor(floor),
                 // What was dropped because its time was up must not be expected at an earlier one.

@@ -29,6 +29,7 @@ use crate::segment::create::create_segment;
 use crate::segment::hint_log::HintLog;
 use crate::segment::walk::{Found, State, Step};
 use crate::storage::{File, Storage};
+use core::slice;
 
 /// What becomes of the old active segment.
 pub(crate) enum Outcome<F> {
@@ -173,7 +174,7 @@ impl<S: Storage> Replay<'_, S> {
                 break created;
             }
             let next = manifest.state.next_id;
-            let [condemn, forget] = Edit::disown(id);
+            let [condemn, forget] = Edit::disown(slice::from_ref(&id));
             manifest.commit(&[
                 condemn,
                 forget,

@@ -19,6 +19,7 @@ use crate::report::RecoveryReport;
 use crate::segment::active::Active;
 use crate::segment::create::{fresh_salt, may_be_abandoned, sync_names};
 use crate::storage::{Access, ErrorKind, File, FileName, Storage};
+use core::slice;
 
 /// What a writer has after recovering.
 pub(crate) struct WriterParts<S: Storage> {
@@ -182,7 +183,7 @@ fn take_over<S: Storage>(
     // Whatever was being written when the last writer stopped means nothing.
     for id in core::mem::take(&mut state.pending) {
         let edit = match may_be_abandoned(storage, store, id) {
-            Ok(true) => Edit::Condemn(Vec::from([id])),
+            Ok(true) => Edit::Condemn(slice::from_ref(&id)),
             Ok(false) => continue,
             // For the next opening to judge.
             Err(_) => Edit::Pending(id),
@@ -244,38 +245,33 @@ impl<S: Storage> Replay<'_, S> {
             }
         };
         let next = manifest.state.next_id;
-        let mut edits = Vec::new();
-        fallible::reserve(&mut edits, 4)?;
-        match &outcome {
+        let old = match &outcome {
             active::Outcome::Seal {
                 opened, records: 0, ..
-            } => {
-                let replace = Edit::Replace {
-                    remove: Vec::from([opened.id]),
-                    with: Vec::new(),
-                };
-                fallible::push(&mut edits, replace)?;
-            }
+            } => Some(Edit::Replace {
+                remove: slice::from_ref(&opened.id),
+                with: &[],
+            }),
             active::Outcome::Seal {
                 opened,
                 valid_bytes,
                 records,
                 ..
-            } => {
-                let seal = Edit::Seal {
-                    id: opened.id,
-                    valid_bytes: *valid_bytes,
-                    last_seq: fresh.entry.base_seq.saturating_sub(1),
-                    records: *records,
-                    footer: false,
-                };
-                fallible::push(&mut edits, seal)?;
-            }
-            active::Outcome::Continue { .. } | active::Outcome::None => {}
-        }
-        fallible::push(&mut edits, Edit::NextId(counter::after(next, 1)?))?;
-        fallible::push(&mut edits, Edit::Pending(next))?;
-        fallible::push(&mut edits, Edit::Add(fresh.entry))?;
+            } => Some(Edit::Seal {
+                id: opened.id,
+                valid_bytes: *valid_bytes,
+                last_seq: fresh.entry.base_seq.saturating_sub(1),
+                records: *records,
+                footer: false,
+            }),
+            active::Outcome::Continue { .. } | active::Outcome::None => None,
+        };
+        let started = [
+            Edit::NextId(counter::after(next, 1)?),
+            Edit::Pending(next),
+            Edit::Add(fresh.entry),
+        ];
+        let edits = fallible::collect(old.into_iter().chain(started))?;
         manifest.commit(&edits)?;
         manifest.check_fence()?;
         if let active::Outcome::Seal {

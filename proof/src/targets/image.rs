@@ -3,7 +3,7 @@
 
 use super::forge::{self, Head};
 use super::input::{Sound, byte, bytes, laws, number, one_in, pick, short};
-use super::manifest_decode::edits;
+use super::manifest_decode::AnyEdit;
 use arbitrary::{Arbitrary, Result, Unstructured};
 use portcask_core::format::check;
 use portcask_core::format::file::{
@@ -340,13 +340,12 @@ fn forge_change(file: &mut Vec<u8>, header: &FileHeader, u: &mut Unstructured<'_
         .get(at..)
         .map(|rest| manifest::decode_record(rest, header.salt, at as u64))
     {
-        for edit in edits {
-            let _ = state.apply(&edit);
-        }
+        let _ = state.apply_all(edits);
         at += len;
         ends.push(at);
     }
     let whole = one_in(u, 2);
+    let drawn;
     let (at, made) = if whole {
         change_state(&mut state, u);
         (
@@ -354,7 +353,9 @@ fn forge_change(file: &mut Vec<u8>, header: &FileHeader, u: &mut Unstructured<'_
             state.snapshot().expect("memory"),
         )
     } else {
-        (pick(u, &ends), edits(u))
+        let at = pick(u, &ends);
+        drawn = AnyEdit::several(u);
+        (at, drawn.iter().map(AnyEdit::edit).collect())
     };
     let made = match byte(u) % 8 {
         0 => forge::manifest_record(&bytes(u, 255), number(u) as u32, header.salt, at as u64),
@@ -377,7 +378,7 @@ fn change_state(state: &mut State, u: &mut Unstructured<'_>) {
         4 => state.clock_ms = said,
         5 => state.clean = !state.clean,
         6 => state.hash_key[0] ^= 1,
-        7 => drop(state.apply(&Edit::Condemn(vec![said]))),
+        7 => drop(state.apply(&Edit::Condemn(&[said]))),
         _ => {}
     }
     let Some(entry) = state.segments.get_mut(which) else {

@@ -26,11 +26,16 @@ pub fn manifest_decode(data: &[u8]) {
             // Several records, as in a file: the state goes on from one to the next.
             let mut state = State::empty();
             while !u.is_empty() {
-                let edits = edits(u);
+                let drawn = AnyEdit::several(u);
+                let edits: Vec<_> = drawn.iter().map(AnyEdit::edit).collect();
                 let bytes = manifest::encode_record(&edits, salt, at).expect("memory");
-                let found = manifest::decode_record(&bytes, salt, at);
-                make(&mut state, &edits);
-                assert_eq!(found, Ok((edits, bytes.len())));
+                let (mut read, length) = manifest::decode_record(&bytes, salt, at).expect("right");
+                for edit in &edits {
+                    assert_eq!(read.read(), Ok(Some(*edit)));
+                    make(&mut state, edit);
+                }
+                assert_eq!((read.read(), length), (Ok(None), bytes.len()));
+                assert_snapshot_makes(&state);
                 examine(&bytes, salt, at);
             }
         }
@@ -38,31 +43,46 @@ pub fn manifest_decode(data: &[u8]) {
 }
 
 fn examine(bytes: &[u8], salt: u64, at: u64) {
-    let (found, held) = heap::peak(|| manifest::decode_record(bytes, salt, at));
-    // An edit takes a byte at least and 64 in memory at most, and a vector some room to grow.
+    let read = || manifest::decode_record(bytes, salt, at);
+    let (sensible, held) = heap::peak(|| read().map(|(edits, _)| edits.make_sense()));
+    // An id takes a byte at least, a segment 14, and what they are in memory is known.
     assert!(held <= 256 + 80 * bytes.len(), "{held} of {}", bytes.len());
-    let Ok((edits, length)) = found else { return };
-    assert!(length <= bytes.len() && length > MANIFEST_HEAD_BYTES && !edits.is_empty());
-    let again = manifest::encode_record(&edits, salt, at).expect("memory");
+    let Ok((mut edits, length)) = read() else {
+        return;
+    };
+    assert!(length <= bytes.len() && length > MANIFEST_HEAD_BYTES);
+    if sensible != Ok(Ok(true)) {
+        return;
+    }
+    let (mut state, mut again, mut count) = (State::empty(), vec![0; MANIFEST_HEAD_BYTES], 0_u32);
+    while let Ok(Some(edit)) = edits.read() {
+        make(&mut state, &edit);
+        let one = manifest::encode_record(&[edit], salt, at).expect("memory");
+        again.extend_from_slice(&one[MANIFEST_HEAD_BYTES..]);
+        count += 1;
+    }
+    assert_snapshot_makes(&state);
+    let payload = &again[MANIFEST_HEAD_BYTES..];
+    let again = forge::manifest_record(payload, count, salt, at);
     assert_eq!(again, bytes[..length], "one encoding");
     for (salt, at) in forge::elsewhere(salt, at) {
         assert!(manifest::decode_record(bytes, salt, at).is_err());
     }
     assert!(manifest::decode_record(&bytes[..length - 1], salt, at).is_err());
-    make(&mut State::empty(), &edits);
 }
 
-fn make(state: &mut State, edits: &[Edit]) {
-    for edit in edits {
-        let before = state.try_clone().expect("memory");
-        let (made, held) = heap::peak(|| state.apply(edit));
-        let listed = before.segments.len() + before.pending.len() + before.condemned.len();
-        let bytes = 512 + 128 * (listed + size(edit));
-        assert!(held <= bytes, "{held} bytes to make {edit:?}");
-        if made.is_err() {
-            assert_eq!(*state, before, "a refused edit changes nothing: {edit:?}");
-        }
+fn make(state: &mut State, edit: &Edit<'_>) {
+    let before = state.try_clone().expect("memory");
+    let (made, held) = heap::peak(|| state.apply(edit));
+    let listed = before.segments.len() + before.pending.len() + before.condemned.len();
+    let bytes = 512 + 128 * (listed + size(edit));
+    assert!(held <= bytes, "{held} bytes to make {edit:?}");
+    if made.is_err() {
+        assert_eq!(*state, before, "a refused edit changes nothing: {edit:?}");
     }
+}
+
+fn assert_snapshot_makes(state: &State) {
     if state.check_invariants().is_ok() {
         let mut again = State::empty();
         for edit in state.snapshot().expect("memory") {
@@ -80,7 +100,7 @@ fn make(state: &mut State, edits: &[Edit]) {
 }
 
 /// Ids and segments that an edit names.
-fn size(edit: &Edit) -> usize {
+fn size(edit: &Edit<'_>) -> usize {
     match edit {
         Edit::Replace { remove, with } => remove.len() + with.len(),
         Edit::Forget(ids) | Edit::Condemn(ids) => ids.len(),
@@ -88,20 +108,41 @@ fn size(edit: &Edit) -> usize {
     }
 }
 
-/// One record's edits; at least one.
-pub fn edits(u: &mut Unstructured<'_>) -> Vec<Edit> {
-    (0..=byte(u) % 6)
-        .map(|_| AnyEdit::arbitrary(u).map_or(Edit::Clear, |edit| edit.0))
-        .collect()
+/// An [`Edit`], mostly of ids that exist, with its lists.
+pub enum AnyEdit {
+    /// One without lists.
+    Plain(Edit<'static>),
+    /// [`Edit::Replace`]
+    Replace(Vec<u64>, Vec<SegmentEntry>),
+    /// [`Edit::Forget`]
+    Forget(Vec<u64>),
+    /// [`Edit::Condemn`]
+    Condemn(Vec<u64>),
 }
 
-/// An [`Edit`], mostly of ids that exist.
-struct AnyEdit(Edit);
+impl AnyEdit {
+    /// One record's edits; at least one.
+    pub fn several(u: &mut Unstructured<'_>) -> Vec<Self> {
+        (0..=byte(u) % 6)
+            .map(|_| Self::arbitrary(u).unwrap_or(Self::Plain(Edit::Clear)))
+            .collect()
+    }
+
+    /// The edit itself.
+    pub fn edit(&self) -> Edit<'_> {
+        match self {
+            Self::Plain(edit) => *edit,
+            Self::Replace(remove, with) => Edit::Replace { remove, with },
+            Self::Forget(ids) => Edit::Forget(ids),
+            Self::Condemn(ids) => Edit::Condemn(ids),
+        }
+    }
+}
 
 impl<'a> Arbitrary<'a> for AnyEdit {
     fn arbitrary(u: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
         let ids = |u: &mut Unstructured<'_>| (0..byte(u) % 5).map(|_| id(u)).collect();
-        Ok(Self(match byte(u) % 16 {
+        Ok(Self::Plain(match byte(u) % 16 {
             0 => Edit::HashKey(u.arbitrary().unwrap_or_default()),
             1 => Edit::SeqBound(number(u)),
             2 => Edit::LastSeq(number(u)),
@@ -117,18 +158,19 @@ impl<'a> Arbitrary<'a> for AnyEdit {
                 footer: one_in(u, 2),
             },
             10 => Edit::Pending(id(u)),
-            11 => Edit::Replace {
-                remove: ids(u),
-                with: (0..byte(u) % 3).map(|_| segment(u)).collect(),
-            },
-            12 => Edit::Forget(ids(u)),
+            11 => {
+                let remove = ids(u);
+                let with = (0..byte(u) % 3).map(|_| segment(u)).collect();
+                return Ok(Self::Replace(remove, with));
+            }
+            12 => return Ok(Self::Forget(ids(u))),
             13 => Edit::Clear,
             14 => Edit::CleanClose {
                 valid_bytes: number(u),
                 last_seq: number(u),
                 records: number(u),
             },
-            _ => Edit::Condemn(ids(u)),
+            _ => return Ok(Self::Condemn(ids(u))),
         }))
     }
 }

@@ -45,9 +45,9 @@ pub struct SegmentEntry {
     pub records: u64,
 }
 
-/// One step of a change. Each does what it says and nothing implicitly.
-#[derive(PartialEq, Eq, Debug)]
-pub enum Edit {
+/// One step of a change. Each does what it says and nothing implicitly. Its lists are lent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Edit<'a> {
     /// Sets the key of the store's hash; once.
     HashKey([u8; 16]),
     /// No seq above this one was issued before a greater bound was written.
@@ -81,12 +81,12 @@ pub enum Edit {
     /// pending ids, the inputs become condemned.
     Replace {
         /// The run, in the order of the segments; not empty.
-        remove: Vec<u64>,
+        remove: &'a [u64],
         /// What takes its place; may be empty.
-        with: Vec<SegmentEntry>,
+        with: &'a [SegmentEntry],
     },
     /// The files of these condemned ids are gone. Ids that are not condemned are passed over.
-    Forget(Vec<u64>),
+    Forget(&'a [u64]),
     /// Condemns every segment.
     Clear,
     /// The writer closed: the active segment, if any, ends here and may be continued. Without an
@@ -101,7 +101,7 @@ pub enum Edit {
     },
     /// The files of these ids may be deleted. Pending ids among them no longer are; the id of a
     /// segment is refused.
-    Condemn(Vec<u64>),
+    Condemn(&'a [u64]),
 }
 
 const HASH_KEY: u8 = 1;
@@ -124,13 +124,10 @@ const CONDEMN: u8 = 15;
 /// eight bytes, the state one, and each of the five varints one.
 const ENTRY_BYTES_MIN: usize = 1 + 8 + 1 + 1 + 1 + 1 + 1;
 
-impl Edit {
-    /// Gives a pending id up without touching what lies under its name: nothing of ours does.
-    pub fn disown(id: u64) -> [Self; 2] {
-        [
-            Self::Condemn(Vec::from([id])),
-            Self::Forget(Vec::from([id])),
-        ]
+impl<'a> Edit<'a> {
+    /// Gives pending ids up without touching what lies under their names: nothing of ours does.
+    pub fn disown(ids: &'a [u64]) -> [Self; 2] {
+        [Self::Condemn(ids), Self::Forget(ids)]
     }
 
     /// Appends the edit's bytes.
@@ -175,45 +172,102 @@ impl Edit {
             Self::Condemn(ids) => encode_ids(out, CONDEMN, ids),
         }
     }
+}
 
-    /// Reads the edit at `*at` and moves `*at` past it.
-    pub(crate) fn decode(bytes: &[u8], at: &mut usize) -> Result<Self, RecordDamage> {
+/// The edits of a record, read one after the other: its lists lie in memory one at a time.
+#[derive(Debug)]
+pub struct Edits<'a> {
+    payload: &'a [u8],
+    /// Where the next edit begins in the payload.
+    at: usize,
+    /// How many are still to come.
+    left: u32,
+    ids: Vec<u64>,
+    segments: Vec<SegmentEntry>,
+}
+
+impl<'a> Edits<'a> {
+    /// So many edits, back to back.
+    pub(crate) fn new(payload: &'a [u8], edits: u32) -> Self {
+        Self {
+            payload,
+            at: 0,
+            left: edits,
+            ids: Vec::new(),
+            segments: Vec::new(),
+        }
+    }
+
+    /// Whether each of them can be read.
+    pub fn make_sense(mut self) -> Result<bool, OutOfMemory> {
+        loop {
+            match self.read() {
+                Ok(Some(_)) => {}
+                Ok(None) => return Ok(true),
+                Err(RecordDamage::OutOfMemory) => return Err(OutOfMemory),
+                Err(_) => return Ok(false),
+            }
+        }
+    }
+
+    /// The next edit; `None` behind the last one, where the payload must end.
+    pub fn read(&mut self) -> Result<Option<Edit<'_>>, RecordDamage> {
+        let Some(left) = self.left.checked_sub(1) else {
+            return match self.at == self.payload.len() {
+                true => Ok(None),
+                false => Err(RecordDamage::Malformed),
+            };
+        };
+        self.left = left;
+        self.read_one().map(|(edit, _)| Some(edit))
+    }
+
+    /// The next edit, however many there should be, and where it ends in the payload.
+    pub(crate) fn read_one(&mut self) -> Result<(Edit<'_>, usize), RecordDamage> {
+        let (bytes, at) = (self.payload, &mut self.at);
         let tag = byte(bytes, at)?;
         let mut numbers = [0; 4];
         for place in &mut numbers[..numbers_behind(tag)] {
             *place = number(bytes, at)?;
         }
         let [first, second, third, fourth] = numbers;
-        Ok(match tag {
-            HASH_KEY => Self::HashKey(array(take(bytes, at, 16)?, 0)),
-            SEQ_BOUND => Self::SeqBound(first),
-            LAST_SEQ => Self::LastSeq(first),
-            HISTORY_FLOOR => Self::HistoryFloor(first),
-            NEXT_ID => Self::NextId(first),
-            CLOCK => Self::Clock(first),
-            ADD => Self::Add(decode_entry(bytes, at)?),
-            SEAL | CUT => Self::Seal {
+        if matches!(tag, REPLACE | FORGET | CONDEMN) {
+            read_list(&mut self.ids, bytes, at, 1, number)?;
+        }
+        let edit = match tag {
+            HASH_KEY => Edit::HashKey(array(take(bytes, at, 16)?, 0)),
+            SEQ_BOUND => Edit::SeqBound(first),
+            LAST_SEQ => Edit::LastSeq(first),
+            HISTORY_FLOOR => Edit::HistoryFloor(first),
+            NEXT_ID => Edit::NextId(first),
+            CLOCK => Edit::Clock(first),
+            ADD => Edit::Add(segment(bytes, at)?),
+            SEAL | CUT => Edit::Seal {
                 id: first,
                 valid_bytes: second,
                 last_seq: third,
                 records: fourth,
                 footer: tag == SEAL,
             },
-            PENDING => Self::Pending(first),
-            REPLACE => Self::Replace {
-                remove: decode_list(bytes, at, 1, number)?,
-                with: decode_list(bytes, at, ENTRY_BYTES_MIN, decode_entry)?,
-            },
-            FORGET => Self::Forget(decode_list(bytes, at, 1, number)?),
-            CLEAR => Self::Clear,
-            CLEAN_CLOSE => Self::CleanClose {
+            PENDING => Edit::Pending(first),
+            REPLACE => {
+                read_list(&mut self.segments, bytes, at, ENTRY_BYTES_MIN, segment)?;
+                Edit::Replace {
+                    remove: &self.ids,
+                    with: &self.segments,
+                }
+            }
+            FORGET => Edit::Forget(&self.ids),
+            CLEAR => Edit::Clear,
+            CLEAN_CLOSE => Edit::CleanClose {
                 valid_bytes: first,
                 last_seq: second,
                 records: third,
             },
-            CONDEMN => Self::Condemn(decode_list(bytes, at, 1, number)?),
+            CONDEMN => Edit::Condemn(&self.ids),
             _ => return Err(RecordDamage::Malformed),
-        })
+        };
+        Ok((edit, self.at))
     }
 }
 
@@ -249,7 +303,7 @@ fn encode_entry(out: &mut Vec<u8>, entry: &SegmentEntry) -> Result<(), OutOfMemo
     varint::write(out, entry.records)
 }
 
-fn decode_entry(bytes: &[u8], at: &mut usize) -> Result<SegmentEntry, RecordDamage> {
+fn segment(bytes: &[u8], at: &mut usize) -> Result<SegmentEntry, RecordDamage> {
     Ok(SegmentEntry {
         id: number(bytes, at)?,
         salt: u64_at(take(bytes, at, 8)?, 0),
@@ -268,24 +322,25 @@ fn decode_entry(bytes: &[u8], at: &mut usize) -> Result<SegmentEntry, RecordDama
 
 /// A count, then that many items of at least `item_bytes_min` bytes: the count is believed only
 /// as far as the bytes that are there could hold it.
-fn decode_list<T>(
+fn read_list<T>(
+    list: &mut Vec<T>,
     bytes: &[u8],
     at: &mut usize,
     item_bytes_min: usize,
     item: fn(&[u8], &mut usize) -> Result<T, RecordDamage>,
-) -> Result<Vec<T>, RecordDamage> {
+) -> Result<(), RecordDamage> {
     let count = number(bytes, at)?;
     let count_max = (bytes.len() - *at) / item_bytes_min;
     let count = usize::try_from(count)
         .ok()
         .filter(|count| *count <= count_max)
         .ok_or(RecordDamage::Malformed)?;
-    let mut list = Vec::new();
-    fallible::reserve(&mut list, count).map_err(|_| RecordDamage::OutOfMemory)?;
+    list.clear();
+    fallible::reserve(list, count)?;
     for _ in 0..count {
-        fallible::push(&mut list, item(bytes, at)?).map_err(|_| RecordDamage::OutOfMemory)?;
+        fallible::push(list, item(bytes, at)?)?;
     }
-    Ok(list)
+    Ok(())
 }
 
 fn number(bytes: &[u8], at: &mut usize) -> Result<u64, RecordDamage> {

@@ -1,6 +1,6 @@
 //! The store's set of files, and how each edit changes it.
 
-use super::{Edit, SegmentEntry, SegmentState};
+use super::{Edit, Edits, RecordDamage, SegmentEntry, SegmentState};
 use crate::fallible::{self, OutOfMemory};
 use crate::format::FILE_BYTES_MAX;
 use crate::format::counter::COUNTER_MAX;
@@ -69,7 +69,7 @@ impl State {
     /// Only what a single edit can get wrong is refused here; what must hold after the last edit
     /// of a record is for [`State::check_invariants`], so edits of one record may stand in any
     /// order that their ids allow.
-    pub fn apply(&mut self, edit: &Edit) -> Result<(), EditDamage> {
+    pub fn apply(&mut self, edit: &Edit<'_>) -> Result<(), EditDamage> {
         match edit {
             Edit::HashKey(key) => {
                 if self.hash_key != [0; 16] && self.hash_key != *key {
@@ -90,10 +90,10 @@ impl State {
                 records,
                 footer,
             } => {
-                let position = self.position(*id).ok_or(EditDamage::Unknown { id: *id })?;
+                let position = self.position(*id).ok_or(EditDamage::Unknown)?;
                 let entry = &mut self.segments[position];
                 if entry.state != SegmentState::Active {
-                    return Err(EditDamage::NotActive { id: *id });
+                    return Err(EditDamage::NotActive);
                 }
                 entry.state = match footer {
                     true => SegmentState::Sealed,
@@ -105,7 +105,7 @@ impl State {
             }
             Edit::Pending(id) => {
                 if self.is_used(*id) {
-                    return Err(EditDamage::Duplicate { id: *id });
+                    return Err(EditDamage::Duplicate);
                 }
                 insert_ids(&mut self.pending, &[*id])?;
             }
@@ -137,9 +137,8 @@ impl State {
             }
             Edit::Condemn(ids) => {
                 let ids = sorted(ids)?;
-                let used = self.segments.iter().map(|entry| entry.id);
-                if let Some(id) = used.into_iter().find(|id| ids.binary_search(id).is_ok()) {
-                    return Err(EditDamage::Duplicate { id });
+                if self.segments.iter().any(|entry| is_in(&ids, entry.id)) {
+                    return Err(EditDamage::Duplicate);
                 }
                 insert_ids(&mut self.condemned, &ids)?;
                 take_out(&mut self.pending, &ids);
@@ -148,14 +147,25 @@ impl State {
         Ok(())
     }
 
+    /// Makes all edits of a record, after which the state must hold. On an error it is of no use.
+    pub fn apply_all(&mut self, mut edits: Edits<'_>) -> Result<(), EditDamage> {
+        while let Some(edit) = edits.read()? {
+            self.apply(&edit)?;
+        }
+        self.check_invariants()
+    }
+
     /// The edits that turn [`State::empty`] into this state: the first record of a new manifest.
-    pub fn snapshot(&self) -> Result<Vec<Edit>, OutOfMemory> {
+    pub fn snapshot(&self) -> Result<Vec<Edit<'_>>, OutOfMemory> {
         let mut edits = Vec::new();
-        fallible::push(&mut edits, Edit::HashKey(self.hash_key))?;
-        fallible::push(&mut edits, Edit::SeqBound(self.seq_bound))?;
-        fallible::push(&mut edits, Edit::HistoryFloor(self.history_floor))?;
-        fallible::push(&mut edits, Edit::NextId(self.next_id))?;
-        fallible::push(&mut edits, Edit::Clock(self.clock_ms))?;
+        let numbers = [
+            Edit::HashKey(self.hash_key),
+            Edit::SeqBound(self.seq_bound),
+            Edit::HistoryFloor(self.history_floor),
+            Edit::NextId(self.next_id),
+            Edit::Clock(self.clock_ms),
+        ];
+        fallible::extend(&mut edits, &numbers)?;
         for entry in &self.segments {
             fallible::push(&mut edits, Edit::Add(*entry))?;
         }
@@ -163,8 +173,7 @@ impl State {
             fallible::push(&mut edits, Edit::Pending(*id))?;
         }
         if !self.condemned.is_empty() {
-            let condemned = fallible::copy(&self.condemned)?;
-            fallible::push(&mut edits, Edit::Condemn(condemned))?;
+            fallible::push(&mut edits, Edit::Condemn(&self.condemned))?;
         }
         if self.clean {
             let active = self.active();
@@ -206,43 +215,42 @@ impl State {
         }
         sort::by(&mut used, Ord::cmp);
         must_ascend(&used)?;
-        if let Some(id) = used.into_iter().find(|id| *id == 0 || *id >= self.next_id) {
-            return Err(EditDamage::IdOutOfRange { id });
+        let given_out = 1..self.next_id;
+        if !used.iter().all(|id| given_out.contains(id)) {
+            return Err(EditDamage::IdOutOfRange);
         }
-        let numbers = [
+        let counters = [
             self.seq_bound,
             self.last_seq,
             self.history_floor,
             self.next_id,
         ];
-        let seqs = |entry: &SegmentEntry| entry.base_seq.max(entry.last_seq);
-        let mut numbers = numbers.into_iter().chain(self.segments.iter().map(seqs));
-        if let Some(counter) = numbers.find(|counter| *counter > COUNTER_MAX) {
-            return Err(EditDamage::CounterOutOfRange { counter });
+        if counters.into_iter().any(|counter| counter > COUNTER_MAX) {
+            return Err(EditDamage::CounterOutOfRange);
         }
-        let newest = self.segments.last().map(|entry| entry.id);
-        for entry in &self.segments {
-            if entry.state == SegmentState::Active && Some(entry.id) != newest {
-                return Err(EditDamage::NotNewest { id: entry.id });
+        let mut seqs_before = 0;
+        for (entry, next) in self.segments.iter().zip(1..) {
+            if entry.state == SegmentState::Active && next < self.segments.len() {
+                return Err(EditDamage::NotNewest);
             }
             let lengths = FILE_HEADER_BYTES as u64..=FILE_BYTES_MAX;
             if !lengths.contains(&entry.valid_bytes) {
-                return Err(EditDamage::LengthOutOfRange { id: entry.id });
+                return Err(EditDamage::LengthOutOfRange);
             }
+            if entry.base_seq.max(entry.last_seq) > COUNTER_MAX {
+                return Err(EditDamage::CounterOutOfRange);
+            }
+            if seqs_before > entry.base_seq {
+                return Err(EditDamage::SeqOverlap);
+            }
+            seqs_before = entry.last_seq;
         }
-        match self
-            .segments
-            .windows(2)
-            .find(|pair| pair[0].last_seq > pair[1].base_seq)
-        {
-            Some(pair) => Err(EditDamage::SeqOverlap { id: pair[1].id }),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     fn add(&mut self, entry: &SegmentEntry) -> Result<(), EditDamage> {
-        if self.position(entry.id).is_some() || self.condemned.binary_search(&entry.id).is_ok() {
-            return Err(EditDamage::Duplicate { id: entry.id });
+        if self.position(entry.id).is_some() || is_in(&self.condemned, entry.id) {
+            return Err(EditDamage::Duplicate);
         }
         if self.segments.len() >= SEGMENTS_MAX {
             return Err(EditDamage::TooMany);
@@ -254,9 +262,7 @@ impl State {
 
     fn replace(&mut self, remove: &[u64], with: &[SegmentEntry]) -> Result<(), EditDamage> {
         let first = *remove.first().ok_or(EditDamage::NotNeighbours)?;
-        let from = self
-            .position(first)
-            .ok_or(EditDamage::Unknown { id: first })?;
+        let from = self.position(first).ok_or(EditDamage::Unknown)?;
         let run = self.segments[from..].iter().map(|entry| entry.id);
         if !run.take(remove.len()).eq(remove.iter().copied()) {
             return Err(EditDamage::NotNeighbours);
@@ -264,13 +270,11 @@ impl State {
         let mut outputs = ids_of(with)?;
         sort::by(&mut outputs, Ord::cmp);
         must_ascend(&outputs)?;
-        let is_output = |id: &u64| outputs.binary_search(id).is_ok();
-        let segments = self.segments.iter().map(|entry| entry.id);
-        if let Some(id) = segments
-            .chain(self.condemned.iter().copied())
-            .find(is_output)
+        let is_output = |id| is_in(&outputs, id);
+        if self.segments.iter().any(|entry| is_output(entry.id))
+            || self.condemned.iter().any(|id| is_output(*id))
         {
-            return Err(EditDamage::Duplicate { id });
+            return Err(EditDamage::Duplicate);
         }
         if self.segments.len() - remove.len() + with.len() > SEGMENTS_MAX {
             return Err(EditDamage::TooMany);
@@ -291,63 +295,39 @@ impl State {
     }
 
     fn is_used(&self, id: u64) -> bool {
-        self.position(id).is_some()
-            || self.pending.binary_search(&id).is_ok()
-            || self.condemned.binary_search(&id).is_ok()
+        self.position(id).is_some() || is_in(&self.pending, id) || is_in(&self.condemned, id)
     }
 }
 
 /// Why an edit, or a whole state, cannot be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum EditDamage {
-    /// The id is already used for something else.
-    Duplicate {
-        /// Which.
-        id: u64,
-    },
+    /// An id is already used for something else.
+    Duplicate,
     /// No segment has the id.
-    Unknown {
-        /// Which.
-        id: u64,
-    },
+    Unknown,
     /// The segment to seal does not grow.
-    NotActive {
-        /// Which.
-        id: u64,
-    },
+    NotActive,
     /// A segment that grows has newer ones after it.
-    NotNewest {
-        /// Which.
-        id: u64,
-    },
+    NotNewest,
     /// A clean close names the end of an active segment that does not exist.
     NothingActive,
     /// The ids to replace are not a run of neighbours in their order.
     NotNeighbours,
-    /// The id is 0 or not below the next id.
-    IdOutOfRange {
-        /// Which.
-        id: u64,
-    },
+    /// An id is 0 or not below the next id.
+    IdOutOfRange,
     /// No id or seq is that great.
-    CounterOutOfRange {
-        /// What was found.
-        counter: u64,
-    },
-    /// The segment's length is shorter than its header or longer than a file can be.
-    LengthOutOfRange {
-        /// Which.
-        id: u64,
-    },
-    /// The segment's seqs begin before those of the one before it end.
-    SeqOverlap {
-        /// Which.
-        id: u64,
-    },
+    CounterOutOfRange,
+    /// A segment's length is shorter than its header or longer than a file can be.
+    LengthOutOfRange,
+    /// A segment's seqs begin before those of the one before it end.
+    SeqOverlap,
     /// The store's hash key is already another.
     HashKeyChanged,
     /// More than [`SEGMENTS_MAX`] segments.
     TooMany,
+    /// The bytes are no edit.
+    Malformed,
     /// The allocator refused.
     OutOfMemory,
 }
@@ -355,18 +335,19 @@ pub enum EditDamage {
 impl fmt::Display for EditDamage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Duplicate { id } => write!(f, "id {id} is used twice"),
-            Self::Unknown { id } => write!(f, "there is no segment {id}"),
-            Self::NotActive { id } => write!(f, "segment {id} is already sealed"),
-            Self::NotNewest { id } => write!(f, "segment {id} grows but is not the newest"),
+            Self::Duplicate => f.write_str("an id is used twice"),
+            Self::Unknown => f.write_str("there is no such segment"),
+            Self::NotActive => f.write_str("the segment is already sealed"),
+            Self::NotNewest => f.write_str("a segment grows but is not the newest"),
             Self::NothingActive => f.write_str("no segment is active"),
             Self::NotNeighbours => f.write_str("the segments to replace are not neighbours"),
-            Self::IdOutOfRange { id } => write!(f, "id {id} was never given out"),
-            Self::CounterOutOfRange { counter } => write!(f, "no number goes up to {counter}"),
-            Self::LengthOutOfRange { id } => write!(f, "segment {id} has an impossible length"),
-            Self::SeqOverlap { id } => write!(f, "segment {id} overlaps the one before it"),
+            Self::IdOutOfRange => f.write_str("an id was never given out"),
+            Self::CounterOutOfRange => f.write_str("no number goes up to this one"),
+            Self::LengthOutOfRange => f.write_str("a segment has an impossible length"),
+            Self::SeqOverlap => f.write_str("a segment overlaps the one before it"),
             Self::HashKeyChanged => f.write_str("the hash key cannot change"),
             Self::TooMany => write!(f, "more than {SEGMENTS_MAX} segments"),
+            Self::Malformed => RecordDamage::Malformed.fmt(f),
             Self::OutOfMemory => OutOfMemory.fmt(f),
         }
     }
@@ -380,17 +361,31 @@ impl From<OutOfMemory> for EditDamage {
     }
 }
 
+impl From<RecordDamage> for EditDamage {
+    fn from(damage: RecordDamage) -> Self {
+        match damage {
+            RecordDamage::OutOfMemory => Self::OutOfMemory,
+            _ => Self::Malformed,
+        }
+    }
+}
+
 /// Refuses a list in which an id is not greater than the one before.
 fn must_ascend(ids: &[u64]) -> Result<(), EditDamage> {
-    match ids.windows(2).find(|pair| pair[0] >= pair[1]) {
-        Some(pair) => Err(EditDamage::Duplicate { id: pair[1] }),
-        None => Ok(()),
+    match ids.is_sorted_by(|one, next| one < next) {
+        true => Ok(()),
+        false => Err(EditDamage::Duplicate),
     }
+}
+
+/// Whether an id is among `ids`, which ascend.
+fn is_in(ids: &[u64], id: u64) -> bool {
+    ids.binary_search(&id).is_ok()
 }
 
 /// Takes `ids`, which ascend, out of a list.
 fn take_out(list: &mut Vec<u64>, ids: &[u64]) {
-    list.retain(|id| ids.binary_search(id).is_err());
+    list.retain(|id| !is_in(ids, *id));
 }
 
 /// Merges `more` into an ascending list of distinct ids.

@@ -167,7 +167,7 @@ impl Map {
             let mut at = MANIFEST_RECORDS_OFFSET as usize;
             while let Some(rest) = bytes.get(at..)
                 && let Ok((edits, length)) = manifest::decode_record(rest, header.salt, at as u64)
-                && edits.iter().all(|edit| state.apply(edit).is_ok())
+                && state.apply_all(edits).is_ok()
             {
                 at += length;
                 ends.push(at as u64);
