@@ -66,8 +66,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
 
     fn of_recovered(recovered: Recovered<S>, storage: S, options: Options) -> Result<Self> {
         match recovered {
-            Recovered::Reader(parts) => Ok(Self::of_reader(storage, options, parts)),
-            Recovered::Writer(parts) => Self::of_writer(storage, options, parts),
+            Recovered::Reader(parts) => Ok(Self::of_reader(storage, options, *parts)),
+            Recovered::Writer(parts) => Self::of_writer(storage, options, *parts),
         }
     }
 

@@ -41,24 +41,24 @@ use crate::storage::{Access, File, FileName, Storage};
 use replay::Replay;
 
 /// What an opening made of a store.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "made once, and taken apart at once"
-)]
 pub(crate) enum Recovered<S: Storage> {
     /// For reading only: asked for, or because damage hides keys. Then older writers are fenced and
     /// hints may have grown; nothing that holds data was changed.
-    Reader(ReaderParts<S::File>),
+    Reader(Box<ReaderParts<S::File>>),
     /// This opener is the writer.
-    Writer(WriterParts<S>),
+    Writer(Box<WriterParts<S>>),
 }
 
 /// Recovers a store as the options say.
 pub(crate) fn open<S: Storage>(storage: &S, options: &Options) -> Result<Recovered<S>> {
     match (options.mode, options.access) {
-        (OpenMode::Salvage, _) => salvaged::load(storage, options).map(Recovered::Reader),
+        (OpenMode::Salvage, _) => {
+            salvaged::load(storage, options).map(|parts| Recovered::Reader(Box::new(parts)))
+        }
         (_, OpenAccess::ReadWrite) => open_writer(storage, options),
-        (_, OpenAccess::ReadOnly) => load_reader(storage, options).map(Recovered::Reader),
+        (_, OpenAccess::ReadOnly) => {
+            load_reader(storage, options).map(|parts| Recovered::Reader(Box::new(parts)))
+        }
     }
 }
 

@@ -151,13 +151,13 @@ fn take_over<S: Storage>(
     if replay.report.degraded {
         replay.give_up_writing(&outcome)?;
         let (index, report) = replay.finish(&state)?;
-        return Ok(Recovered::Reader(ReaderParts {
+        return Ok(Recovered::Reader(Box::new(ReaderParts {
             index,
             report,
             store,
             state,
             epoch: previous,
-        }));
+        })));
     }
 
     let seen = replay.max_seq;
@@ -205,7 +205,7 @@ fn take_over<S: Storage>(
 
     let (active, reserved) = replay.settle_active(&mut manifest, outcome, reserved, seq)?;
     let (index, report) = replay.finish(&manifest.state)?;
-    Ok(Recovered::Writer(WriterParts {
+    Ok(Recovered::Writer(Box::new(WriterParts {
         index,
         report,
         store,
@@ -217,7 +217,7 @@ fn take_over<S: Storage>(
         synced_ms: host_ms,
         names,
         previous,
-    }))
+    })))
 }
 
 impl<S: Storage> Replay<'_, S> {
