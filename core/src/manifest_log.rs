@@ -30,7 +30,7 @@ pub(crate) const SEQ_BLOCK: u64 = 1 << 24;
 /// The manifest that this opener writes.
 pub(crate) struct ManifestLog<F> {
     pub epoch: u64,
-    pub state: State,
+    pub state: Box<State>,
     name: FileName,
     file: F,
     salt: u64,
@@ -141,7 +141,7 @@ impl<F: File> ManifestLog<F> {
         store: StoreId,
         salt: u64,
         created_ms: u64,
-        state: State,
+        state: Box<State>,
     ) -> Result<Self> {
         let (epoch, name, file) = claimed;
         let header = FileHeader {
@@ -177,7 +177,7 @@ impl<F: File> ManifestLog<F> {
     /// An error leaves the old state in force. [`Error::Poisoned`] means that not even that is
     /// certain, and nothing more may be written.
     pub(crate) fn commit(&mut self, edits: &[Edit<'_>]) -> Result<()> {
-        let mut next = self.state.try_clone()?;
+        let mut next = Box::new(self.state.try_clone()?);
         for edit in edits {
             next.apply(edit)
                 .map_err(|damage| edit_error(damage, self.name, self.end))?;

@@ -109,7 +109,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let parts = recovery::load_reader(&self.storage, &self.options)?;
         let old = self
             .index
-            .write(|index| core::mem::replace(index, parts.index));
+            .write(|index| core::mem::replace(index, *parts.index));
         drop(old);
         self.report = parts.report;
         if let Role::Reader(reader) = &mut self.role {

@@ -56,7 +56,7 @@ pub struct Engine<S: Storage, C: IndexCell<S::File> = Local<<S as Storage>::File
     pub(crate) storage: S,
     pub(crate) options: Options,
     pub(crate) index: C,
-    pub(crate) report: RecoveryReport,
+    pub(crate) report: Box<RecoveryReport>,
     pub(crate) store: StoreId,
     pub(crate) role: Role<S>,
 }
@@ -71,7 +71,7 @@ pub(crate) enum Role<S: Storage> {
 
 /// The state of files that a reader saw.
 pub(crate) struct ReaderState {
-    pub state: State,
+    pub state: Box<State>,
     pub epoch: u64,
     /// Damage that makes the store read-only, and where it starts.
     pub degraded: Option<(FileName, u64)>,

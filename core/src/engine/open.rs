@@ -39,13 +39,13 @@ impl<S: Storage + Clone, C: IndexCell<S::File> + Clone> Engine<S, C> {
     ///
     /// Errors only with [`Error::OutOfMemory`].
     pub fn view(&self) -> Result<Self> {
-        let mut state = self.state().try_clone()?;
+        let mut state = Box::new(self.state().try_clone()?);
         state.last_seq = self.last_seq();
         Ok(Self {
             storage: self.storage.clone(),
             options: self.options.clone(),
             index: self.index.clone(),
-            report: self.report.try_clone()?,
+            report: Box::new(self.report.try_clone()?),
             store: self.store,
             role: Role::Reader(Box::new(ReaderState {
                 state,
@@ -79,7 +79,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         Self {
             storage,
             options,
-            index: C::new(parts.index),
+            index: C::new(*parts.index),
             report: parts.report,
             store: parts.store,
             role: Role::Reader(Box::new(ReaderState {
@@ -97,7 +97,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let mut engine = Self {
             storage,
             options,
-            index: C::new(parts.index),
+            index: C::new(*parts.index),
             report: parts.report,
             store: parts.store,
             role: Role::Writer(Box::new(WriterState {

@@ -27,7 +27,7 @@ const MANIFEST_BYTES_MAX: u64 = 1 << 30;
 pub(crate) struct Loaded {
     pub epoch: u64,
     pub store: StoreId,
-    pub state: State,
+    pub state: Box<State>,
     /// Something may have come after this state: bytes behind its last valid record are neither zeros
     /// nor nothing, or a manifest of higher epoch exists but has no valid state.
     pub suspect: bool,
@@ -123,11 +123,11 @@ pub(crate) fn inspect<S: Storage>(
         fallible::push(&mut repaired, (0, FILE_HEADER_BYTES, 1))?;
     }
     let mut at = MANIFEST_RECORDS_OFFSET as usize;
-    let mut state: Option<State> = None;
+    let mut state: Option<Box<State>> = None;
     let mut records = 0;
     let end = written(&bytes);
     while let Some((next, length, whole)) =
-        state_after(state.as_ref(), &mut bytes, header.salt, at)?
+        state_after(state.as_deref(), &mut bytes, header.salt, at)?
     {
         records += 1;
         if !whole {
@@ -177,7 +177,7 @@ fn state_after(
     bytes: &mut [u8],
     salt: u64,
     at: usize,
-) -> Result<Option<(State, usize, bool)>> {
+) -> Result<Option<(Box<State>, usize, bool)>> {
     let rest = bytes.get_mut(at..).unwrap_or_default();
     let whole = manifest::decode_record(rest, salt, at as u64).is_ok();
     if !whole && !manifest::repair_one_bit(rest, salt, at as u64) {
@@ -186,7 +186,7 @@ fn state_after(
     let Ok((edits, length)) = manifest::decode_record(rest, salt, at as u64) else {
         return Ok(None);
     };
-    let mut next = before.map_or(Ok(State::empty()), State::try_clone)?;
+    let mut next = Box::new(before.map_or(Ok(State::empty()), State::try_clone)?);
     match next.apply_all(edits) {
         Ok(()) => Ok(Some((next, length, whole))),
         // Never a reason to step back to an older state.

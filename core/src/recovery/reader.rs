@@ -19,10 +19,10 @@ const READER_TRIES: usize = 16;
 
 /// What a reader knows after loading.
 pub(crate) struct ReaderParts<F> {
-    pub index: Index<F>,
-    pub report: RecoveryReport,
+    pub index: Box<Index<F>>,
+    pub report: Box<RecoveryReport>,
     pub store: StoreId,
-    pub state: State,
+    pub state: Box<State>,
     pub epoch: u64,
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn load_reader<S: Storage>(
 fn changed_since<S: Storage>(storage: &S, before: &(u64, State)) -> Result<bool> {
     let names = storage.list().during_any(Op::List)?;
     let now = manifest_log::survey(storage, &names, u64::MAX)?.newest;
-    Ok(now.is_none_or(|now| (now.epoch, &now.state) != (before.0, &before.1)))
+    Ok(now.is_none_or(|now| (now.epoch, &*now.state) != (before.0, &before.1)))
 }
 
 fn load_view<S: Storage>(

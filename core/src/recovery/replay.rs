@@ -32,9 +32,9 @@ pub(crate) trait Newest {
 /// An index being filled.
 pub(crate) struct Replay<'a, S: Storage> {
     pub storage: &'a S,
-    pub index: Index<S::File>,
+    pub index: Box<Index<S::File>>,
     pub store: StoreId,
-    pub report: RecoveryReport,
+    pub report: Box<RecoveryReport>,
     /// The greatest sequence number seen anywhere.
     pub max_seq: u64,
     /// Whether hints may be completed on disk.
@@ -70,9 +70,9 @@ impl<'a, S: Storage> Replay<'a, S> {
     ) -> Self {
         Self {
             storage,
-            index,
+            index: Box::new(index),
             store,
-            report: RecoveryReport::default(),
+            report: Box::default(),
             max_seq: 0,
             writes_hints,
             records: 0,
@@ -376,7 +376,10 @@ impl<'a, S: Storage> Replay<'a, S> {
     }
 
     /// The finished index and the report, whose damages now know whether a key depends on them.
-    pub(crate) fn finish(mut self, state: &Manifest) -> Result<(Index<S::File>, RecoveryReport)> {
+    pub(crate) fn finish(
+        mut self,
+        state: &Manifest,
+    ) -> Result<(Box<Index<S::File>>, Box<RecoveryReport>)> {
         let load = core::mem::take(&mut self.load);
         self.index.adopt(load, self.meta.len() as u64)?;
         self.fill_ordered()?;

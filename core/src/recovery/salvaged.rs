@@ -34,7 +34,7 @@ pub(crate) fn load<S: Storage>(storage: &S, options: &Options) -> Result<ReaderP
         Err(_) => None,
     };
     let none = Manifest::empty();
-    let known = newest.as_ref().map_or(&none, |loaded| &loaded.state);
+    let known = newest.as_ref().map_or(&none, |loaded| &*loaded.state);
     let mut listed = fallible::copy(&known.segments)?;
     let mut damages = Vec::new();
     let mut store = newest.as_ref().map(|loaded| loaded.store);
@@ -75,7 +75,7 @@ pub(crate) fn load<S: Storage>(storage: &S, options: &Options) -> Result<ReaderP
     for damage in damages {
         replay.report.note(damage)?;
     }
-    let mut state = Manifest::new(hash_key);
+    let mut state = Box::new(Manifest::new(hash_key));
     for (rank, entry) in (0..).zip(&listed) {
         if let Some(opened) = replay.open_segment(entry, rank)? {
             let start = FILE_HEADER_BYTES as u64;

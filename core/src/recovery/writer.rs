@@ -23,8 +23,8 @@ use core::slice;
 
 /// What a writer has after recovering.
 pub(crate) struct WriterParts<S: Storage> {
-    pub index: Index<S::File>,
-    pub report: RecoveryReport,
+    pub index: Box<Index<S::File>>,
+    pub report: Box<RecoveryReport>,
     pub store: StoreId,
     pub lock: Option<S::Lock>,
     pub manifest: ManifestLog<S::File>,
@@ -122,7 +122,7 @@ fn take_over<S: Storage>(
         None => {
             let hash_key = storage.entropy().during_any(Op::Entropy)?;
             let id = storage.entropy().during_any(Op::Entropy)?;
-            (StoreId(id), State::new(hash_key), 0)
+            (StoreId(id), Box::new(State::new(hash_key)), 0)
         }
     };
     if planted(Bug::OrphanAdopted) {
