@@ -146,7 +146,13 @@ impl<F: File> BackupPlan<F> {
         let claimed = manifest_log::claim(to, &[])?;
         let (epoch, salt) = (claimed.0, fresh_salt(to)?);
         let now = to.now_ms().unwrap_or(0);
-        ManifestLog::start(claimed, self.store, salt, now, Box::new(self.state.try_clone()?))?;
+        ManifestLog::start(
+            claimed,
+            self.store,
+            salt,
+            now,
+            Box::new(self.state.try_clone()?),
+        )?;
         sync_names(to)?;
         let name = names::manifest(epoch);
         let file = to.open(&name, Access::Read).during(Op::Open, name)?;

@@ -31,7 +31,6 @@ pub(crate) const SEQ_BLOCK: u64 = 1 << 24;
 pub(crate) struct ManifestLog<F> {
     pub epoch: u64,
     pub state: Box<State>,
-    name: FileName,
     file: F,
     salt: u64,
     end: u64,
@@ -39,17 +38,14 @@ pub(crate) struct ManifestLog<F> {
 
 /// Creates the next manifest and marks all older ones as superseded. After this, state may be
 /// read: nothing acknowledged later by an older writer can be missed.
-pub(crate) fn claim<S: Storage>(
-    storage: &S,
-    listed: &[FileName],
-) -> Result<(u64, FileName, S::File)> {
+pub(crate) fn claim<S: Storage>(storage: &S, listed: &[FileName]) -> Result<(u64, S::File)> {
     let older = older_epochs(storage, listed)?;
     let mut epoch = older.iter().copied().max().unwrap_or(0);
-    let (name, file) = loop {
+    let file = loop {
         epoch = counter::after(epoch, 1)?;
         let name = names::manifest(epoch);
         match storage.create(&name) {
-            Ok(file) => break (name, file),
+            Ok(file) => break file,
             Err(error) if error.kind == ErrorKind::Exists => {}
             Err(error) => return Err(Error::storage(Op::Create, Some(name), error)),
         }
@@ -58,11 +54,11 @@ pub(crate) fn claim<S: Storage>(
     let lowest = older.iter().copied().max().unwrap_or(0).saturating_add(1);
     for old in older.into_iter().chain(lowest..epoch) {
         if let Err(error) = mark_superseded(storage, old, epoch) {
-            let _ = storage.remove(&name);
+            let _ = storage.remove(&names::manifest(epoch));
             return Err(error);
         }
     }
-    Ok((epoch, name, file))
+    Ok((epoch, file))
 }
 
 /// The name that [`claim`] will ask for.
@@ -137,13 +133,14 @@ impl<F: File> ManifestLog<F> {
     /// Writes the header and the complete state into the claimed file, and syncs it.
     /// The caller syncs the name.
     pub(crate) fn start(
-        claimed: (u64, FileName, F),
+        claimed: (u64, F),
         store: StoreId,
         salt: u64,
         created_ms: u64,
         state: Box<State>,
-    ) -> Result<Self> {
-        let (epoch, name, file) = claimed;
+    ) -> Result<Box<Self>> {
+        let (epoch, file) = claimed;
+        let name = names::manifest(epoch);
         let header = FileHeader {
             kind: FileKind::Manifest,
             required: 0,
@@ -162,14 +159,13 @@ impl<F: File> ManifestLog<F> {
         file.append(MANIFEST_RECORDS_OFFSET, &record)
             .during(Op::Append, name)?;
         file.sync().during(Op::Sync, name)?;
-        Ok(Self {
+        Ok(Box::new(Self {
             epoch,
             state,
-            name,
             file,
             salt,
             end: MANIFEST_RECORDS_OFFSET + record.len() as u64,
-        })
+        }))
     }
 
     /// Makes one change of the set of files: it exists when this returns `Ok`.
@@ -180,14 +176,14 @@ impl<F: File> ManifestLog<F> {
         let mut next = Box::new(self.state.try_clone()?);
         for edit in edits {
             next.apply(edit)
-                .map_err(|damage| edit_error(damage, self.name, self.end))?;
+                .map_err(|damage| edit_error(damage, self.name(), self.end))?;
         }
         // What the next opener would not believe must never be committed.
         next.check_invariants()
-            .map_err(|damage| edit_error(damage, self.name, self.end))?;
+            .map_err(|damage| edit_error(damage, self.name(), self.end))?;
         let record = manifest::encode_record(edits, self.salt, self.end)?;
         if let Err(error) = self.file.append(self.end, &record) {
-            let refused = Error::storage(Op::Append, Some(self.name), error);
+            let refused = Error::storage(Op::Append, Some(self.name()), error);
             return Err(self.take_back().map_or(Error::Poisoned, |()| refused));
         }
         if !planted(Bug::CommitUnsynced) && self.file.sync().is_err() {
@@ -207,6 +203,10 @@ impl<F: File> ManifestLog<F> {
         self.file.sync().ok()
     }
 
+    fn name(&self) -> FileName {
+        names::manifest(self.epoch)
+    }
+
     /// Bytes of it that are durable.
     pub(crate) fn durable_bytes(&self) -> u64 {
         self.end
@@ -217,7 +217,7 @@ impl<F: File> ManifestLog<F> {
         let mut fence = [0; FENCE_BYTES];
         self.file
             .pread(FENCE_OFFSET, &mut fence)
-            .during(Op::Read, self.name)?;
+            .during(Op::Read, self.name())?;
         match decode_fence(&fence) {
             0 => Ok(()),
             by => Err(Error::fenced(by)),

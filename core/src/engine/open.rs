@@ -102,8 +102,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             store: parts.store,
             role: Role::Writer(Box::new(WriterState {
                 _lock: parts.lock,
-                manifest: parts.manifest,
-                active: parts.active,
+                manifest: *parts.manifest,
+                active: *parts.active,
                 seq: parts.seq,
                 merge: None,
                 reserved: parts.reserved,

@@ -36,10 +36,10 @@ pub(crate) enum Outcome<F> {
     /// There was none.
     None,
     /// It was closed cleanly and goes on.
-    Continue { active: Active<F> },
+    Continue { active: Box<Active<F>> },
     /// It ends at `valid_bytes`; what lies between there and `tail_end` moves to a new segment.
     Seal {
-        opened: Opened<F>,
+        opened: Box<Opened<F>>,
         valid_bytes: u64,
         tail_end: u64,
         records: u64,
@@ -49,7 +49,7 @@ pub(crate) enum Outcome<F> {
 /// A new active segment holding what was rewritten, not yet in the manifest.
 pub(crate) struct Fresh<F> {
     pub entry: SegmentEntry,
-    pub active: Active<F>,
+    pub active: Box<Active<F>>,
 }
 
 impl<S: Storage> Replay<'_, S> {
@@ -122,14 +122,14 @@ impl<S: Storage> Replay<'_, S> {
             let end = parts.settled;
             let salt = opened.site.salt;
             return Ok(Outcome::Continue {
-                active: Active::at(
+                active: Box::new(Active::at(
                     (opened.slot, opened.id),
                     opened.file,
                     opened.site,
                     end,
                     counted.records,
                     hint.unwrap_or_else(|| HintLog::none(salt, end)),
-                ),
+                )),
             });
         }
         Ok(Outcome::Seal {
@@ -253,7 +253,10 @@ impl<S: Storage> Replay<'_, S> {
             counted.records,
             hint,
         );
-        Ok(Fresh { entry, active })
+        Ok(Fresh {
+            entry,
+            active: Box::new(active),
+        })
     }
 
     /// Whether a store that was closed cleanly, as its manifest says, was left alone since.

@@ -8,6 +8,7 @@ use crate::format::file::{FILE_HEADER_BYTES, FileHeader, FileKind, HeaderDamage}
 use crate::format::manifest::{SegmentEntry, SegmentState};
 use crate::format::record::Site;
 use crate::index::{Segment, Veil};
+use crate::prelude::*;
 use crate::report::DamageReport;
 use crate::segment::walk::Walker;
 use crate::storage::{Access, ErrorKind, File, Storage};
@@ -38,7 +39,7 @@ impl<S: Storage> Replay<'_, S> {
         &mut self,
         entry: &SegmentEntry,
         rank: u32,
-    ) -> Result<Option<Opened<S::File>>> {
+    ) -> Result<Option<Box<Opened<S::File>>>> {
         let name = names::segment(entry.id);
         let access = match entry.state {
             SegmentState::Active if self.writes_hints => Access::Write,
@@ -104,7 +105,7 @@ impl<S: Storage> Replay<'_, S> {
             tombstone_bytes: 0,
             damaged: false,
         })?;
-        Ok(Some(Opened {
+        Ok(Some(Box::new(Opened {
             file,
             slot,
             site,
@@ -112,7 +113,7 @@ impl<S: Storage> Replay<'_, S> {
             rank,
             file_bytes,
             records: entry.records,
-        }))
+        })))
     }
 
     fn whole_file_lost(&mut self, entry: &SegmentEntry, rank: u32, damage: Damage) -> Result<()> {

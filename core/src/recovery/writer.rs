@@ -27,8 +27,8 @@ pub(crate) struct WriterParts<S: Storage> {
     pub report: Box<RecoveryReport>,
     pub store: StoreId,
     pub lock: Option<S::Lock>,
-    pub manifest: ManifestLog<S::File>,
-    pub active: Active<S::File>,
+    pub manifest: Box<ManifestLog<S::File>>,
+    pub active: Box<Active<S::File>>,
     /// The last sequence number issued.
     pub seq: u64,
     /// The next active segment's id.
@@ -91,7 +91,7 @@ fn claim<S: Storage>(storage: &S, options: &Options) -> Result<Recovered<S>> {
     };
     let names = storage.list().during_any(Op::List)?;
     let claimed = manifest_log::claim(storage, &names)?;
-    let name = claimed.1;
+    let name = names::manifest(claimed.0);
     let mut committed = false;
     let taken = take_over(storage, options, claimed, lock, &mut committed);
     if !committed {
@@ -105,7 +105,7 @@ fn claim<S: Storage>(storage: &S, options: &Options) -> Result<Recovered<S>> {
 fn take_over<S: Storage>(
     storage: &S,
     options: &Options,
-    claimed: (u64, FileName, S::File),
+    claimed: (u64, S::File),
     lock: Option<S::Lock>,
     committed: &mut bool,
 ) -> Result<Recovered<S>> {
@@ -229,7 +229,7 @@ impl<S: Storage> Replay<'_, S> {
         outcome: active::Outcome<S::File>,
         reserved: u64,
         seq: u64,
-    ) -> Result<(Active<S::File>, u64)> {
+    ) -> Result<(Box<Active<S::File>>, u64)> {
         if let active::Outcome::Continue { active } = outcome {
             return Ok((active, reserved));
         }
