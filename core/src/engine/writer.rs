@@ -23,7 +23,7 @@ pub(crate) struct WriterState<S: Storage> {
     pub active: Active<S::File>,
     /// The last sequence number issued.
     pub seq: u64,
-    pub merge: Option<Job<S::File>>,
+    pub merge: Option<Box<Job<S::File>>>,
     /// The next active segment's id. Listed as pending before its file exists, so that a crash in
     /// the middle of a rotation leaves a file that may be deleted.
     pub reserved: u64,

@@ -23,9 +23,9 @@ use crate::storage::Storage;
 pub(crate) struct Job<F> {
     pub(super) inputs: Vec<Input<F>>,
     /// What the hint of the input that is copied tells of its next records.
-    pub(super) told: Option<Told<F>>,
+    pub(super) told: Option<Box<Told<F>>>,
     /// The walk over that input, between two steps.
-    pub(super) walker: Option<Walker<F>>,
+    pub(super) walker: Option<Box<Walker<F>>>,
     pub(super) outputs: Vec<Output<F>>,
     /// No output grows longer than this, but for a single record.
     pub(super) output_bytes: u64,
@@ -110,7 +110,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             bytes_before: inputs.iter().map(|input| input.end).sum(),
             ..MergeReport::default()
         };
-        self.writer_mut()?.merge = Some(Job {
+        self.writer_mut()?.merge = Some(Box::new(Job {
             from_oldest: run.first().map(|file| file.id) == oldest,
             inputs,
             told: None,
@@ -124,7 +124,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             dropped_seq: 0,
             done_bytes: 0,
             report,
-        });
+        }));
         Ok(())
     }
 
@@ -189,7 +189,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let Ok(writer) = self.writer_mut() else {
             return;
         };
-        let uncommitted = |job: &mut Job<_>| matches!(job.phase, Phase::Copy { .. });
+        let uncommitted = |job: &mut Box<Job<_>>| matches!(job.phase, Phase::Copy { .. });
         let Some(job) = writer.merge.take_if(uncommitted) else {
             return;
         };

@@ -161,7 +161,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             })
         };
         if offset == FILE_HEADER_BYTES as u64 {
-            job.told = Some(Told::open(&self.storage, self.store, segment, end));
+            let told = Told::open(&self.storage, self.store, segment, end);
+            job.told = Some(Box::new(told));
         }
         // The hint that was written along says all that is needed; the records are behind it.
         let (mut pos, mut copies) = (offset, Vec::new());

@@ -24,6 +24,7 @@ extern crate alloc;
 
 mod bare;
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bare::Only;
 use portcask::{Engine, Error, ErrorKind, MergeProgress, Op, Options, PlatformStorage};
@@ -36,7 +37,7 @@ const SEGMENT_BYTES: u64 = 1 << 20;
 
 /// What lives between two calls of the host.
 struct Plugin {
-    store: Option<Engine<PlatformStorage>>,
+    store: Option<Box<Engine<PlatformStorage>>>,
     buffer: Vec<u8>,
 }
 
@@ -102,7 +103,7 @@ impl Plugin {
             segment_bytes: SEGMENT_BYTES,
             ..Options::default()
         };
-        let store = self.store.insert(Engine::open_writer(files, options)?);
+        let store = self.store.insert(Box::new(Engine::open_writer(files, options)?));
         let keys = i32::try_from(store.report().keys).unwrap_or(i32::MAX);
         Ok(keys)
     }
