@@ -6,7 +6,6 @@
 //! wasi-libc.
 
 use alloc::string::String;
-use alloc::vec::Vec;
 
 /// Why no preopened directory can be used for a path.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,17 +24,22 @@ pub(crate) fn resolve(path: &str, preopens: &[&str]) -> Result<(usize, String), 
     if path.is_empty() {
         return Err(Misfit::Empty);
     }
-    let wanted = components(path);
-    let covering = preopens
-        .iter()
-        .map(|name| components(name))
-        .enumerate()
-        .filter(|(_, covered)| wanted.starts_with(covered))
-        .max_by_key(|(_, covered)| covered.len());
-    let (index, covered) = covering.ok_or(Misfit::Uncovered)?;
+    // Of those that cover equally much, the last one.
+    let mut best = None;
+    for (index, name) in preopens.iter().enumerate() {
+        let (mut wanted, mut covered) = (parts(path), 0);
+        let covers = parts(name).all(|part| {
+            covered += 1;
+            wanted.next() == Some(part)
+        });
+        if covers && best.is_none_or(|(_, most)| covered >= most) {
+            best = Some((index, covered));
+        }
+    }
+    let (index, covered) = best.ok_or(Misfit::Uncovered)?;
     let mut rest = String::new();
-    for part in &wanted[covered.len()..] {
-        if *part == ".." {
+    for part in parts(path).skip(covered) {
+        if part == ".." {
             return Err(Misfit::Climbs);
         }
         if !rest.is_empty() {
@@ -47,19 +51,25 @@ pub(crate) fn resolve(path: &str, preopens: &[&str]) -> Result<(usize, String), 
 }
 
 /// The parts between slashes, found byte by byte: the standard library's searches weigh more than the rest here.
-fn components(path: &str) -> Vec<&str> {
-    let slashes = path.bytes().enumerate().filter(|(_, byte)| *byte == b'/');
-    let ends = slashes.map(|(at, _)| at).chain([path.len()]);
-    let mut start = 0;
-    let mut parts = Vec::new();
-    for end in ends {
-        let part = path.get(start..end).unwrap_or_default();
-        if !part.is_empty() && part != "." {
-            parts.push(part);
+fn parts(mut path: &str) -> impl Iterator<Item = &str> {
+    let mut next = move || {
+        let end = path.bytes().position(|byte| byte == b'/');
+        let (part, rest) = match end {
+            Some(end) => (path.get(..end)?, path.get(end + 1..)?),
+            None if path.is_empty() => return None,
+            None => (path, ""),
+        };
+        path = rest;
+        Some(part)
+    };
+    core::iter::from_fn(move || {
+        loop {
+            match next()? {
+                "" | "." => {}
+                part => return Some(part),
+            }
         }
-        start = end + 1;
-    }
-    parts
+    })
 }
 
 #[cfg(test)]
