@@ -332,27 +332,22 @@ pub(crate) fn decide(
     fallible::reserve(&mut reclaimable, files.len())?;
     // Tombstones may go from the oldest segment on, as far as the run reaches without a hole.
     let mut from_oldest = true;
+    // A trigger anywhere starts merging, part by part, until nothing reaches one.
+    let mut triggered = force;
     for file in files {
         let gain = file.dead + if from_oldest { file.tombstones } else { 0 };
         let rule = judge(file, gain, policy, force);
         from_oldest &= is_candidate(rule);
+        triggered |= is_candidate(rule)
+            && (file.percent(gain) >= policy.fragmentation_trigger_percent
+                || gain >= policy.dead_bytes_trigger);
         fallible::push(&mut rules, rule)?;
         fallible::push(&mut reclaimable, gain)?;
     }
-    // A trigger anywhere starts merging, part by part, until nothing reaches one.
-    let judged = fallible::copy(&rules)?;
     let run = best_run(files, &mut rules, &reclaimable, policy, force);
-    let triggered = force || {
-        let trigger = policy.fragmentation_trigger_percent;
-        let taken = || run.clone().into_iter().flatten();
-        // Enough small ones side by side are a reason of their own; one beside another file is not.
-        taken().all(|i| rules[i] == Rule::Small)
-            || judged.iter().enumerate().any(|(i, rule)| {
-                is_candidate(*rule)
-                    && (files[i].percent(reclaimable[i]) >= trigger
-                        || reclaimable[i] >= policy.dead_bytes_trigger)
-            })
-    };
+    // Enough small ones side by side are a reason of their own; one beside another file is not.
+    let taken = &rules[run.clone().unwrap_or_default()];
+    triggered |= taken.iter().all(|rule| *rule == Rule::Small);
     let open = force || in_window(policy.window_hours, hour);
     let due = run.clone().filter(|_| triggered && open);
     if let Some(run) = run.filter(|_| due.is_none()) {

@@ -132,20 +132,14 @@ impl<'a> Edit<'a> {
 
     /// Appends the edit's bytes.
     pub(super) fn encode(&self, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
-        match self {
-            Self::HashKey(key) => {
-                fallible::push(out, HASH_KEY)?;
-                fallible::extend(out, key)
-            }
-            Self::SeqBound(seq) => tagged(out, SEQ_BOUND, &[*seq]),
-            Self::LastSeq(seq) => tagged(out, LAST_SEQ, &[*seq]),
-            Self::HistoryFloor(seq) => tagged(out, HISTORY_FLOOR, &[*seq]),
-            Self::NextId(id) => tagged(out, NEXT_ID, &[*id]),
-            Self::Clock(ms) => tagged(out, CLOCK, &[*ms]),
-            Self::Add(entry) => {
-                fallible::push(out, ADD)?;
-                encode_entry(out, entry)
-            }
+        let (tag, numbers) = match *self {
+            Self::HashKey(_) => (HASH_KEY, [0; 4]),
+            Self::SeqBound(seq) => (SEQ_BOUND, [seq, 0, 0, 0]),
+            Self::LastSeq(seq) => (LAST_SEQ, [seq, 0, 0, 0]),
+            Self::HistoryFloor(seq) => (HISTORY_FLOOR, [seq, 0, 0, 0]),
+            Self::NextId(id) => (NEXT_ID, [id, 0, 0, 0]),
+            Self::Clock(ms) => (CLOCK, [ms, 0, 0, 0]),
+            Self::Add(_) => (ADD, [0; 4]),
             Self::Seal {
                 id,
                 valid_bytes,
@@ -153,23 +147,34 @@ impl<'a> Edit<'a> {
                 records,
                 footer,
             } => {
-                let tag = if *footer { SEAL } else { CUT };
-                tagged(out, tag, &[*id, *valid_bytes, *last_seq, *records])
+                let tag = if footer { SEAL } else { CUT };
+                (tag, [id, valid_bytes, last_seq, records])
             }
-            Self::Pending(id) => tagged(out, PENDING, &[*id]),
-            Self::Replace { remove, with } => {
-                encode_ids(out, REPLACE, remove)?;
-                varint::write(out, with.len() as u64)?;
-                with.iter().try_for_each(|entry| encode_entry(out, entry))
-            }
-            Self::Forget(ids) => encode_ids(out, FORGET, ids),
-            Self::Clear => fallible::push(out, CLEAR),
+            Self::Pending(id) => (PENDING, [id, 0, 0, 0]),
+            Self::Replace { .. } => (REPLACE, [0; 4]),
+            Self::Forget(_) => (FORGET, [0; 4]),
+            Self::Clear => (CLEAR, [0; 4]),
             Self::CleanClose {
                 valid_bytes,
                 last_seq,
                 records,
-            } => tagged(out, CLEAN_CLOSE, &[*valid_bytes, *last_seq, *records]),
-            Self::Condemn(ids) => encode_ids(out, CONDEMN, ids),
+            } => (CLEAN_CLOSE, [valid_bytes, last_seq, records, 0]),
+            Self::Condemn(_) => (CONDEMN, [0; 4]),
+        };
+        fallible::push(out, tag)?;
+        for number in &numbers[..numbers_behind(tag)] {
+            varint::write(out, *number)?;
+        }
+        match self {
+            Self::HashKey(key) => fallible::extend(out, key),
+            Self::Add(entry) => encode_entry(out, entry),
+            Self::Replace { remove, with } => {
+                encode_ids(out, remove)?;
+                varint::write(out, with.len() as u64)?;
+                with.iter().try_for_each(|entry| encode_entry(out, entry))
+            }
+            Self::Forget(ids) | Self::Condemn(ids) => encode_ids(out, ids),
+            _ => Ok(()),
         }
     }
 }
@@ -281,15 +286,8 @@ fn numbers_behind(tag: u8) -> usize {
     }
 }
 
-fn tagged(out: &mut Vec<u8>, tag: u8, numbers: &[u64]) -> Result<(), OutOfMemory> {
-    fallible::push(out, tag)?;
-    numbers
-        .iter()
-        .try_for_each(|number| varint::write(out, *number))
-}
-
-fn encode_ids(out: &mut Vec<u8>, tag: u8, ids: &[u64]) -> Result<(), OutOfMemory> {
-    tagged(out, tag, &[ids.len() as u64])?;
+fn encode_ids(out: &mut Vec<u8>, ids: &[u64]) -> Result<(), OutOfMemory> {
+    varint::write(out, ids.len() as u64)?;
     ids.iter().try_for_each(|id| varint::write(out, *id))
 }
 
