@@ -123,6 +123,22 @@ pub(crate) struct Segment<F> {
 }
 
 impl<F> Segment<F> {
+    /// A segment whose records end at `end`, durable up to there, in which nothing is known to live yet.
+    pub(crate) fn new(file: F, id: u64, site: Site, rank: u32, end: u64) -> Self {
+        Self {
+            file,
+            id,
+            site,
+            rank,
+            durable_end: end,
+            end,
+            live_bytes: 0,
+            live_keys: 0,
+            tombstone_bytes: 0,
+            damaged: false,
+        }
+    }
+
     /// Bytes that neither a live key nor a tombstone needs.
     pub(crate) fn dead_bytes(&self) -> u64 {
         let data = self

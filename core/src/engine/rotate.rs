@@ -116,18 +116,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         fallible::extend(&mut edits, &last)?;
         // Whatever can be refused comes before the commit: nothing may stop halfway behind it.
         let id = created.id;
-        let segment = Segment {
-            file: created.file.clone(),
-            id,
-            site: created.site,
-            rank: u32::MAX,
-            durable_end: FILE_HEADER_BYTES as u64,
-            end: FILE_HEADER_BYTES as u64,
-            live_bytes: 0,
-            live_keys: 0,
-            tombstone_bytes: 0,
-            damaged: false,
-        };
+        let start = FILE_HEADER_BYTES as u64;
+        let segment = Segment::new(created.file.clone(), id, created.site, u32::MAX, start);
         let added = self.index.write(|index| index.add_segment(segment));
         let committed = added.and_then(|slot| {
             let done = self.commit(&edits);
@@ -157,7 +147,6 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         }
         let hint = HintLog::new(&self.storage, store, id, created.site.salt, now);
         let writer = self.writer_mut()?;
-        let start = FILE_HEADER_BYTES as u64;
         writer.active = Active::at((slot, id), created.file, created.site, start, 0, hint);
         self.rank_segments();
         Ok(())

@@ -109,18 +109,9 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     fn add_outputs(&mut self, job: &mut Job<S::File>, slots: &mut Vec<u16>) -> Result<()> {
         for output in &mut job.outputs {
             let end = output.out.end();
-            let segment = Segment {
-                file: output.out.file.clone(),
-                id: output.id,
-                site: output.out.site,
-                rank: 0,
-                durable_end: end,
-                end,
-                live_bytes: 0,
-                live_keys: 0,
-                tombstone_bytes: output.tombstone_bytes,
-                damaged: false,
-            };
+            let (file, site) = (output.out.file.clone(), output.out.site);
+            let mut segment = Segment::new(file, output.id, site, 0, end);
+            segment.tombstone_bytes = output.tombstone_bytes;
             fallible::grow(slots, 1)?;
             output.slot = self.index.write(|index| index.add_segment(segment))?;
             fallible::push(slots, output.slot)?;

@@ -185,18 +185,9 @@ impl<S: Storage> Replay<'_, S> {
         };
         let name = names::segment(created.id);
         let start = FILE_HEADER_BYTES as u64;
-        let slot = self.index.add_segment(Segment {
-            file: created.file.clone(),
-            id: created.id,
-            site: created.site,
-            rank: u32::MAX,
-            durable_end: start,
-            end: start,
-            live_bytes: 0,
-            live_keys: 0,
-            tombstone_bytes: 0,
-            damaged: false,
-        })?;
+        let (file, site) = (created.file.clone(), created.site);
+        let segment = Segment::new(file, created.id, site, u32::MAX, start);
+        let slot = self.index.add_segment(segment)?;
         let target = Opened {
             file: created.file.clone(),
             slot,

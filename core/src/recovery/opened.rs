@@ -93,18 +93,8 @@ impl<S: Storage> Replay<'_, S> {
             salt: entry.salt,
             base_seq: entry.base_seq,
         };
-        let slot = self.index.add_segment(Segment {
-            file: file.clone(),
-            id: entry.id,
-            site,
-            rank,
-            durable_end: entry.valid_bytes,
-            end: entry.valid_bytes,
-            live_bytes: 0,
-            live_keys: 0,
-            tombstone_bytes: 0,
-            damaged: false,
-        })?;
+        let segment = Segment::new(file.clone(), entry.id, site, rank, entry.valid_bytes);
+        let slot = self.index.add_segment(segment)?;
         Ok(Some(Box::new(Opened {
             file,
             slot,
