@@ -21,6 +21,10 @@ macro_rules! bugs {
     ($(#[doc = $deed:literal] $bug:ident,)+) => {
         /// A deliberate bug, described by what it does wrong.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[cfg_attr(
+            all(feature = "hintless", target_family = "wasm"),
+            expect(dead_code, reason = "some of them concern hints")
+        )]
         pub enum Bug {
             $(#[doc = $deed] $bug,)+
         }

@@ -63,7 +63,15 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let (slot, id, end) = (source.slot, source.id, source.end);
         // The one of the step before, whose window goes on.
         let walker = job.walker.take().filter(|walker| walker.pos() == offset);
-        let fresh = || Box::new(Walker::new(source.file.clone(), id, source.site, offset, end));
+        let fresh = || {
+            Box::new(Walker::new(
+                source.file.clone(),
+                id,
+                source.site,
+                offset,
+                end,
+            ))
+        };
         let mut walker = walker.unwrap_or_else(fresh);
         if offset == FILE_HEADER_BYTES as u64 {
             let segment = (id, source.site.salt);
@@ -136,7 +144,12 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                         hash,
                         expiry_ms: found.head.expiry_ms,
                     };
-                    let told = job.told.as_mut().map(|told| told.next()).transpose()?.flatten();
+                    let told = job
+                        .told
+                        .as_mut()
+                        .map(|told| told.next())
+                        .transpose()?
+                        .flatten();
                     let confirmed = told == Some((found.offset, entry));
                     if !confirmed {
                         // Else the hint's 96 bits say more for the key than its own 16.

@@ -6,8 +6,16 @@
 pub(crate) mod active;
 pub(crate) mod append;
 pub(crate) mod create;
+#[cfg(not(all(feature = "hintless", target_family = "wasm")))]
+pub(crate) mod hint_log;
+#[cfg(all(feature = "hintless", target_family = "wasm"))]
+#[path = "hint_log_none.rs"]
 pub(crate) mod hint_log;
 pub(crate) mod read;
 pub(crate) mod room;
+#[cfg(not(all(feature = "hintless", target_family = "wasm")))]
+pub(crate) mod told;
+#[cfg(all(feature = "hintless", target_family = "wasm"))]
+#[path = "told_none.rs"]
 pub(crate) mod told;
 pub(crate) mod walk;
