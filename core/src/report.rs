@@ -45,8 +45,13 @@ impl fmt::Display for DamageReport {
     }
 }
 
-/// Damaged places that a report keeps one by one; the rest are counted. Where errors are terse nobody is told of places.
-pub const DAMAGES_KEPT: usize = if cfg!(all(feature = "terse", target_family = "wasm")) {
+/// Damaged places that a report keeps one by one; the rest are counted. Where errors are terse nobody is told of places,
+/// unless the feature `places` asks for them.
+pub const DAMAGES_KEPT: usize = if cfg!(all(
+    feature = "terse",
+    not(feature = "places"),
+    target_family = "wasm"
+)) {
     0
 } else {
     4096

@@ -81,10 +81,9 @@ export class Engine {
   /** What a call answered; throws a refusal. */
   #told(number) {
     if (number !== REFUSED) return number;
-    const error = refusal(refused(this.#read(this.#calls.refused())));
-    error.cause ??= this.#files.refused ?? undefined;
-    this.#files.refused = null;
-    throw error;
+    const { refused: cause, looked } = this.#files;
+    this.#files.refused = undefined;
+    throw refusal({ ...refused(this.#read(this.#calls.refused())), file: looked?.name ?? 'a file' }, cause);
   }
 
   /** A copy of the answer's bytes. */

@@ -24,7 +24,9 @@ export interface OpfsImports {
 export class OpfsFiles {
   constructor(directory: FileSystemDirectoryHandle);
   /** The browser's last refusal of a synchronous call. */
-  refused: unknown;
+  refused?: Error;
+  /** The file that the last such call was about. */
+  looked?: { name: string };
   /** Opens every file that is there: names and numbers. Throws what `tooMany` makes of a number above `limit`. */
   openAll(limit: number, tooMany?: (count: number) => Error): Promise<[string, number][]>;
   /** Opens a file, made if it is not there. Waits some seconds for one that somebody else holds. */

@@ -77,8 +77,10 @@ export class OpfsFiles {
     this.directory = directory;
     /** By number; `null` once closed. @type {(null | {name: string, file: FileSystemFileHandle, access: FileSystemSyncAccessHandle})[]} */
     this.open = [];
-    /** The browser's last refusal of a synchronous call. */
-    this.refused = null;
+    /** The browser's last refusal of a synchronous call. @type {Error | undefined} */
+    this.refused = undefined;
+    /** The file that the last such call was about. @type {{name: string} | undefined} */
+    this.looked = undefined;
     /** Grows whenever a file is cut short or deleted: what was read of one before may be of no use any more. */
     this.cuts = 0;
   }
@@ -131,41 +133,37 @@ export class OpfsFiles {
       this.refused = error;
       return CLASSES[error?.name] ?? -4;
     };
-    const closed = () => -9;
     const { open } = this;
     const blocks = this.#blocks;
+    /** Does it with an open file; -9 where there is none. */
+    const using = (number, deed) => {
+      const seat = this.looked = open[number];
+      if (!seat) return -9;
+      try { return deed(seat, seat.access) ?? 0; } catch (error) { return refuse(error); }
+    };
     return {
       pread(number, address, length, offset) {
-        const seat = open[number];
-        if (!seat) return closed();
-        const into = bytes().subarray(address, address + length);
-        try {
+        return using(number, (seat, access) => {
+          const into = bytes().subarray(address, address + length);
           if (length <= SMALL) return blocks.read(number, seat, into, offset);
           at.at = offset;
-          return seat.access.read(into, at);
-        } catch (error) { return refuse(error); }
+          return access.read(into, at);
+        });
       },
       pwrite(number, address, length, offset) {
-        const seat = open[number];
-        if (!seat) return closed();
-        at.at = offset;
-        blocks.forget(number, seat, offset, length);
-        try { return seat.access.write(bytes().subarray(address, address + length), at); } catch (error) { return refuse(error); }
+        return using(number, (seat, access) => {
+          blocks.forget(number, seat, offset, length);
+          at.at = offset;
+          return access.write(bytes().subarray(address, address + length), at);
+        });
       },
-      flush(number) {
-        if (!open[number]) return closed();
-        try { open[number].access.flush(); return 0; } catch (error) { return refuse(error); }
-      },
-      size(number) {
-        if (!open[number]) return closed();
-        try { return open[number].access.getSize(); } catch (error) { return refuse(error); }
-      },
-      truncate: (number, length) => {
-        if (!open[number]) return closed();
+      flush: (number) => using(number, (_, access) => access.flush()),
+      size: (number) => using(number, (_, access) => access.getSize()),
+      truncate: (number, length) => using(number, (seat, access) => {
         this.cuts += 1;
-        blocks.forget(number, open[number], length, Infinity);
-        try { open[number].access.truncate(length); return 0; } catch (error) { return refuse(error); }
-      },
+        blocks.forget(number, seat, length, Infinity);
+        access.truncate(length);
+      }),
       now: Date.now,
       entropy(address, length) {
         try { crypto.getRandomValues(bytes().subarray(address, address + length)); return 0; } catch (error) { return refuse(error); }

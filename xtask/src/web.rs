@@ -15,7 +15,7 @@ const PACKAGE: &str = "web-demo/package";
 /// What a visitor is to load one day: the module and all JavaScript, gzipped.
 const GOAL_BYTES: u64 = 60_000;
 /// What it may be today: just above what it is, so that it only ever shrinks. Lower this with each gain.
-const LOADED_BYTES_MAX: u64 = 98_800;
+const LOADED_BYTES_MAX: u64 = 86_300;
 const _: () = assert!(LOADED_BYTES_MAX >= GOAL_BYTES);
 
 /// A module of the engine: where it goes and what is in it.
@@ -27,7 +27,7 @@ struct Module {
 const SHIPPED: [Module; 2] = [
     Module {
         file: "portcask.wasm",
-        features: "",
+        features: "slim",
     },
     Module {
         file: "portcask-full.wasm",

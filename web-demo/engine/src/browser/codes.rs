@@ -40,6 +40,11 @@ impl<'a> Refusal<'a> {
     };
 
     fn of(error: &'a Error) -> Self {
+        // Such errors know nothing beyond their class.
+        if cfg!(feature = "slim") {
+            let kind = error.storage_kind().map_or(NONE, |kind| kind as u8);
+            return Self { kind, ..Self::NONE };
+        }
         match error {
             Error::Storage { kind, refusal } => Self {
                 what: refusal.op as u8,

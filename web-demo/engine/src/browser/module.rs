@@ -189,7 +189,11 @@ impl Module {
         #[cfg(feature = "full")]
         super::full::look_only(&mut options, flags);
         options.merge = policy(options.segment_bytes);
+        // Others than writers open to look only.
+        #[cfg(feature = "full")]
         let store = Engine::open(self.dir.clone(), options)?;
+        #[cfg(not(feature = "full"))]
+        let store = Engine::open_writer(self.dir.clone(), options)?;
         self.answer.clear();
         report::recovery(&mut self.answer, store.report())?;
         self.store = Some(store);
