@@ -10,7 +10,7 @@ const [into = 'screenshots'] = process.argv.slice(2);
 await mkdir(into, { recursive: true });
 const profile = await mkdtemp(join(tmpdir(), 'portcask-screenshots-'));
 const server = await serve(mounts());
-const { browser, process: chromium, ended } = await launch(profile);
+const { browser, end, ended } = await launch(profile);
 try {
   const page = await browser.contexts()[0].newPage();
   page.on('pageerror', (error) => console.error(error));
@@ -48,7 +48,7 @@ try {
   await shot('narrow-light');
 } finally {
   await browser.close().catch(() => {});
-  try { process.kill(-chromium.pid, 'SIGKILL'); } catch { /* it has ended */ }
+  end();
   await ended;
   await server.close();
   await rm(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });

@@ -24,7 +24,7 @@ const WARM_UPS = 2;
 const inMemory = await stat('/dev/shm').then((folder) => folder.isDirectory(), () => false);
 const profile = await mkdtemp(join(inMemory ? '/dev/shm' : tmpdir(), 'portcask-bench-'));
 const server = await serve(mounts(given.vendor));
-const { browser, process: chromium, ended } = await launch(profile);
+const { browser, end, ended } = await launch(profile);
 try {
   const page = await browser.contexts()[0].newPage();
   page.on('pageerror', (error) => console.error(error));
@@ -58,8 +58,7 @@ try {
   if (given.page) await writeFile(given.page, pageOf(result));
 } finally {
   await browser.close().catch(() => {});
-  // All of its processes, which are a group.
-  try { process.kill(-chromium.pid, 'SIGKILL'); } catch { /* they have ended */ }
+  end();
   await ended;
   await server.close();
   await rm(profile, { recursive: true, force: true, maxRetries: 5 });

@@ -22,6 +22,21 @@ export const PACKAGE = {
 };
 
 /**
+ * How to end a browser: all of its processes, which are a group. It ends with this program too, whatever ends that.
+ * @param {import('node:child_process').ChildProcess} browser
+ */
+export function ender(browser) {
+  const end = () => {
+    try { process.kill(-browser.pid, 'SIGKILL'); } catch { /* it has ended */ }
+  };
+  process.once('exit', end);
+  browser.once('exit', () => process.off('exit', end));
+  return end;
+}
+// A program that a signal ends leaves without a word otherwise.
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.once(signal, () => process.exit(1));
+
+/**
  * A browser with an empty profile on disk, and the package (or other folders) served to it. `kill` ends all of its processes at once, as
  * nothing but a power cut could be more sudden; `relaunch` starts it again on the same profile.
  */
@@ -35,14 +50,13 @@ export async function browse(t, mounts = PACKAGE) {
     world.context = running.browser.contexts()[0];
   };
   world.kill = async () => {
-    // The whole group: a browser is many processes.
-    process.kill(-running.process.pid, 'SIGKILL');
+    running.end();
     await running.ended;
   };
   await world.relaunch();
   t.after(async () => {
     await running.browser.close().catch(() => {});
-    try { process.kill(-running.process.pid, 'SIGKILL'); } catch { /* it has ended */ }
+    running.end();
     await running.ended;
     await server.close();
     await rm(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
@@ -54,6 +68,7 @@ export async function launch(profile) {
   const browser = spawn(executablePath, [...ARGUMENTS, '--headless', '--remote-debugging-port=0', `--user-data-dir=${profile}`, 'about:blank'], {
     detached: true, stdio: ['ignore', 'ignore', 'pipe'],
   });
+  const end = ender(browser);
   const ended = new Promise((exit) => { browser.once('exit', exit); });
   const address = await new Promise((listening, failed) => {
     let said = '';
@@ -66,7 +81,7 @@ export async function launch(profile) {
     browser.once('error', failed);
     browser.once('exit', () => failed(new Error(`the browser ended: ${said}`)));
   });
-  return { process: browser, ended, browser: await chromium.connectOverCDP(address) };
+  return { end, ended, browser: await chromium.connectOverCDP(address) };
 }
 
 /** A page that has the package as `portcask`. What it logs and what it fails at is shown. */

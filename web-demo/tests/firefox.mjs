@@ -6,13 +6,15 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { serve } from '../serve.mjs';
-import { PACKAGE, tools } from './browser.mjs';
+import { PACKAGE, ender, tools } from './browser.mjs';
 
 /** Node has sockets of its own from 22 on; the browsers' driver brings some along. */
 const WebSocket = globalThis.WebSocket
   ?? createRequire(tools ? join(tools, 'package.json') : import.meta.url)('playwright-core/lib/utilsBundle').ws;
 /** A browser that says nothing for so long will not say anything. */
 const START_MS = 60_000;
+/** So long a test may take: then its browser is ended. */
+const TEST_MS = 180_000;
 
 /** A Firefox with an empty profile, and the package served to it: `tab()` opens a tab, ended with the test. */
 export async function browse(t, program) {
@@ -21,10 +23,13 @@ export async function browse(t, program) {
   const firefox = spawn(program, ['--headless', '--no-remote', '--profile', profile, '--remote-debugging-port', '0', 'about:blank'], {
     detached: true, stdio: ['ignore', 'ignore', 'pipe'],
   });
+  const end = ender(firefox);
   const ended = new Promise((exit) => { firefox.once('exit', exit); });
+  // What waits for an answer then hears that there will be none.
+  const alarm = setTimeout(end, TEST_MS);
   t.after(async () => {
-    // All of its processes, which are a group.
-    try { process.kill(-firefox.pid, 'SIGKILL'); } catch { /* they have ended */ }
+    clearTimeout(alarm);
+    end();
     await ended;
     await server.close();
     await rm(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
@@ -56,6 +61,9 @@ async function connected(url) {
   const socket = new WebSocket(url);
   await new Promise((open, failed) => { socket.onopen = open; socket.onerror = failed; });
   const waiting = new Map();
+  socket.onclose = () => {
+    for (const { failed } of waiting.values()) failed(new Error('Firefox ended'));
+  };
   socket.onmessage = ({ data }) => {
     const { id, type, result, error, message } = JSON.parse(data);
     const { done, failed } = waiting.get(id) ?? {};
