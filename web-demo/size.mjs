@@ -1,7 +1,8 @@
 // What a visitor loads: the module, the page's JavaScript and the worker's, bundled and minified as an application
-// ships them, each gzipped. What is loaded when it is first asked for is not in it. Prints one line of JSON.
+// ships them, each gzipped. `later` is what is loaded behind the first opening or when first asked for, except the module for
+// `verify` and the lab. Prints one line of JSON.
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,7 +12,7 @@ const { buildSync } = createRequire(join(process.env.PORTCASK_WEB_TOOLS, 'packag
 const file = (name) => fileURLToPath(new URL(`package/${name}`, import.meta.url));
 const gzipped = (bytes) => gzipSync(bytes, { level: 9 }).length;
 
-/** The script with whatever it cannot begin without. */
+/** The script with whatever it cannot begin without, and what it loads later. */
 function script(name) {
   const { outputFiles, metafile } = buildSync({
     entryPoints: [file(name)], bundle: true, splitting: true, minify: true, format: 'esm', target: 'es2022', write: false, metafile: true, outdir: '/',
@@ -23,7 +24,12 @@ function script(name) {
   for (const path of needed) {
     for (const { path: other, kind } of metafile.outputs[path].imports) if (kind === 'import-statement') needed.add(other);
   }
-  return [...needed].reduce((sum, path) => sum + bytes(path), 0);
+  const sum = (paths) => paths.reduce((all, path) => all + bytes(path), 0);
+  return { first: sum([...needed]), later: sum(outputs.map(([path]) => path).filter((path) => !needed.has(path))) };
 }
 
-console.log(JSON.stringify({ wasm: gzipped(readFileSync(file('portcask.wasm'))), page: script('index.js'), worker: script('worker.js') }));
+const module = (name) => (existsSync(file(name)) ? gzipped(readFileSync(file(name))) : 0);
+const [page, worker] = [script('index.js'), script('worker.js')];
+console.log(JSON.stringify({
+  wasm: module('portcask.wasm'), page: page.first, worker: worker.first, later: module('portcask-rest.wasm') + page.later + worker.later,
+}));

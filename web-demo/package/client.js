@@ -7,6 +7,12 @@ import { channelOf, clientLock, newId, workerLock } from './names.js';
 /** How much longer a leader may be silent that said that it is opening the store, or reading all of it. */
 const BUSY_MS = 30_000;
 
+/** An error that a worker sent, in words. Without them, where they cannot be loaded. */
+async function explained(data) {
+  const error = fromData(data);
+  return data.told ? import('./words.js').then(({ worded }) => worded(error), () => error) : error;
+}
+
 export class Client {
   #name; #options; #worker; #workerId; #bus; #inbox; #leader; #heard = Date.now(); #timer;
   #calls = new Map(); #next = 1; #outbox = []; #connected; #closing; #closed = false; #watching = false; #ready = false; #released; #failures = 0;
@@ -87,7 +93,7 @@ export class Client {
       }
       if (data.busy) this.#heard = Math.max(this.#heard, Date.now() + BUSY_MS);
       if (data.leads) this.#follow(data.leads);
-      if (data.failed) this.#failed(started, fromData(data.failed));
+      if (data.failed) explained(data.failed).then((error) => this.#failed(started, error));
       this.#hear(data);
     };
     started.onerror = (event) => {
@@ -166,7 +172,10 @@ export class Client {
     if (!answers || (leads && leads !== this.#leader)) return;
     this.#heard = Date.now();
     this.#failures = 0;
-    for (const [id, fine, what] of answers) this.#answer(id, fine, fine ? what : fromData(what));
+    for (const [id, fine, what] of answers) {
+      if (fine) this.#answer(id, true, what);
+      else explained(what).then((error) => this.#answer(id, false, error));
+    }
   }
 
   #answer(id, fine, what) {

@@ -1,6 +1,6 @@
 // Keys and values as bytes, and batches as the engine reads them.
 
-import { BadValue } from './errors.js';
+import { BadOption, BadValue } from './errors.js';
 
 const encoder = new TextEncoder();
 // A text may begin with U+FEFF, which a decoder would otherwise take away.
@@ -45,11 +45,14 @@ export function keyOf(bytes, as) {
 /** A value as `Ops` takes it: a text or bytes. @param {unknown} value @param {'json' | 'text' | 'bytes'} as */
 export function valuePlain(value, as) {
   if (as === 'json') {
+    if (typeof value?.then === 'function') throw new BadValue('a promise is no JSON: await it first');
     if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) {
       throw new BadValue('bytes are no JSON: say { as: "bytes" }, or open the store with values: "bytes"');
     }
-    const text = JSON.stringify(value);
-    if (text === undefined) throw new BadValue('this value has no JSON');
+    let text;
+    let cause;
+    try { text = JSON.stringify(value); } catch (error) { cause = error; }
+    if (text === undefined) throw new BadValue('this value has no JSON', { cause });
     return text;
   }
   if (typeof value === 'string') return value;
@@ -58,6 +61,26 @@ export function valuePlain(value, as) {
     if (value instanceof ArrayBuffer) return new Uint8Array(value);
   }
   throw new BadValue(`a value of this store is ${as === 'text' ? 'a string' : 'bytes or a string'}`);
+}
+
+/** Refuses what is none of these; leaving an option out is no choice. */
+export function among(name, value, these) {
+  if (value !== undefined && !these.includes(value)) throw new BadOption(`${name} is one of ${these.join(', ')}`);
+}
+
+export const FORMATS = ['json', 'text', 'bytes'];
+
+/** How long a value is to live, as kind and number of its operation. Less than a millisecond is one, and `Infinity` for ever. */
+export function lifeOf({ ttl, expires, as } = {}) {
+  among('as', as, FORMATS);
+  if (expires !== undefined) {
+    const until = Number(expires);
+    if (Number.isNaN(until)) throw new BadOption('expires is a date, or milliseconds since 1970');
+    return [PUT_UNTIL, until];
+  }
+  if (ttl === undefined) return [PUT, 0];
+  if (!(ttl > 0)) throw new BadOption('ttl is a number of milliseconds above 0');
+  return [PUT, ttl === Infinity ? -1 : Math.ceil(ttl)];
 }
 
 /** The bytes of a text, or the bytes. */

@@ -1,8 +1,7 @@
 // The engine's module: its functions with JavaScript's values.
 
 import { textOf, writeText } from './codec.js';
-import { Failed, OutOfMemory } from './errors.js';
-import { refusal } from './refusals.js';
+import { Failed, OutOfMemory, refusal } from './errors.js';
 import { Answer, counted, merged, recovered, refused, verified } from './report.js';
 
 const ABSENT = -1;
@@ -13,6 +12,7 @@ const SIZES = ['segmentBytes', 'keyBytesMax', 'valueBytesMax', 'ttl', 'reserveBy
 const ROOM_BYTES = 1 << 16;
 const NOTHING = new Uint8Array();
 const decoder = new TextDecoder();
+const PLAIN = { worded: (error) => error, named: (report) => report };
 
 /** Compiled once per module address, however many stores a worker opens. */
 const compiled = new Map();
@@ -33,15 +33,21 @@ async function fetched(url) {
 }
 
 export class Engine {
-  #calls; #memory; #bytes; #room; #roomBytes = 0; #files; #url;
+  #calls; #memory; #bytes; #room; #roomBytes = 0; #files; #url; #restUrl; #imports; #words;
 
-  /** @param {string | URL} url of the module @param {import('./opfs.js').OpfsFiles} files */
-  static async load(url, files) {
+  /**
+   * @param {string | URL} url of the module @param {import('./opfs.js').OpfsFiles} files
+   * @param {string | URL} [restUrl] of what the module leaves out, for `complete`
+   * @param {{worded: Function, named: Function}} [words] `words.js`, unless errors and reports are sent to a page that has it
+   */
+  static async load(url, files, restUrl, words = PLAIN) {
     const engine = new Engine();
+    engine.#words = words;
     engine.#files = files;
     engine.#url = url;
-    const imports = { opfs: files.imports(() => engine.#all()) };
-    const { exports } = await WebAssembly.instantiate(await compile(url), imports);
+    engine.#restUrl = restUrl;
+    engine.#imports = { opfs: files.imports(() => engine.#all()) };
+    const { exports } = await WebAssembly.instantiate(await compile(url), engine.#imports);
     engine.#calls = exports;
     engine.#memory = exports.memory;
     engine.#makeRoom(ROOM_BYTES);
@@ -49,7 +55,21 @@ export class Engine {
   }
 
   /** Another one like this, with nothing in it. */
-  again() { return Engine.load(this.#url, this.#files); }
+  async again() {
+    const engine = await Engine.load(this.#url, this.#files, this.#restUrl, this.#words);
+    await engine.complete();
+    return engine;
+  }
+
+  /**
+   * Loads what opening, reading and writing do without (`split.mjs`), unless that was done or the module is whole. To be
+   * awaited before `stats`, `clear`, `tick`, `retune`, `confirmClock` or a merge.
+   */
+  async complete() {
+    if (this.#calls.tick) return;
+    const rest = await WebAssembly.instantiate(await compile(this.#restUrl), { ...this.#imports, first: this.#calls });
+    this.#calls = { ...this.#calls, ...rest.exports };
+  }
 
   /** All of the memory, as it is now: growing takes older views away. */
   #all() {
@@ -83,7 +103,7 @@ export class Engine {
     if (number !== REFUSED) return number;
     const { refused: cause, looked } = this.#files;
     this.#files.refused = undefined;
-    throw refusal({ ...refused(this.#read(this.#calls.refused())), file: looked?.name ?? 'a file' }, cause);
+    throw this.#words.worded(refusal({ ...refused(this.#read(this.#calls.refused())), file: looked?.name ?? 'a file', cause: cause?.message }));
   }
 
   /** A copy of the answer's bytes. */
@@ -96,7 +116,7 @@ export class Engine {
   #read(at) { return new Answer(this.#all().subarray(at >>> 0)); }
 
   /** A report, read in place. */
-  #report(read, length) { return this.#told(length) && read(this.#read(this.#calls.answer())); }
+  #report(read, length) { return this.#told(length) && this.#words.named(read(this.#read(this.#calls.answer()))); }
 
   /** Calls a function of a fuller module that answers bytes, with bytes or a number. */
   ask(name, given) { return this.#answer(this.#told(this.#calls[name](typeof given === 'number' ? given : this.#give(given)))); }

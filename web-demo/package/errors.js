@@ -42,8 +42,25 @@ export const BadOption = of('BadOption');
 export const OutOfMemory = of('OutOfMemory');
 export const Failed = of('Failed');
 
+/** The classes of the engine's refusals, by its numbers (`Error::code` of `core/src/error.rs`). */
+const REFUSALS = [
+  , Failed, QuotaExceeded, LockedByOtherTab, Closed, Poisoned, Corrupt, MaybeStale, Corrupt, Degraded, Closed, , Degraded, Corrupt, NoStore,
+  NoManifest, NewerFormat, NewerFormat, KeyTooLong, ValueTooLarge, BatchTooLarge, ConditionFailed, , , , , TooManyFiles, , OutOfMemory, , BadOption,
+];
+/** Places in the engine's `ErrorKind`. */
+const KINDS = { 8: NotReady, 9: Closed };
+
+/**
+ * The error for a refusal. Its words may come later: `words.js` has them, which is not loaded before they are needed.
+ * @param {{code: number, what: number, kind: number, number: number, other: number, name: string, file: string, cause?: string}} told
+ */
+export function refusal(told, words = `the engine refuses with code ${told.code}`) {
+  const { code, kind } = told;
+  return new ((code === 1 && KINDS[kind]) || REFUSALS[code] || Failed)(words, { told });
+}
+
 /** An error as data that can be posted, and back. */
 export const toData = (error) => (error instanceof PortcaskError
-  ? { code: error.code, message: error.message }
+  ? { code: error.code, message: error.message, told: error.told }
   : { code: 'Failed', message: `${error?.name ?? 'Error'}: ${error?.message ?? error}` });
-export const fromData = ({ code, message }) => new (classes[code] ?? Failed)(message);
+export const fromData = ({ code, message, told }) => new (classes[code] ?? Failed)(message, told && { told });

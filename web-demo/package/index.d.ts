@@ -49,7 +49,7 @@ export interface OpenOptions {
   valueBytesMax?: number;
   /** Starts the worker, for bundlers that want it spelt out. It must load `portcask/worker.js`. */
   worker?: () => Worker;
-  /** Where `portcask.wasm` is, if not beside the worker. */
+  /** Where `portcask.wasm` is, with its other parts beside it, if not beside the worker. */
   wasmUrl?: string | URL;
 }
 
@@ -58,7 +58,7 @@ export interface ReadOptions {
 }
 
 export interface WriteOptions extends ReadOptions {
-  /** Milliseconds to live. */
+  /** Milliseconds to live, above 0; `Infinity` where the store has a life for keys and this one shall have none. */
   ttl?: number;
   /** The moment at which its life ends. */
   expires?: Date | number;
@@ -176,7 +176,7 @@ export interface Portcask<V = Json> {
   set<T = V>(key: Key, value: T, how?: WriteOptions): Promise<void>;
   del(key: Key, how?: { durability?: Durability }): Promise<void>;
   has(key: Key): Promise<boolean>;
-  /** Replaces a value by what `change` makes of it; called again if another writer came in between. */
+  /** Replaces a value by what `change` makes of it, at once and not by a promise; called again if another writer came in between. */
   update<T = V>(key: Key, change: (old: T | undefined) => T, how?: WriteOptions): Promise<void>;
   entry<T = V>(key: Key, how?: ReadOptions): Promise<Entry<T> | undefined>;
   getMany<T = V>(keys: Iterable<Key>, how?: ReadOptions): Promise<(T | undefined)[]>;

@@ -1,6 +1,6 @@
 // A store on the page: any number of tabs, one log.
 
-import { ABSENT, AT_SEQ, DELETE, Ops, PRESENT, PUT, PUT_UNTIL, isLonger, keyBytes, keyOf, keyPlain, valueOf, valuePlain } from './codec.js';
+import { ABSENT, AT_SEQ, DELETE, FORMATS, Ops, PRESENT, among, isLonger, keyBytes, keyOf, keyPlain, lifeOf, valueOf, valuePlain } from './codec.js';
 import { Client } from './client.js';
 import { BadOption, ConditionFailed, KeyTooLong, LockedByOtherTab, Unsupported, ValueTooLarge } from './errors.js';
 import { folderOf, storeLock } from './names.js';
@@ -13,11 +13,22 @@ const GROUP_BYTES = 4 << 20;
 const PAGE_BYTES = 256 << 10;
 const LEVELS = ['flushed', 'written', 'queued'];
 
+/** What names reports and errors: loaded behind the first opening, so that it is there without a network. */
+const words = () => import('./words.js');
+const named = async (report) => (await words()).named(await report);
+
 /** Opens a store of this site. */
 export async function open(name, options = {}) {
   folderOf(name);
+  among('values', options.values, FORMATS);
+  among('durability', options.durability, LEVELS);
+  among('memory', options.memory, [true, false, 'fallback']);
+  for (const time of ['ttl', 'leaderTimeout']) {
+    if (!(options[time] === undefined || options[time] > 0)) throw new BadOption(`${time} is a number of milliseconds above 0`);
+  }
   const client = new Client(name, options);
   const { backend } = await client.connect();
+  words().catch(() => {});
   return new Portcask(client, backend, options);
 }
 
@@ -65,7 +76,7 @@ class Portcask {
     return entry && { ...entry, value: valueOf(entry.value, as) };
   }
   async getMany(keys, { as = this.#options.values } = {}) {
-    const values = await this.#ask('getMany', Array.from(keys, keyBytes));
+    const values = await this.#ask('getMany', [...keys].map(keyBytes));
     return values.map((value) => valueOf(value, as));
   }
 
@@ -105,17 +116,17 @@ class Portcask {
   }
 
   /** An operation that puts, checked before it joins others. */
-  #put([key, value], { ttl = 0, expires, as = this.#options.values } = {}) {
-    const plain = valuePlain(value, as);
+  #put([key, value], how) {
+    const [kind, life] = lifeOf(how);
+    const plain = valuePlain(value, how?.as ?? this.#options.values);
     const limit = this.#options.valueBytesMax;
     if (isLonger(plain, limit)) throw new ValueTooLarge(`the value has more than ${limit} bytes, which is the limit`);
-    if (!(ttl >= 0)) throw new BadOption('ttl is a number of milliseconds');
-    return expires === undefined ? [PUT, this.#key(key), plain, ttl] : [PUT_UNTIL, this.#key(key), plain, Number(expires)];
+    return [kind, this.#key(key), plain, life];
   }
 
   /** Joins the writes of this tick. All of them are one record of the log. */
   async #write(operations, durability = this.#options.durability) {
-    if (!LEVELS.includes(durability)) throw new BadOption(`durability is one of ${LEVELS.join(', ')}`);
+    among('durability', durability, LEVELS);
     if (!operations.length) return;
     const level = durability === 'flushed' ? 'flushed' : 'written';
     let group = this.#group;
@@ -136,8 +147,8 @@ class Portcask {
 
   async set(key, value, how) { return this.#write([this.#put([key, value], how)], how?.durability); }
   async del(key, how) { return this.#write([[DELETE, this.#key(key)]], how?.durability); }
-  async setMany(entries, how) { return this.#write(Array.from(entries, (entry) => this.#put(entry, how)), how?.durability); }
-  async delMany(keys, how) { return this.#write(Array.from(keys, (key) => [DELETE, this.#key(key)]), how?.durability); }
+  async setMany(entries, how) { return this.#write([...entries].map((entry) => this.#put(entry, how)), how?.durability); }
+  async delMany(keys, how) { return this.#write([...keys].map((key) => [DELETE, this.#key(key)]), how?.durability); }
 
   batch() {
     const operations = [];
@@ -189,6 +200,7 @@ class Portcask {
   // Watching.
 
   watch(prefix, listener) {
+    if (typeof listener !== 'function') throw new BadOption('a listener is a function');
     const watcher = { prefix: keyBytes(prefix), listener };
     if (!this.#watchers.size) this.#client.watch(true).catch(() => {});
     this.#watchers.set(watcher, watcher);
@@ -209,8 +221,8 @@ class Portcask {
   // The store as a whole.
 
   stats() { return this.#ask('stats'); }
-  report() { return this.#ask('report'); }
-  verify() { return this.#ask('verify'); }
+  report() { return named(this.#ask('report')); }
+  verify() { return named(this.#ask('verify')); }
   merge() { return this.#ask('merge'); }
   confirmClock() { return this.#ask('confirmClock'); }
   async backend() { return this.#backend; }
@@ -230,7 +242,7 @@ class Portcask {
     if (!known.some(([name]) => name.startsWith('manifest'))) throw new BadOption('there is no manifest among these files: they are no store');
     // What makes a store of the others comes last.
     known.sort(([a], [b]) => a.startsWith('manifest') - b.startsWith('manifest'));
-    return this.#ask('import', known);
+    return named(this.#ask('import', known));
   }
 
   async estimate() {

@@ -6,6 +6,7 @@ import { NotReady } from './errors.js';
 import { MemoryDirectory } from './memory.js';
 import { OpfsFiles } from './opfs.js';
 import { unpack } from './tar.js';
+import * as words from './words.js';
 
 const OPTIONS = { segmentBytes: 8 << 20, keyBytesMax: 65535, valueBytesMax: 512 << 20, ttl: 0, reserveBytes: 0, create: false, trustClock: true };
 const decoder = new TextDecoder();
@@ -44,7 +45,7 @@ export class Lab {
 
   async #fresh() {
     const files = new OpfsFiles(new MemoryDirectory(this.#files));
-    const engine = await Engine.load(this.#url, files);
+    const engine = await Engine.load(this.#url, files, undefined, words);
     for (const [name, number] of await files.openAll(Infinity)) engine.seat(number, name);
     return { engine, files };
   }

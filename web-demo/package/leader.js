@@ -64,6 +64,7 @@ export class Leader {
     while (this.#queue.length && !this.#stopped) {
       const call = this.#queue.shift();
       try {
+        if (LATE.has(call.verb)) await this.#store.complete();
         if (this.#store.reopening) await this.#store.reopening;
         let answer = this.#do(call);
         if (answer instanceof Promise) answer = await answer;
@@ -356,9 +357,12 @@ export class Leader {
 /** Not answered yet. */
 const LATER = Symbol('later');
 
+/** What needs all of the engine, which is loaded after opening. */
+const LATE = new Set(['stats', 'confirmClock', 'clear', 'merge', 'import']);
+
 /** What a client may ask for. `this` is the leader. */
 const verbs = {
-  hello: (store) => ({ report: store.report, backend: store.backend }),
+  hello: (store) => ({ backend: store.backend }),
   get: (store, _, key) => store.engine.get(key),
   getMany: (store, _, keys) => keys.map((key) => store.engine.get(key)),
   entry: (store, _, key) => store.engine.entry(key),

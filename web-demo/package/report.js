@@ -1,6 +1,4 @@
-// The engine's reports, which come as numbers (`report.rs`), with their names.
-
-import { DAMAGES } from './refusals.js';
+// The engine's reports, which come as numbers (`report.rs`), with their names. What is damaged is still a number: `words.js` has the words.
 
 const decoder = new TextDecoder();
 
@@ -29,8 +27,8 @@ export class Answer {
 
   damages() {
     return this.list(() => {
-      const [file, { what, live, ...place }] = [this.text(), this.fields(['offset', 'bytes', 'what', 'live'])];
-      return { file, ...place, damage: DAMAGES[what], live: !!live };
+      const [file, { live, ...place }] = [this.text(), this.fields(['offset', 'bytes', 'damage', 'live'])];
+      return { file, ...place, live: !!live };
     });
   }
 }
@@ -45,7 +43,7 @@ const STATS = ['keys', 'liveBytes', 'deadBytes', 'tombstoneBytes', 'totalBytes',
 const SEGMENT = ['id', 'sizeBytes', 'liveBytes', 'deadBytes', 'tombstoneBytes', 'liveKeys', 'active', 'damaged'];
 const MERGED = ['inputs', 'outputs', 'bytesBefore', 'bytesAfter', 'recordsKept', 'recordsDropped'];
 
-/** What a refusal tells, for `refusals.js`. @param {Answer} answer */
+/** What a refusal tells, for `refusal`. @param {Answer} answer */
 export function refused(answer) {
   const [code, what, kind, bytes] = [answer.byte(), answer.byte(), answer.byte(), answer.byte()];
   return { code, what, kind, ...answer.fields(REFUSAL), name: answer.text(bytes) };
@@ -53,27 +51,9 @@ export function refused(answer) {
 
 export function recovered(answer) {
   const flags = Object.entries(answer.fields(FLAGS)).map(([name, number]) => [name, !!number]);
-  const { steppedBack, ...report } = {
+  return {
     ...Object.fromEntries(flags), ...answer.fields(OPENED), damages: answer.damages(), undecided: answer.damages(), orphans: answer.list(() => answer.text()),
   };
-  return { summary: summary(report, steppedBack), ...report };
-}
-
-/** In one line. */
-function summary(report, steppedBack) {
-  if (report.created) return 'created a new store';
-  const { keys, clean, tornBytes, tornRecords, damages, undecided, orphans } = report;
-  const first = ([{ file, offset, bytes, damage }]) => `first ${file} at byte ${offset}: ${bytes} bytes: ${damage}`;
-  return [
-    `${keys} ${keys === 1 ? 'key' : 'keys'} after ${clean ? 'a clean close' : 'an unclean stop'}`,
-    tornBytes && `cut a torn tail of ${tornBytes} bytes (${tornRecords} whole records in it) that was never acknowledged as durable`,
-    damages.length && `${damages.length + report.damagesOmitted} damaged places in acknowledged data, ${first(damages)}`,
-    undecided.length && `${undecided.length} places that are damaged or were being written when the power failed, ${first(undecided)}`,
-    steppedBack && 'the newest manifest could not be read whole, an older state is used',
-    orphans.length && `${orphans.length} files of this store that no manifest lists were kept, first ${orphans[0]}`,
-    report.degraded && 'damage hides keys: the store is read-only',
-    report.clockJumped && 'the clock moved by more than a day: nothing expires until it is confirmed',
-  ].filter(Boolean).join('; ');
 }
 
 export const counted = (answer) => ({

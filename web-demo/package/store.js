@@ -1,7 +1,6 @@
-// One store on one worker's handles: everything synchronous but opening, reserving and closing.
+// One store on one worker's handles, with everything but the verbs: those are the leader's, or `sync.js`'s.
 
 import { Closed, NeedsWorker, NotEmpty, NotReady, PrivateMode, TooManyFiles, Unsupported } from './errors.js';
-import { DELETE, Ops, PUT, PUT_UNTIL, keyBytes, keyOf, keyPlain, valueOf, valueOfText, valuePlain } from './codec.js';
 import { Engine } from './engine.js';
 import { MemoryDirectory } from './memory.js';
 import { folderOf } from './names.js';
@@ -19,8 +18,9 @@ const DEFAULTS = {
   create: true, acceptStale: false, trustClock: false, verifyOverwrite: false, merge: true,
 };
 
-export class SyncStore {
-  #files; #engine; #options; #fuller; #seen; #idle; #ending = false; #closed = false; #turn = Promise.resolve(); #whole = Promise.resolve();
+export class Store {
+  #files; #engine; #fuller; #words; #seen; #idle; #ending = false; #closed = false; #turn = Promise.resolve(); #whole = Promise.resolve();
+  options;
   /** `opfs` or `memory`. */
   backend;
   /** What opening found. */
@@ -31,20 +31,25 @@ export class SyncStore {
   reopening;
 
   /** Opens a store in this worker. The caller holds its lock. */
-  static async open(name, options = {}) {
-    const store = new SyncStore();
-    store.#options = { ...DEFAULTS, ...options };
+  static async open(name, options = {}, words = undefined) {
+    const store = new this();
+    store.options = { ...DEFAULTS, ...options };
     const directory = await store.#directory(name);
     const files = store.#files = new OpfsFiles(directory);
     store.note = new Note(directory);
     try {
       const { wasmUrl } = options;
-      store.#engine = await Engine.load(wasmUrl ?? new URL('./portcask.wasm', import.meta.url), files);
-      store.#fuller = wasmUrl ? new URL('portcask-full.wasm', new URL(wasmUrl, location)) : new URL('./portcask-full.wasm', import.meta.url);
+      const beside = wasmUrl && new URL(wasmUrl, location);
+      const restUrl = wasmUrl ? new URL('portcask-rest.wasm', beside) : new URL('./portcask-rest.wasm', import.meta.url);
+      store.#fuller = wasmUrl ? new URL('portcask-full.wasm', beside) : new URL('./portcask-full.wasm', import.meta.url);
+      store.#engine = await Engine.load(beside ?? new URL('./portcask.wasm', import.meta.url), files, restUrl, words);
+      store.#words = words;
       await store.note.read();
       await store.#undoImport();
       await store.#start();
       await store.#finishClear();
+      // Nobody waits for it yet; who needs it later tries again.
+      store.complete().catch(() => {});
       return store;
     } catch (error) {
       store.#letGo();
@@ -62,6 +67,7 @@ export class SyncStore {
 
   async #finishClear() {
     if (this.note.call?.verb !== 'clear' || this.note.done) return;
+    await this.complete();
     await this.whenReady(() => this.clear());
     this.note.finish();
   }
@@ -73,7 +79,7 @@ export class SyncStore {
 
   async #directory(name) {
     const folder = folderOf(name);
-    const { memory, create } = this.#options;
+    const { memory, create } = this.options;
     try {
       if (memory !== true) {
         if (!('FileSystemSyncAccessHandle' in globalThis) && 'document' in globalThis) {
@@ -99,18 +105,21 @@ export class SyncStore {
       bytes += this.#files.open[number].access.getSize();
       engine.seat(number, name);
     }
-    this.#options.segmentBytes = segmentBytesFor(bytes, this.#options.segmentBytes);
+    this.options.segmentBytes = segmentBytesFor(bytes, this.options.segmentBytes);
     await this.reserve();
     await this.#open();
   }
 
   async #open() {
     // A stranger's file may stand in the way of a name: then another one is wanted.
-    this.report = await this.#again(() => this.#engine.open(this.#options));
+    this.report = await this.#again(() => this.#engine.open(this.options));
     await this.reserve();
     await this.#sweep();
     this.#later();
   }
+
+  /** Loads what `stats`, `clear` and merging need. */
+  complete() { return this.#engine.complete(); }
 
   /** Calls again after opening what the call needs. */
   whenReady(call) { return this.#again(call, () => this.reopening); }
@@ -179,6 +188,7 @@ export class SyncStore {
   }
 
   async #work() {
+    await this.complete();
     if (this.#closed) return;
     if (this.#engine.changes() !== this.#seen) {
       this.#grow();
@@ -187,16 +197,16 @@ export class SyncStore {
     }
     if (this.#closed) return;
     this.#engine.tick();
-    if (this.#options.merge && this.#engine.mergeStep(MERGE_BYTES) !== undefined) this.#later();
+    if (this.options.merge && this.#engine.mergeStep(MERGE_BYTES) !== undefined) this.#later();
     if (this.#engine.changes() !== this.#seen) this.#later();
   }
 
   /** A store that has grown gets larger segments, so that its handles stay few; merge joins the older ones. */
   #grow() {
-    const segmentBytes = segmentBytesFor(this.#engine.stats().totalBytes, this.#options.segmentBytes);
-    if (segmentBytes === this.#options.segmentBytes) return;
+    const segmentBytes = segmentBytesFor(this.#engine.stats().totalBytes, this.options.segmentBytes);
+    if (segmentBytes === this.options.segmentBytes) return;
     this.#engine.retune(segmentBytes);
-    this.#options.segmentBytes = segmentBytes;
+    this.options.segmentBytes = segmentBytes;
   }
 
   #wrote(answer) {
@@ -209,60 +219,11 @@ export class SyncStore {
     return this.#engine;
   }
 
-  // What people call.
-
-  get(key, { as = this.#options.values } = {}) {
-    const plain = keyPlain(key);
-    return as === 'bytes' ? this.engine.get(plain) : valueOfText(this.engine.getText(plain), as);
-  }
-  has(key) { return this.engine.entry(keyBytes(key)) !== undefined; }
-  entry(key, { as = this.#options.values } = {}) {
-    const entry = this.engine.entry(keyBytes(key));
-    return entry && { ...entry, value: valueOf(entry.value, as) };
-  }
-  getMany(keys, { as = this.#options.values } = {}) {
-    return keys.map((key) => this.get(key, { as }));
-  }
-
-  set(key, value, how) { this.setMany([[key, value]], how); }
-  del(key, how) { this.delMany([key], how); }
-  setMany(entries, { ttl = 0, expires, as = this.#options.values, durability = 'flushed' } = {}) {
-    const ops = new Ops();
-    const [kind, number] = expires === undefined ? [PUT, ttl] : [PUT_UNTIL, Number(expires)];
-    for (const [key, value] of entries) ops.add(kind, keyPlain(key), valuePlain(value, as), number);
-    this.#commit(ops, durability);
-  }
-  delMany(keys, { durability = 'flushed' } = {}) {
-    const ops = new Ops();
-    for (const key of keys) ops.add(DELETE, keyPlain(key));
-    this.#commit(ops, durability);
-  }
-  #commit(ops, durability) {
-    if (ops.length) this.commit(ops.bytes(), durability === 'flushed');
-    ops.free();
-  }
-
   /** A batch as `Ops` makes it, and another one with it. */
   commit(ops, synced, more) { this.#wrote(this.engine.commit(ops, synced, more)); }
 
   flush() { this.engine.sync(); }
   clear() { this.#wrote(this.engine.clear()); }
-
-  *entries({ prefix = '', as = this.#options.values } = {}) {
-    for (const [key, value] of this.#scan(keyBytes(prefix), true)) yield [keyOf(key, this.#options.keys), valueOf(value, as)];
-  }
-  *keys({ prefix = '' } = {}) {
-    for (const [key] of this.#scan(keyBytes(prefix), false)) yield keyOf(key, this.#options.keys);
-  }
-  *#scan(prefix, values) {
-    let cursor = 0n;
-    do {
-      const { entries, next } = this.engine.scan(cursor, 256, prefix, values);
-      yield* entries;
-      cursor = next;
-    } while (cursor);
-  }
-
   stats() { return this.engine.stats(); }
   /** Begins to merge everything; whether there is something to merge. */
   mergeAll() { return this.#wrote(this.engine.mergeAll()); }
@@ -297,10 +258,10 @@ export class SyncStore {
   }
 
   async #verify(pause) {
-    const reader = await Engine.load(this.#fuller, this.#files);
+    const reader = await Engine.load(this.#fuller, this.#files, undefined, this.#words);
     this.engine.sync();
     for (const [number, seat] of this.#files.open.entries()) if (seat?.access.getSize()) reader.seat(number, seat.name);
-    reader.open({ ...this.#options, readOnly: true });
+    reader.open({ ...this.options, readOnly: true });
     for (let part = 0; ; part += 1) {
       const report = reader.verify(part);
       if (report) return report;

@@ -3,7 +3,7 @@
 import { toData } from './errors.js';
 import { Leader } from './leader.js';
 import { channelOf, storeLock, workerLock } from './names.js';
-import { SyncStore } from './store.js';
+import { Store } from './store.js';
 
 let leader;
 /** Settles when the lock of the store is free again, as far as this worker goes. */
@@ -16,7 +16,7 @@ async function lead({ name, id, options }) {
     const bus = new BroadcastChannel(channelOf(name));
     bus.postMessage({ busy: id });
     postMessage({ busy: true });
-    const store = await SyncStore.open(name, options).finally(() => bus.close());
+    const store = await Store.open(name, options).finally(() => bus.close());
     if (ending.signal.aborted) return store.close();
     leader = new Leader(name, id, store);
     postMessage({ leads: id });

@@ -13,8 +13,8 @@ const WebSocket = globalThis.WebSocket
   ?? createRequire(tools ? join(tools, 'package.json') : import.meta.url)('playwright-core/lib/utilsBundle').ws;
 /** A browser that says nothing for so long will not say anything. */
 const START_MS = 60_000;
-/** So long a test may take: then its browser is ended. */
-const TEST_MS = 180_000;
+/** So long a test may take, the contract on a busy disk above all: then its browser is ended. */
+const TEST_MS = 600_000;
 
 /** A Firefox with an empty profile, and the package served to it: `tab()` opens a tab, ended with the test. */
 export async function browse(t, program) {

@@ -235,3 +235,31 @@ test('names and options that make no sense are refused before anything is opened
   ]);
   assert.deepEqual(told, ['BadOption', 'BadOption', 'BadOption', 'BadOption', 'Failed', 'Unsupported']);
 });
+
+test('what would be kept in silence as something else is refused', async (t) => {
+  const { page } = await opened(t);
+  const told = await page.evaluate(async () => {
+    const store = await portcask.open('strict', { ttl: 3_600_000 });
+    const of = (act) => (async () => act())().then(() => 'none', (error) => error.code ?? error.name);
+    const refused = await Promise.all([
+      () => store.set('a', 1, { ttl: 0 }), () => store.set('a', 1, { ttl: -1 }), () => store.set('a', 1, { ttl: NaN }),
+      () => store.set('a', 1, { expires: 'tomorrow' }), () => store.set('a', 1, { as: 'xml' }), () => store.set('a', 1, { durability: 'soon' }),
+      () => store.set('a', Promise.resolve(1)), () => store.set('a', 1n), () => store.update('a', async () => 1),
+      () => store.setMany(5), () => store.setMany({ a: 1 }), () => store.watch('a'),
+      () => portcask.open('x', { values: 'xml' }), () => portcask.open('x', { memory: 'yes' }), () => portcask.open('x', { durability: 'soon' }),
+      () => portcask.open('x', { ttl: 'x' }), () => portcask.open('x', { leaderTimeout: 'x' }),
+    ].map(of));
+    const none = await store.keys();
+    await store.set('moment', 1, { ttl: 0.5 });
+    await store.set('hour', 1);
+    await store.set('ever', 1, { ttl: Infinity });
+    while (await store.has('moment'));
+    return [refused, none, typeof (await store.entry('hour')).expires, (await store.entry('ever')).expires];
+  });
+  const option = 'BadOption';
+  const value = 'BadValue';
+  assert.deepEqual(told, [
+    [option, option, option, option, option, option, value, value, value, 'TypeError', 'TypeError', option, option, option, option, option, option],
+    [], 'number', undefined,
+  ]);
+});

@@ -12,26 +12,30 @@ use crate::wasm::grouped;
 
 /// The npm package, with everything in it but the modules.
 const PACKAGE: &str = "web-demo/package";
-/// What a visitor is to load one day: the module and all JavaScript, gzipped.
+/// What a visitor is to wait for one day: the module's first part, the page's and the worker's JavaScript, gzipped.
 const GOAL_BYTES: u64 = 60_000;
 /// What it may be today: just above what it is, so that it only ever shrinks. Lower this with each gain.
-const LOADED_BYTES_MAX: u64 = 86_300;
+const LOADED_BYTES_MAX: u64 = 72_700;
 const _: () = assert!(LOADED_BYTES_MAX >= GOAL_BYTES);
 
 /// A module of the engine: where it goes and what is in it.
 struct Module {
     file: &'static str,
     features: &'static str,
+    /// Where its functions go that a visitor need not wait for.
+    rest: Option<&'static str>,
 }
 
 const SHIPPED: [Module; 2] = [
     Module {
         file: "portcask.wasm",
         features: "slim",
+        rest: Some("portcask-rest.wasm"),
     },
     Module {
         file: "portcask-full.wasm",
         features: "full",
+        rest: None,
     },
 ];
 
@@ -44,19 +48,38 @@ pub fn build(repo: &Repo, toolchain: &WasmToolchain, consent: Consent) -> Result
     for module in SHIPPED {
         let built = compiled(repo, toolchain, module.features)?;
         let shipped = repo.root.join(PACKAGE).join(module.file);
-        match &wasm_opt {
-            Ok(wasm_opt) => size::optimize(wasm_opt, &built, &shipped)?,
-            Err(_) => copy(&built, &shipped)?,
+        let rest = module.rest.map(|rest| repo.root.join(PACKAGE).join(rest));
+        match (&wasm_opt, &rest) {
+            (Ok(wasm_opt), Some(rest)) => {
+                let whole = built.with_extension("whole.wasm");
+                size::optimize(wasm_opt, &built, &whole)?;
+                split(repo, wasm_opt, [&whole, &shipped, rest])?;
+            }
+            (Ok(wasm_opt), None) => size::optimize(wasm_opt, &built, &shipped)?,
+            (Err(_), _) => copy(&built, &shipped)?,
         }
-        let metadata = fs::metadata(&shipped);
-        let bytes = metadata.doing(format_args!("cannot weigh {}", module.file))?;
-        println!(
-            "  {}: {} bytes",
-            repo::shown(&shipped),
-            grouped(bytes.len())
-        );
+        for shipped in [Some(shipped), rest.filter(|_| wasm_opt.is_ok())]
+            .into_iter()
+            .flatten()
+        {
+            let metadata = fs::metadata(&shipped);
+            let bytes = metadata.doing(format_args!("cannot weigh {}", shipped.display()))?;
+            println!(
+                "  {}: {} bytes",
+                repo::shown(&shipped),
+                grouped(bytes.len())
+            );
+        }
     }
     Ok(())
+}
+
+/// Divides a whole module in two: what a visitor waits for, and the rest.
+fn split(repo: &Repo, wasm_opt: &WasmOpt, [whole, first, rest]: [&Path; 3]) -> Result<()> {
+    let mut node = Command::new("node");
+    node.arg(repo.root.join("web-demo/split.mjs"));
+    node.arg(wasm_opt.library()).args([whole, first, rest]);
+    shell::run(&mut node)
 }
 
 /// Builds the engine's module with these features, and answers where it is.
@@ -81,12 +104,13 @@ pub fn weigh(repo: &Repo, tools: &WebTools) -> Result<String> {
     let mut node = Command::new("node");
     node.arg(repo.root.join("web-demo/size.mjs"));
     let told = shell::read(node.env("PORTCASK_WEB_TOOLS", &tools.folder))?;
-    let [wasm, page, worker] = ["wasm", "page", "worker"].map(|name| number(&told, name));
+    let [wasm, page, worker, later] =
+        ["wasm", "page", "worker", "later"].map(|name| number(&told, name));
     let (wasm, scripts) = (wasm?, page? + worker?);
-    judged(wasm, scripts)
+    judged(wasm, scripts, later?)
 }
 
-fn judged(wasm: u64, scripts: u64) -> Result<String> {
+fn judged(wasm: u64, scripts: u64, later: u64) -> Result<String> {
     let all = wasm + scripts;
     if all > LOADED_BYTES_MAX {
         return Err(Failure::new(format!(
@@ -97,11 +121,12 @@ fn judged(wasm: u64, scripts: u64) -> Result<String> {
     }
     let goal = if all <= GOAL_BYTES { "within" } else { "ABOVE" };
     Ok(format!(
-        "{} bytes gzipped ({} of wasm, {} of JavaScript), {goal} the goal of {}",
+        "{} bytes gzipped ({} of wasm, {} of JavaScript), {goal} the goal of {}; {} more behind the first opening or when asked for",
         grouped(all),
         grouped(wasm),
         grouped(scripts),
-        grouped(GOAL_BYTES)
+        grouped(GOAL_BYTES),
+        grouped(later)
     ))
 }
 
@@ -169,9 +194,9 @@ mod tests {
 
     #[test]
     fn one_byte_too_many_is_too_many() {
-        assert!(judged(LOADED_BYTES_MAX - 10, 10).is_ok());
-        assert!(judged(LOADED_BYTES_MAX - 10, 11).is_err());
-        assert!(judged(40_000, 10_000).unwrap().contains("within"));
+        assert!(judged(LOADED_BYTES_MAX - 10, 10, 7).is_ok());
+        assert!(judged(LOADED_BYTES_MAX - 10, 11, 7).is_err());
+        assert!(judged(40_000, 10_000, 20_000).unwrap().contains("within"));
     }
 
     #[test]

@@ -13,9 +13,12 @@ const PACKAGE: &str = "binaryen@132.0.0";
 const FOLDER: &str = "binaryen-132";
 /// The program within the package; a script for Node.
 const PROGRAM: &str = "node_modules/binaryen/bin/wasm-opt";
+/// What else the package can do, as a module of JavaScript.
+const LIBRARY: &str = "node_modules/binaryen/index.js";
 
 /// The optimizer of finished modules.
 pub struct WasmOpt {
+    folder: PathBuf,
     program: PathBuf,
     version: String,
 }
@@ -27,6 +30,7 @@ impl WasmOpt {
         let program = folder.join(PROGRAM);
         let version = shell::read(Command::new("node").arg(&program).arg("--version"))?;
         Ok(Self {
+            folder,
             program,
             version: version.trim().to_owned(),
         })
@@ -35,6 +39,11 @@ impl WasmOpt {
     /// Its version, for people.
     pub fn about(&self) -> String {
         format!("{}, from the npm package {PACKAGE}", self.version)
+    }
+
+    /// The same passes and more, as a module for Node.
+    pub fn library(&self) -> PathBuf {
+        self.folder.join(LIBRARY)
     }
 
     /// `node wasm-opt`, ready for arguments.
