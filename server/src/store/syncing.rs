@@ -141,7 +141,7 @@ impl Syncing {
     /// Syncs until the end. Takes a thread of its own: nobody who waits for a sync holds one, and none has to be
     /// found for each sync.
     pub(crate) fn run(&self, store: &Store) {
-        let mut synced_changes = store.changes();
+        let mut synced_changes = 0;
         loop {
             let mut work = self.work();
             let mut is_due = false;
