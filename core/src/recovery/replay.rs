@@ -29,6 +29,9 @@ pub(crate) trait Newest {
     fn note(&mut self, hash: KeyHash, seq: u64) -> Result<(), OutOfMemory>;
 }
 
+/// What a replay leaves: the index, and what was found.
+type Replayed<F> = (Box<Index<F>>, Box<RecoveryReport>);
+
 /// An index being filled.
 pub(crate) struct Replay<'a, S: Storage> {
     pub storage: &'a S,
@@ -376,10 +379,7 @@ impl<'a, S: Storage> Replay<'a, S> {
     }
 
     /// The finished index and the report, whose damages now know whether a key depends on them.
-    pub(crate) fn finish(
-        mut self,
-        state: &Manifest,
-    ) -> Result<(Box<Index<S::File>>, Box<RecoveryReport>)> {
+    pub(crate) fn finish(mut self, state: &Manifest) -> Result<Replayed<S::File>> {
         let load = core::mem::take(&mut self.load);
         self.index.adopt(load, self.meta.len() as u64)?;
         self.fill_ordered()?;
