@@ -1,5 +1,5 @@
-//! A store inside a sandboxed plugin: open, put, get and merge step over a directory that the host has
-//! opened, as functions the host calls while the plugin lives. Copy it and put your plugin's verbs in its place.
+//! A store inside a sandboxed plugin: open, put, get and merge step, as functions that the host calls while the
+//! plugin lives, over a directory that the host has opened. Copy it and replace the functions with your plugin's own.
 //!
 //! ```text
 //! host                                     plugin
@@ -9,13 +9,13 @@
 //!   reads the answer at store_room(0)
 //! ```
 //!
-//! Keys and values go through that one buffer. Every call may move it, so the host asks for its address after the
-//! call. A negative answer, but for `ABSENT`, is a failure: `-(code + 256 * n)`, where the code is
-//! [`Error::code`](portcask::Error::code) and n is 0, or [`ErrorKind::code`](portcask::ErrorKind::code) of what the
-//! platform answered. The words for a person are the host's: here they would weigh as much as a merge does.
+//! Keys and values go through this one buffer. Every call may move it, so the host must ask for its address after the
+//! call. A negative result other than `ABSENT` is a failure: `-(code + 256 * n)`, where the code is
+//! [`Error::code`](portcask::Error::code), and n is 0 or the [`ErrorKind::code`](portcask::ErrorKind::code) of the
+//! platform's answer. The host supplies error texts for people: here they would take as many bytes as merge does.
 //!
-//! Writes are acknowledged when the host's kernel has them: they survive the plugin's death by any trap. There is
-//! nothing to undo after one: load the plugin again and open the store.
+//! A write is acknowledged once the host's kernel has it, so it survives any trap that kills the plugin. Nothing needs
+//! undoing after a trap: load the plugin again and open the store.
 
 #![cfg(target_family = "wasm")]
 #![no_std]

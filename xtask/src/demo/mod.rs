@@ -99,7 +99,7 @@ pub fn tell(repo: &Repo, wasmtime: &Wasmtime, length: Length) -> Result<()> {
         }
     }
     println!(
-        "\nThe same directory and the same {} bytes of export on all three.",
+        "\nAll three read the same directory and exported the same {} bytes.",
         grouped(same.len() as u64)
     );
     Ok(())
@@ -168,7 +168,7 @@ fn killed(place: &Place, host: &Host, changes: Rows) -> Result<Rows> {
     let half = &changes[..changes.len() / 2];
     let death = place.kill_while_importing(host, half, BATCH_RECORDS)?;
     told.line(format_args!(
-        "process {} killed after {} bytes of log, with {} of {} changes handed to it",
+        "process {} was killed after it wrote {} bytes of log and received {} of {} changes",
         death.process,
         grouped(death.written_bytes),
         grouped(half.len() as u64),

@@ -57,7 +57,7 @@ pub fn compare(found: &Records, expected: &Records) -> Result<()> {
         }
     }
     match found.keys().find(|key| !expected.contains_key(*key)) {
-        Some(key) => Err(Failure::new(format!("{key} is there, and was deleted"))),
+        Some(key) => Err(Failure::new(format!("{key} was deleted, but is there"))),
         None => Ok(()),
     }
 }
@@ -107,7 +107,7 @@ mod tests {
         );
         assert_eq!(
             told(&[("a", "1"), ("b", "2"), ("c", "3")]),
-            "c is there, and was deleted"
+            "c was deleted, but is there"
         );
     }
 }

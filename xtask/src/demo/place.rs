@@ -166,7 +166,7 @@ impl Place {
         let counted = shell::read(host.portcask(self).arg("count"))?;
         if counted.trim() != expected.len().to_string() {
             return Err(Failure::new(format!(
-                "{} counts {} keys, and {} were written",
+                "{} counts {} keys, but {} were written",
                 host.name,
                 counted.trim(),
                 expected.len()
