@@ -28,7 +28,7 @@ fn a_backup_is_a_place_of_its_own() {
     let home = tempfile::tempdir().unwrap();
     let store = home.path().join("store");
     assert!(portcask(&store, &["put", "cat", "meow"]).status.success());
-    refused(&store, &["backup", "-"], "no stream");
+    refused(&store, &["backup", "-"], "standard output");
     refused(&store, &["backup", "store/in"], "inside the store");
     assert!(!store.join("in").exists() && !home.path().join("-").exists());
     assert!(portcask(&store, &["backup", "copy"]).status.success());

@@ -194,7 +194,7 @@ fn history_and_changes_come_over_a_url() {
     assert_eq!(history.text().lines().count(), 3);
     served
         .run(["history", "nobody"])
-        .fails(1, &["holds nothing"]);
+        .fails(1, &["holds no version"]);
     let changes = served.run(["changes", "--limit", "2"]).succeeds();
     assert_eq!(changes.text(), "1\tput\tk\t1\n2\tput\tk\t2\n");
     let next = changes.err.trim().rsplit_once(' ').unwrap().1.to_owned();
