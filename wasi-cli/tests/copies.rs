@@ -196,5 +196,5 @@ fn what_is_no_backup_is_called_that() {
     place.write("foreign.tar", "secret words, ".repeat(100));
     let ran = place.run(["--dir", "restored", "restore", "foreign.tar"]);
     assert!(!ran.err.contains("secret"), "{ran:?}");
-    ran.fails(3, &["foreign.tar", "no tar file"]);
+    ran.fails(3, &["foreign.tar", "not a tar file"]);
 }

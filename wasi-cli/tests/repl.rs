@@ -73,5 +73,7 @@ fn a_session_stays_in_its_directory() {
     place
         .feed(["repl"], "get a --dir elsewhere\n")
         .fails(2, &["one directory"]);
-    place.feed(["repl"], "repl\n").fails(2, &["REPL already"]);
+    place
+        .feed(["repl"], "repl\n")
+        .fails(2, &["already in the REPL"]);
 }

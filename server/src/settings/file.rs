@@ -78,7 +78,8 @@ fn take_user(words: &[String], config: &mut Config) -> Result<(), String> {
     }
     if user.name == "default" && config.password.is_some() {
         return Err(
-            "user 'default' and requirepass both set the default user's password: keep one of them".into(),
+            "user 'default' and requirepass both set the default user's password: keep one of them"
+                .into(),
         );
     }
     config.users.push(user);

@@ -250,6 +250,6 @@ fn a_variable_set_to_nothing_opens_nothing() {
     assert_eq!(code, 2);
     assert_eq!(
         words,
-        "portcask-server: REDIS_PASSWORD: the password of `default` is set by its `user` line\n"
+        "portcask-server: REDIS_PASSWORD: the `user` line of `default` already sets its password\n"
     );
 }
