@@ -120,7 +120,6 @@ pub fn of_target(target: &Path, error: &Error) -> Option<Failure> {
 mod tests {
     use super::of_target;
     use crate::failure::Failure;
-    use portcask::format::file::names;
     use portcask::{Error, FileName, Op, StorageError, storage::ErrorKind};
     use std::path::Path;
 
