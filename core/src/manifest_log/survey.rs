@@ -17,7 +17,6 @@ use crate::format::file::{
 use crate::format::manifest::{self, EditDamage, MANIFEST_RECORDS_OFFSET, State};
 use crate::prelude::*;
 use crate::report::DamageReport;
-use crate::sort;
 use crate::storage::{Access, ErrorKind, File, FileName, Storage};
 
 /// Manifests larger than this were not written by us.
@@ -61,18 +60,13 @@ pub(crate) struct Places {
 
 /// Reads every manifest in `names`, newest first, until one holds a valid state.
 pub(crate) fn survey<S: Storage>(storage: &S, names: &[FileName], below: u64) -> Result<Survey> {
-    let found = names.iter().filter_map(|name| match names::parse(name) {
-        Some((FileKind::Manifest, epoch)) if epoch < below => Some(epoch),
-        _ => None,
-    });
-    let mut epochs = fallible::collect(found)?;
-    sort::by(&mut epochs, Ord::cmp);
     let mut survey = Survey {
         newest: None,
         places: Places::default(),
     };
-    let mut skipped = false;
-    for epoch in epochs.into_iter().rev() {
+    let (mut below, mut skipped) = (below, false);
+    while let Some(epoch) = newest_epoch(names, below) {
+        below = epoch;
         match inspect(storage, epoch, 0, &mut survey.places) {
             Ok(Some(mut loaded)) => {
                 loaded.suspect |= skipped;
@@ -85,6 +79,15 @@ pub(crate) fn survey<S: Storage>(storage: &S, names: &[FileName], below: u64) ->
         }
     }
     Ok(survey)
+}
+
+/// The greatest epoch below another of which there is a manifest.
+fn newest_epoch(names: &[FileName], below: u64) -> Option<u64> {
+    let epochs = names.iter().filter_map(|name| match names::parse(name) {
+        Some((FileKind::Manifest, epoch)) if epoch < below => Some(epoch),
+        _ => None,
+    });
+    epochs.max()
 }
 
 /// One manifest's state, or `None` if it holds no valid one. What is wrong with it is noted in

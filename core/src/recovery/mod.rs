@@ -35,6 +35,7 @@ use crate::format::record::{Kind, Site};
 use crate::manifest_log::Places;
 use crate::options::{OpenAccess, OpenMode, Options};
 use crate::prelude::*;
+use crate::segment::create::header_in;
 use crate::segment::walk::{State as Found, Step, Walker};
 use crate::sort;
 use crate::storage::{Access, File, FileName, Storage};
@@ -126,9 +127,7 @@ fn find_orphans<S: Storage>(
         let Ok(file) = replay.storage.open(name, Access::Read) else {
             continue;
         };
-        let mut header = [0; FILE_HEADER_BYTES];
-        let got = file.pread(0, &mut header).unwrap_or(0);
-        let header = match FileHeader::decode(&header[..got]) {
+        let header = match header_in(&file) {
             Ok(header) if (header.store, header.kind) == (replay.store, kind) => header,
             _ => continue,
         };

@@ -8,7 +8,7 @@ use crate::error::{Context, Damage, Error, Op, Result};
 use crate::fallible;
 use crate::format::counter;
 use crate::format::file::names;
-use crate::format::file::{FILE_HEADER_BYTES, FileHeader, HeaderDamage, StoreId};
+use crate::format::file::{HeaderDamage, StoreId};
 use crate::format::manifest::{Edit, EditDamage, State};
 use crate::index::Index;
 use crate::manifest_log::{self, Loaded, ManifestLog, SEQ_BLOCK, Survey};
@@ -17,8 +17,8 @@ use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::report::RecoveryReport;
 use crate::segment::active::Active;
-use crate::segment::create::{fresh_salt, may_be_abandoned, sync_names};
-use crate::storage::{Access, ErrorKind, File, FileName, Storage};
+use crate::segment::create::{fresh_salt, header_in, may_be_abandoned, sync_names};
+use crate::storage::{Access, ErrorKind, FileName, Storage};
 use core::slice;
 
 /// What a writer has after recovering.
@@ -66,14 +66,10 @@ pub(crate) fn open<S: Storage>(storage: &S, options: &Options) -> Result<Recover
 fn refuse_newer<S: Storage>(storage: &S, state: &State) -> Result<()> {
     for segment in &state.segments {
         let name = names::segment(segment.id);
-        let mut header = [0; FILE_HEADER_BYTES];
-        let got = storage
-            .open(&name, Access::Read)
-            .and_then(|file| file.pread(0, &mut header))
-            .unwrap_or(0);
-        if let Err(
-            damage @ (HeaderDamage::NewerVersion { .. } | HeaderDamage::UnknownFlags { .. }),
-        ) = FileHeader::decode(&header[..got])
+        if let Ok(file) = storage.open(&name, Access::Read)
+            && let Err(
+                damage @ (HeaderDamage::NewerVersion { .. } | HeaderDamage::UnknownFlags { .. }),
+            ) = header_in(&file)
         {
             return Err(Error::header(name, damage));
         }

@@ -2,7 +2,7 @@
 
 use crate::error::{Context, Error, Op, Result};
 use crate::format::file::names;
-use crate::format::file::{FILE_HEADER_BYTES, FileHeader, FileKind, StoreId};
+use crate::format::file::{FILE_HEADER_BYTES, FileHeader, FileKind, HeaderDamage, StoreId};
 use crate::format::record::Site;
 use crate::planted::{Bug, planted};
 use crate::storage::{Access, ErrorKind, File, Storage};
@@ -59,6 +59,13 @@ pub(crate) fn may_be_abandoned<S: Storage>(storage: &S, store: StoreId, id: u64)
     let got = file.pread(0, &mut header).during(Op::Read, name)?;
     let blank = header[..got].iter().all(|byte| *byte == 0);
     Ok(blank || FileHeader::decode(&header[..got]).is_ok_and(|h| (h.store, h.id) == (store, id)))
+}
+
+/// What a file says of itself. One that cannot be read says nothing.
+pub(crate) fn header_in<F: File>(file: &F) -> core::result::Result<FileHeader, HeaderDamage> {
+    let mut header = [0; FILE_HEADER_BYTES];
+    let got = file.pread(0, &mut header).unwrap_or(0);
+    FileHeader::decode(&header[..got])
 }
 
 /// Makes names durable where the platform can; where it cannot, the report has said so.

@@ -3,10 +3,11 @@
 use crate::error::Result;
 use crate::fallible;
 use crate::format::file::names;
-use crate::format::file::{FILE_HEADER_BYTES, FileHeader, FileKind, StoreId};
+use crate::format::file::{FILE_HEADER_BYTES, FileKind, StoreId};
 use crate::format::hint::{self, BLOCK_BYTES_MAX, Entry};
 use crate::planted::{Bug, planted};
 use crate::prelude::*;
+use crate::segment::create::header_in;
 use crate::storage::{Access, File, Storage};
 
 /// Reads a hint as an opening does: block after block while each is right, bound to the segment
@@ -91,9 +92,7 @@ pub(crate) fn open_hint<S: Storage>(
     (segment, salt): (u64, u64),
 ) -> Option<(S::File, u64)> {
     let file = storage.open(&names::hint(segment), Access::Read).ok()?;
-    let mut header = [0; FILE_HEADER_BYTES];
-    let got = file.pread(0, &mut header).unwrap_or(0);
-    let header = FileHeader::decode(&header[..got]).ok()?;
+    let header = header_in(&file).ok()?;
     let bound = header.kind == FileKind::Hint
         && (header.id, header.salt, header.store) == (segment, salt, store);
     (bound || planted(Bug::StaleHintTrusted)).then_some((file, header.salt))
