@@ -96,7 +96,10 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         })
     }
 
-    /// The last sequence number issued; for a reader, the last that the manifest tells.
+    /// The last sequence number issued; for a reader, the last it saw when it opened.
+    ///
+    /// After a crash a writer goes on above the 2^24 numbers its predecessor had reserved, so the numbers jump and none
+    /// is issued twice.
     pub fn last_seq(&self) -> u64 {
         self.writer()
             .map_or(self.state().last_seq, |writer| writer.seq)

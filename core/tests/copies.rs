@@ -6,7 +6,7 @@ use common::{Script, copy_of, file, name_of};
 use portcask_core::storage::ErrorKind;
 use portcask_core::testing::sim::{AllKept, Dice, Fault, Laws, Luck, NothingKept, SimDisk};
 use portcask_core::testing::world::{Store, audit};
-use portcask_core::{Engine, Error, Options, is_store, restore, salvage};
+use portcask_core::{Engine, Error, OpenAccess, Options, is_store, restore, salvage};
 
 /// Three segments with hints: overwrites, a tombstone, a batch, an expiry.
 fn filled() -> Script {
@@ -21,6 +21,34 @@ const HELD: &str = "=e a=3 b=2 c=4 d=x*2000 e=6 t=v";
 
 fn shows(disk: &SimDisk) -> String {
     Script::on(disk.clone()).run("scan").said.join(" ")
+}
+
+#[test]
+fn a_reader_knows_the_last_sequence_number_of_a_writer_at_work_and_of_a_killed_one() {
+    let reads = Options {
+        access: OpenAccess::ReadOnly,
+        ..Options::default()
+    };
+    let check = |disk: &SimDisk, last: u64| {
+        let mut reader: Store = Engine::open(disk.clone(), reads.clone()).unwrap();
+        assert_eq!(reader.last_seq(), last);
+        assert_eq!(reader.stats().unwrap().last_seq, last);
+        let target = SimDisk::new(7);
+        assert_eq!(reader.backup(&target, |_, _| {}).unwrap().last_seq, last);
+        let copy: Store = Engine::open(target, reads.clone()).unwrap();
+        assert_eq!(copy.last_seq(), last);
+    };
+    let disk = SimDisk::new(5);
+    let mut world = Script::on(disk.clone());
+    world.run("put a 1; put b 2; put c 3; del a");
+    let last = world.store().unwrap().last_seq();
+    assert!(last >= 4);
+    check(&disk, last);
+    world.run("rotate; put d 4");
+    let last = world.store().unwrap().last_seq();
+    check(&disk, last);
+    world.run("kill");
+    check(&disk, last);
 }
 
 #[test]

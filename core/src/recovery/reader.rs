@@ -78,12 +78,15 @@ fn load_view<S: Storage>(
         replay.active_in_place(entry, replay.report.clean)?;
     }
     settle(&mut replay, options, &loaded.state, names, manifests)?;
-    let (index, report) = replay.finish(&loaded.state)?;
+    let mut state = loaded.state;
+    // The manifest tells it only of what was closed or sealed.
+    state.last_seq = state.last_seq.max(replay.max_seq);
+    let (index, report) = replay.finish(&state)?;
     Ok(ReaderParts {
         index,
         report,
         store: loaded.store,
-        state: loaded.state,
+        state,
         epoch: loaded.epoch,
     })
 }

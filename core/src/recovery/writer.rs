@@ -146,6 +146,7 @@ fn take_over<S: Storage>(
     settle(&mut replay, options, &state, &names, places)?;
     if replay.report.degraded {
         replay.give_up_writing(&outcome)?;
+        state.last_seq = state.last_seq.max(replay.max_seq);
         let (index, report) = replay.finish(&state)?;
         return Ok(Recovered::Reader(Box::new(ReaderParts {
             index,

@@ -40,6 +40,9 @@ pub struct ClearArgs {
 }
 
 /// Show keys, sizes and how much of each file is dead
+///
+/// "last seq" is the highest sequence number in use. After a crash it jumps by up to 2^24 (16,777,216), so that no number
+/// is ever given out twice, and `changes` shows the same gap.
 #[derive(Args, Clone, Debug)]
 pub struct StatsArgs {}
 
