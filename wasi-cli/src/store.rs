@@ -330,20 +330,26 @@ pub fn open_for_writing(dir: &Path) -> Result<PlatformStorage, Failure> {
 
 /// Only the last component of a path is ever created.
 pub fn parent_must_exist(path: &Path) -> Result<(), Failure> {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() && !parent.is_dir() => Err(Failure::new(
-            Exit::System,
-            not_handed_over(
-                path,
-                &format!(
-                    "its parent is not a directory, and only the last component is created: \
-                     mkdir -p {}",
-                    parent.display()
-                ),
-            ),
-        )),
-        _ => Ok(()),
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        Some(_) => Path::new("."),
+        None => return Ok(()),
+    };
+    if parent.is_dir() {
+        return Ok(());
     }
+    let (path, parent) = (path.display(), parent.display());
+    let why = match cfg!(target_family = "wasm") {
+        // A guest also lacks what its host has and did not hand over.
+        true => format!(
+            "it would be made in {parent}, which is not a directory here; the WASI host must hand that one over: \
+             wasmtime run --dir {parent} portcask.wasm ..."
+        ),
+        false => format!(
+            "its parent is not a directory, and only the last component is created: mkdir -p {parent}"
+        ),
+    };
+    Err(Failure::new(Exit::System, format!("{path}: {why}")))
 }
 
 fn must_be_directory(dir: &Path) -> Result<(), Failure> {

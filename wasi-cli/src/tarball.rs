@@ -23,7 +23,8 @@ struct Member {
 
 #[derive(Debug)]
 struct Archive {
-    file: fs::File,
+    /// Shared with whoever holds its lock: a guest cannot duplicate a file.
+    file: Rc<fs::File>,
     members: Vec<Member>,
     is_writable: bool,
 }
@@ -45,7 +46,7 @@ pub struct TarFile {
 
 impl Tarball {
     /// Starts an archive in an empty file. Nothing is complete before [`Tarball::finish`].
-    pub fn create(file: fs::File, host: PlatformStorage) -> Self {
+    pub fn create(file: Rc<fs::File>, host: PlatformStorage) -> Self {
         let archive = Archive {
             file,
             members: Vec::new(),
@@ -91,7 +92,7 @@ impl Tarball {
             members.push(member);
         }
         let archive = Archive {
-            file,
+            file: Rc::new(file),
             members,
             is_writable: false,
         };
@@ -128,8 +129,9 @@ fn not_a_tar(error: io::Error) -> io::Error {
 
 impl Archive {
     fn write_at(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
-        self.file.seek(SeekFrom::Start(at))?;
-        self.file.write_all(bytes)
+        let mut file = &*self.file;
+        file.seek(SeekFrom::Start(at))?;
+        file.write_all(bytes)
     }
 
     /// Gives the last member its header, now that its length is known, and fills its last block.
@@ -259,17 +261,16 @@ impl File for TarFile {
     }
 
     fn pread(&self, offset: u64, into: &mut [u8]) -> Result<usize, StorageError> {
-        let mut archive = self.archive.borrow_mut();
+        let archive = self.archive.borrow();
         let member = archive.members[self.at];
         let left = usize::try_from(member.len.saturating_sub(offset)).unwrap_or(usize::MAX);
         let wanted = left.min(into.len());
-        archive
-            .file
-            .seek(SeekFrom::Start(member.start + offset))
+        let mut file = &*archive.file;
+        file.seek(SeekFrom::Start(member.start + offset))
             .map_err(refused)?;
         let mut got = 0;
         while got < wanted {
-            match archive.file.read(&mut into[got..wanted]) {
+            match file.read(&mut into[got..wanted]) {
                 Ok(0) => break,
                 Ok(read) => got += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -8,15 +8,16 @@ use crate::failure::{Exit, Failure, Outcome, plain};
 use crate::host::sync_parent;
 use crate::partial::{hold_file, partial};
 use crate::place::{self, Place, of_target};
-use crate::store::{Engine, open_for_reading};
+use crate::store::{Engine, open_for_reading, parent_must_exist};
 use crate::tarball::Tarball;
 use crate::term::{Progress, Unit};
 use crate::{Context, interrupt, units};
 use portcask::{BackupReport, Error, PlatformStorage};
 use serde_json::json;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::Path;
+use std::rc::Rc;
 
 /// `backup`: copies the store out.
 pub fn backup(context: &mut Context, args: &BackupArgs) -> Outcome {
@@ -99,8 +100,9 @@ fn is_tar(path: &Path) -> bool {
 fn to_tar(context: &mut Context, target: &Path) -> Result<BackupReport, Failure> {
     let refused = |error: io::Error| Failure::file("write", target, &error);
     let host_dir = context.store.dir()?.to_owned();
+    parent_must_exist(target)?;
     let partial = partial(target);
-    let held = hold_file(target)?;
+    let held = Rc::new(hold_file(target)?);
     // Looked for only now that nobody else can be about to give it its name.
     if target.exists() {
         let _ = fs::remove_file(&partial);
@@ -111,10 +113,11 @@ fn to_tar(context: &mut Context, target: &Path) -> Result<BackupReport, Failure>
     let mut archive = None;
     let report = backed_up(context, target, |engine| {
         // Started anew each time: a writer that merges meanwhile makes us try again.
-        let file = emptied(&held).map_err(|error| Error::sink(error.to_string()))?;
+        let emptied = held.set_len(0);
+        emptied.map_err(|error| Error::sink(error.to_string()))?;
         let host = PlatformStorage::open_existing(&host_dir)
             .map_err(|error| Error::sink(error.to_string()))?;
-        let tar = Tarball::create(file, host);
+        let tar = Tarball::create(Rc::clone(&held), host);
         let report = engine.backup(&tar, |done, total| progress.set_of(done, total))?;
         archive = Some(tar);
         Ok(report)
@@ -131,12 +134,6 @@ fn to_tar(context: &mut Context, target: &Path) -> Result<BackupReport, Failure>
         Err(_) => drop(fs::remove_file(&partial)),
     }
     done
-}
-
-/// The same file with nothing in it.
-fn emptied(held: &File) -> io::Result<File> {
-    held.set_len(0)?;
-    held.try_clone()
 }
 
 fn to_directory(context: &mut Context, target: &Path) -> Result<BackupReport, Failure> {
