@@ -4,7 +4,7 @@ use crate::line::{Kind, Lines, Request};
 use crate::reply::{
     accepted, count, end_of_life, fixed, integer, list, maybe_bytes, only, unexpected,
 };
-use crate::{ClientOptions, Result, Ttl};
+use crate::{ClientOptions, Error, Result, Ttl};
 use redis::Value;
 use std::fmt;
 use std::sync::Arc;
@@ -44,8 +44,11 @@ impl Db {
     pub fn open_with(url: &str, options: ClientOptions) -> Result<Self> {
         let lines = Arc::new(Lines::new(url, options)?);
         let db = Self { lines };
-        db.read(&[b"PING"])?;
-        Ok(db)
+        match db.read(&[b"PING"]) {
+            // Who is refused a command has been let in.
+            Err(Error::Refused { code, .. }) if code == "NOPERM" => Ok(db),
+            answer => answer.map(|_| db),
+        }
     }
 
     /// Closes the connections. Later calls on any clone return
@@ -114,6 +117,12 @@ impl Db {
         })
     }
 
+    /// What is left of a key's life by the server's clock, in milliseconds; `None` without an end, or without the key.
+    pub fn left_ms(&self, key: &[u8]) -> Result<Option<u64>> {
+        let left = integer("PTTL", &self.read(&[b"PTTL", key])?)?;
+        Ok(u64::try_from(left).ok())
+    }
+
     /// How many keys there are.
     pub fn len(&self) -> Result<u64> {
         count("DBSIZE", &self.read(&[b"DBSIZE"])?)
@@ -157,6 +166,7 @@ impl Db {
 /// A request as one transaction.
 pub(crate) fn multi(request: &Request) -> Request {
     let mut whole = Request::one(&[b"MULTI"]);
+    whole.is_transaction = true;
     whole.append(request);
     whole.add(&[b"EXEC"]);
     whole

@@ -39,7 +39,8 @@ pub enum Error {
     },
     /// The server refused, and nothing was done.
     Refused {
-        /// Redis's class of the error: `ERR`, `OOM` (a full disk), `READONLY`, `MISCONF` (poisoned) ...
+        /// Redis's class of the error: `ERR`, `NOPERM` (the user lacks a right), `OOM` (a full disk), `READONLY`,
+        /// `MISCONF` (poisoned) ...
         code: String,
         /// The server's words.
         words: String,

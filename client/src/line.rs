@@ -28,6 +28,8 @@ pub(crate) struct Request {
     bytes: Vec<u8>,
     /// Where each command ends.
     ends: Vec<usize>,
+    /// Begins with `MULTI`: if that is refused, the rest must not be done one by one.
+    pub(crate) is_transaction: bool,
 }
 
 impl Request {
@@ -55,9 +57,12 @@ impl Request {
         self.ends.extend(other.ends.iter().map(|end| before + end));
     }
 
-    /// Pieces to send one after the other, each with how many answers it has.
-    fn bursts(&self) -> impl Iterator<Item = (&[u8], usize)> {
-        let (mut at, mut from) = (0, 0);
+    /// Pieces to send one after the other from a command on, each with how many answers it has.
+    fn bursts(&self, first: usize) -> impl Iterator<Item = (&[u8], usize)> {
+        let (mut at, mut from) = (first, 0);
+        if let Some(before) = first.checked_sub(1) {
+            from = self.ends[before];
+        }
         std::iter::from_fn(move || {
             let ends = self.ends.get(at..)?;
             let fits = |end: &&usize| **end - from <= BURST_BYTES;
@@ -110,6 +115,8 @@ pub(crate) struct Line {
     used: Instant,
     /// It has answered before, so it may have been closed since.
     is_old: bool,
+    /// Whoever is logged in here may say `MULTI`.
+    may_multi: bool,
 }
 
 impl Lines {
@@ -138,7 +145,12 @@ impl Lines {
             }
             answers => answers?,
         };
-        self.give_back(line);
+        // Where `EXEC` was refused the line may still be gathering commands.
+        let is_open =
+            request.is_transaction && matches!(answers.last(), Some(Value::ServerError(_)));
+        if !is_open {
+            self.give_back(line);
+        }
         Ok(answers)
     }
 
@@ -178,6 +190,8 @@ impl Lines {
     }
 
     /// Sends a request over this line. After an error the line must be dropped.
+    ///
+    /// Of a transaction whose `MULTI` is refused nothing else is sent where it would write: the refusal is the only answer.
     pub(crate) fn exchange(
         &self,
         line: &mut Line,
@@ -191,7 +205,17 @@ impl Lines {
         };
         line.connection.set_read_timeout(patience).map_err(lost)?;
         let mut answers = Vec::with_capacity(request.ends.len());
-        for (bytes, count) in request.bursts() {
+        let mut first = 0;
+        if request.is_transaction && kind.writes() && !line.may_multi {
+            let multi = &request.bytes[..request.ends[0]];
+            line.connection.send_packed_command(multi).map_err(lost)?;
+            answers.push(line.connection.recv_response().map_err(lost)?);
+            if matches!(answers[0], Value::ServerError(_)) {
+                return Ok(answers);
+            }
+            (line.may_multi, first) = (true, 1);
+        }
+        for (bytes, count) in request.bursts(first) {
             line.connection.send_packed_command(bytes).map_err(lost)?;
             for _ in 0..count {
                 answers.push(line.connection.recv_response().map_err(lost)?);
@@ -210,6 +234,7 @@ impl Lines {
             connection,
             used: Instant::now(),
             is_old: false,
+            may_multi: false,
         })
     }
 
@@ -217,7 +242,7 @@ impl Lines {
         let code = error.code().unwrap_or_default();
         let is_login = error.kind() == redis::ErrorKind::AuthenticationFailed;
         let mut words = error.to_string();
-        if is_login || ["NOAUTH", "WRONGPASS", "DENIED", "NOPERM"].contains(&code) {
+        if is_login || ["NOAUTH", "WRONGPASS", "DENIED"].contains(&code) {
             if is_login {
                 // The crate's own words for it; the server's are the detail, if it has them.
                 words = error
@@ -263,14 +288,14 @@ mod tests {
         }
         request.add(&[b"SET", b"k", &vec![0; 2 * BURST_BYTES]]);
         request.add(&[b"PING"]);
-        let counts: Vec<_> = request.bursts().map(|(_, count)| count).collect();
+        let counts: Vec<_> = request.bursts(0).map(|(_, count)| count).collect();
         assert_eq!(counts, [256, 44, 1, 1]);
         let bytes: Vec<u8> = request
-            .bursts()
+            .bursts(0)
             .flat_map(|(bytes, _)| bytes)
             .copied()
             .collect();
         assert_eq!(bytes, request.bytes);
-        assert_eq!(Request::default().bursts().count(), 0);
+        assert_eq!(Request::default().bursts(0).count(), 0);
     }
 }

@@ -1,5 +1,6 @@
 //! Maintaining a store from afar: statistics, merge, verification, history, and what a foreign server holds.
 
+use crate::db::executed;
 use crate::line::{Kind, Request};
 use crate::reply::{
     accepted, bytes, count, end_of_life, fixed, integer, list, maybe_bytes, only, text, unexpected,
@@ -184,10 +185,7 @@ impl Db {
         }
         let answers = self.lines.ask(Kind::Read, &request)?;
         for (key, answers) in strings.into_iter().zip(answers.chunks(4)) {
-            let Some(executed) = answers.get(3) else {
-                return Err(unexpected("EXEC", &Value::Nil));
-            };
-            let [value, left]: [Value; 2] = fixed("EXEC", accepted(executed.clone())?)?;
+            let [value, left]: [Value; 2] = fixed("EXEC", executed(answers.to_vec())?)?;
             let is_other_type =
                 matches!(&value, Value::ServerError(it) if it.code() == "WRONGTYPE");
             if is_other_type {

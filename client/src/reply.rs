@@ -11,7 +11,7 @@ pub(crate) fn accepted(value: Value) -> Result<Value> {
     let code = refusal.code().to_owned();
     let words = refusal.details().unwrap_or_default().to_owned();
     Err(match code.as_str() {
-        "NOAUTH" | "WRONGPASS" | "DENIED" | "NOPERM" => Error::Denied {
+        "NOAUTH" | "WRONGPASS" | "DENIED" => Error::Denied {
             words: format!("{code} {words}"),
         },
         _ => gap(&words).unwrap_or(Error::Refused { code, words }),

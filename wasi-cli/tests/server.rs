@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Place, Ran, fed, portcask, ran};
-use portcask_server::{Config, Server};
+use portcask_server::{Config, Server, User};
 use std::ffi::OsStr;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -51,6 +51,26 @@ impl Served {
     fn feed<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>, input: &str) -> Ran {
         fed(&mut self.command(args), input.as_bytes())
     }
+}
+
+#[test]
+fn one_who_may_only_read_reads_and_is_told_which_right_is_missing() {
+    let rules = [">pw", "~app:*", "+@read", "+ping"].map(String::from);
+    let reader = User::parse("reader", &rules).unwrap();
+    let served = serve_with(|config| config.users = vec![reader]);
+    served.run(["put", "app:k", "v", "--ttl", "1h"]).succeeds();
+    let url = served.url().replace("redis://", "redis://reader:pw@");
+    let read = |args: &[&str]| ran(portcask().arg("--url").arg(&url).args(args));
+    read(&["get", "app:k"]).succeeds().prints("v");
+    read(&["exists", "app:k"]).succeeds().prints("true\n");
+    let ttl = read(&["ttl", "app:k", "--json"]).succeeds().json();
+    assert!(
+        (3_000_000..=3_600_000).contains(&ttl["ttl_ms"].as_u64().unwrap()),
+        "{ttl}"
+    );
+    read(&["get", "app:k", "--json"]).fails(5, &["NOPERM", "'multi'"]);
+    let refused = read(&["put", "app:k", "w"]).fails(5, &["NOPERM", "'set'"]);
+    assert!(!refused.err.contains("the URL takes them"), "{refused:?}");
 }
 
 #[test]

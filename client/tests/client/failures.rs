@@ -1,7 +1,8 @@
 //! What is said when the network or the server fails, and what is never sent twice.
 
-use crate::servers::{Deed, PATIENCE, Scripted, start, start_with};
-use portcask_client::{Batch, ClientOptions, Db, Error};
+use crate::servers::{Deed, Ours, PATIENCE, Scripted, start, start_with};
+use portcask_client::{Batch, ClientOptions, Db, Error, Ttl};
+use portcask_server::User;
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
@@ -104,6 +105,63 @@ fn nobody_there_and_not_let_in_are_two_errors() {
     db.put(b"k", b"v").unwrap();
     assert!(!db.server().contains("s3cret"));
     assert!(!format!("{db:?}").contains("s3cret"));
+}
+
+/// One who may only look, and one who may write but not begin a transaction.
+fn open_as(server: &Ours, user: &str) -> Db {
+    let url = server
+        .url()
+        .replace("redis://", &format!("redis://{user}:pw@"));
+    Db::open(&url).unwrap()
+}
+
+#[test]
+fn a_reader_reads_with_the_right_to_read_and_is_told_what_it_lacks() {
+    let rules = [">pw", "~app:*", "+@read"].map(String::from);
+    let reader = User::parse("reader", &rules).unwrap();
+    let server = start_with(|config| config.users = vec![reader]);
+    server.connect().put(b"app:k", b"v").unwrap();
+    let db = open_as(&server, "reader");
+    assert_eq!(db.get(b"app:k").unwrap().as_deref(), Some(&b"v"[..]));
+    assert!(db.contains_key(b"app:k").unwrap());
+    assert_eq!(db.ttl(b"app:k").unwrap(), Ttl::Forever);
+    assert_eq!(db.left_ms(b"app:k").unwrap(), None);
+    let lacks = |error: Error, words: &str| {
+        let told = matches!(&error, Error::Refused { code, .. } if code == "NOPERM");
+        assert!(told && error.to_string().contains(words), "{error}");
+    };
+    lacks(db.get(b"other").unwrap_err(), "one of the keys");
+    lacks(db.put(b"app:k", b"w").unwrap_err(), "'set'");
+    lacks(db.get_entry(b"app:k").unwrap_err(), "'multi'");
+}
+
+#[test]
+fn a_batch_that_may_not_begin_is_not_done_one_by_one() {
+    let rules = [">pw", "~*", "+@read", "+@write"].map(String::from);
+    let writer = User::parse("writer", &rules).unwrap();
+    let server = start_with(|config| config.users = vec![writer]);
+    let db = open_as(&server, "writer");
+    let mut batch = Batch::new();
+    batch.put("a", "1").put("b", "2");
+    let refused = db.write(&batch).unwrap_err();
+    assert!(refused.to_string().contains("'multi'"), "{refused}");
+    assert_eq!(db.get(b"a").unwrap(), None);
+    assert_eq!(db.get(b"b").unwrap(), None);
+    db.put(b"a", b"1").unwrap();
+}
+
+#[test]
+fn a_line_whose_transaction_may_not_end_gathers_nothing_more() {
+    let rules = [">pw", "~*", "+@read", "+@write", "+multi"].map(String::from);
+    let writer = User::parse("writer", &rules).unwrap();
+    let server = start_with(|config| config.users = vec![writer]);
+    let db = open_as(&server, "writer");
+    let mut batch = Batch::new();
+    batch.put("a", "1").put("b", "2");
+    let refused = db.write(&batch).unwrap_err();
+    assert!(refused.to_string().contains("'exec'"), "{refused}");
+    db.put(b"c", b"3").unwrap();
+    assert_eq!(db.get(b"a").unwrap(), None);
 }
 
 #[test]

@@ -69,10 +69,14 @@ impl Remote {
     }
 
     pub fn ttl(&self, key: &[u8]) -> Result<(Ttl, Option<u64>), Failure> {
-        let both = self
-            .db
-            .ttl(key)
-            .and_then(|ttl| Ok((ttl, Some(self.db.now_ms()?))));
+        // The server's time is what is left before the end: asked for by itself it takes a right beyond @read.
+        let both = self.db.ttl(key).and_then(|ttl| match ttl {
+            Ttl::ExpiresAtMs(at) => {
+                let left = self.db.left_ms(key)?.unwrap_or(0);
+                Ok((ttl, Some(at.saturating_sub(left))))
+            }
+            _ => Ok((ttl, None)),
+        });
         both.map_err(|error| failure(&error))
     }
 
@@ -204,8 +208,13 @@ pub fn failure(error: &Error) -> Failure {
     };
     let advice = match error {
         Error::Unreachable { why, .. } => advice_on_connecting(why),
-        Error::Denied { .. } => "; put user and password into the URL: redis://user:password@host",
+        Error::Denied { .. } => {
+            "; put user and password into the URL: redis://user:password@host, redis+unix://user:password@/path"
+        }
         Error::NotCarried { .. } => "; use --dir on the machine that has the directory",
+        Error::Refused { code, .. } if code == "NOPERM" => {
+            "; docs/CLIENTS.md lists the rights that each verb needs"
+        }
         _ => "",
     };
     let advice = match error {

@@ -44,19 +44,10 @@ pub fn put(context: &mut Context, args: &PutArgs) -> Outcome {
 /// `get`: prints the bytes of a value and nothing else.
 pub fn get(context: &mut Context, args: &GetArgs) -> Outcome {
     let key = argument_or_base64(&args.key, args.key_base64)?;
-    let Some(Found { entry, seq }) = context.store.entry(&key)? else {
-        return missing(context, &key);
-    };
-    if let Some(path) = &args.output {
-        let bytes = if args.base64 {
-            to_base64(&entry.value).into()
-        } else {
-            entry.value
+    if context.json && args.output.is_none() {
+        let Some(Found { entry, seq }) = context.store.entry(&key)? else {
+            return missing(context, &key);
         };
-        std::fs::write(path, bytes).map_err(|error| Failure::file("write", path, &error))?;
-        return Ok(Exit::Done);
-    }
-    if context.json {
         let mut object = record_object(&Record {
             key: entry.key,
             value: entry.value,
@@ -64,10 +55,23 @@ pub fn get(context: &mut Context, args: &GetArgs) -> Outcome {
         });
         object.insert("seq".to_owned(), seq.into());
         context.out.json(&object.into())?;
+        return Ok(Exit::Done);
+    }
+    // The value alone: of a server that is one command.
+    let Some(value) = context.store.get(&key)? else {
+        return missing(context, &key);
+    };
+    if let Some(path) = &args.output {
+        let bytes = if args.base64 {
+            to_base64(&value).into()
+        } else {
+            value
+        };
+        std::fs::write(path, bytes).map_err(|error| Failure::file("write", path, &error))?;
     } else if args.base64 {
-        context.out.line(to_base64(&entry.value))?;
+        context.out.line(to_base64(&value))?;
     } else {
-        context.out.bytes(&entry.value)?;
+        context.out.bytes(&value)?;
         if context.out.is_terminal || context.in_repl {
             context.out.bytes(b"\n")?;
         }
