@@ -65,6 +65,7 @@ impl Target {
         }
         // The words of what follows may repeat the password, so the crate's own are not shown.
         let unclear = || wrong("user, password, host, port or path cannot be told apart".into());
+        let url = unix_login(url).unwrap_or_else(|| url.to_owned());
         let info = url.into_connection_info().map_err(|_| unclear())?;
         let shown = shown(info.addr());
         let info = info.clone().set_redis_settings(
@@ -75,6 +76,28 @@ impl Target {
         let client = client(info, options).map_err(|error| wrong(error.to_string()))?;
         Ok(Self { client, shown })
     }
+}
+
+/// A unix socket's URL with user and password in front of the path, as every URL has them, in the way the crate takes
+/// them: behind it.
+fn unix_login(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let (authority, path) = rest.split_at(rest.find('/')?);
+    let login = authority.strip_suffix('@')?;
+    if !matches!(scheme, "redis+unix" | "unix") {
+        return None;
+    }
+    let (user, password) = login.split_once(':').unwrap_or((login, ""));
+    let mut url = format!("{scheme}://{path}");
+    for (name, value) in [("user", user), ("pass", password)] {
+        if !value.is_empty() {
+            let between = if url.contains('?') { '&' } else { '?' };
+            // What means itself before a path and something else behind it.
+            let value = value.replace('+', "%2B").replace('&', "%26");
+            url.push_str(&format!("{between}{name}={value}"));
+        }
+    }
+    Some(url)
 }
 
 #[cfg(feature = "tls")]
@@ -129,6 +152,22 @@ mod tests {
             target("redis+unix:///run/p.sock").unwrap(),
             "redis+unix:///run/p.sock"
         );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_sockets_url_takes_user_and_password_in_front_of_the_path() {
+        for (url, user, password) in [
+            ("redis+unix://:p%40+w&@/run/p.sock", None, Some("p@+w&")),
+            ("unix://ann:s3cret@/run/p.sock", Some("ann"), Some("s3cret")),
+            ("redis+unix:///run/p.sock?pass=s3cret", None, Some("s3cret")),
+        ] {
+            let target = Target::new(url, &ClientOptions::default()).unwrap();
+            assert!(target.shown.ends_with("/run/p.sock"), "{}", target.shown);
+            let info = target.client.get_connection_info().redis_settings();
+            assert_eq!(info.username(), user, "{url}");
+            assert_eq!(info.password(), password, "{url}");
+        }
     }
 
     #[test]
