@@ -165,8 +165,14 @@ fn options_out_of_range_are_refused_before_anything_happens() {
         .run(["fill", "--count", "1000", "--key-size", "1"])
         .fails(2, &["1,000 different keys"]);
     place
+        .run(["fill", "-n", "abc"])
+        .fails(2, &["a number from 0"]);
+    place
         .run(["bench", "--read", "0", "--write", "0", "--del", "0"])
-        .fails(2, &["nothing to do"]);
+        .fails(2, &["percentages and come to 0"]);
+    place
+        .run(["bench", "--read", "100", "--del", "5"])
+        .fails(2, &["come to 105", "leave one out"]);
 }
 
 #[test]

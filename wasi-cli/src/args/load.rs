@@ -2,6 +2,7 @@
 
 use super::MergePolicyArgs;
 use super::transfer::at_least_one;
+use crate::failure::Failure;
 use crate::units::{parse_duration_ms, parse_size};
 use clap::Args;
 use std::path::PathBuf;
@@ -41,15 +42,15 @@ pub struct BenchArgs {
     /// Bytes per value
     #[arg(long, alias = "valueSize", value_name = "SIZE", default_value = "256", value_parser = parse_size)]
     pub value_size: u64,
-    /// Share of reads
-    #[arg(long, value_name = "PERCENT", default_value_t = 70)]
-    pub read: u32,
-    /// Share of writes
-    #[arg(long, value_name = "PERCENT", default_value_t = 25)]
-    pub write: u32,
-    /// Share of deletes
-    #[arg(long, alias = "delete", value_name = "PERCENT", default_value_t = 5)]
-    pub del: u32,
+    /// Share of reads [default: 70]; shares not given divide what the others leave of 100
+    #[arg(long, value_name = "PERCENT")]
+    pub read: Option<u32>,
+    /// Share of writes [default: 25]
+    #[arg(long, value_name = "PERCENT")]
+    pub write: Option<u32>,
+    /// Share of deletes [default: 5]
+    #[arg(long, alias = "delete", value_name = "PERCENT")]
+    pub del: Option<u32>,
     /// Merge this often; 0 means never
     #[arg(long, alias = "compactEvery", value_name = "DURATION", default_value = "0", value_parser = parse_duration_ms)]
     pub compact_every: u64,
@@ -93,6 +94,32 @@ pub struct BenchArgs {
     pub merge: MergePolicyArgs,
 }
 
+/// What an operation is if nothing else is said, in percent: a read, a write, a delete.
+const DEFAULT_SHARES: [u32; 3] = [70, 25, 5];
+
+impl BenchArgs {
+    /// How often an operation is a read, a write or a delete, as proportions: exactly the percentages that were given,
+    /// and those that were not divide the rest as their defaults would.
+    pub fn shares(&self) -> Result<[u64; 3], Failure> {
+        let given = [self.read, self.write, self.del];
+        let sum: u64 = given.iter().flatten().map(|share| u64::from(*share)).sum();
+        let open = given.iter().zip(DEFAULT_SHARES);
+        let open = open.filter(|(given, _)| given.is_none());
+        let open: u64 = open.map(|(_, share)| u64::from(share)).sum();
+        if sum > 100 || (open == 0 && sum < 100) {
+            return Err(Failure::usage(format!(
+                "--read, --write and --del are percentages and come to {sum}: let them come to 100, \
+                 or leave one out, which then gets the rest"
+            )));
+        }
+        let scale = open.max(1);
+        Ok([0, 1, 2].map(|kind| match given[kind] {
+            Some(share) => u64::from(share) * scale,
+            None => u64::from(DEFAULT_SHARES[kind]) * (100 - sum),
+        }))
+    }
+}
+
 pub const FILL_EXAMPLES: &str = "\
 Examples:
   portcask --dir scratch fill --count 1000000
@@ -106,7 +133,7 @@ Examples:
 #[derive(Args, Clone, Debug)]
 pub struct FillArgs {
     /// Number of different keys
-    #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 100_000)]
+    #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 100_000, value_parser = a_number)]
     pub count: u64,
     /// Bytes per key
     #[arg(long, value_name = "SIZE", default_value = "16", value_parser = parse_size)]
@@ -137,4 +164,8 @@ pub struct FillArgs {
     pub check: bool,
     #[command(flatten)]
     pub merge: MergePolicyArgs,
+}
+
+fn a_number(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "a number from 0".to_owned())
 }

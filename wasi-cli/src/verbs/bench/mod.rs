@@ -23,7 +23,7 @@ use worker::{Shared, Worker};
 
 /// `bench`: runs the mix.
 pub fn bench(context: &mut Context, args: &BenchArgs) -> Outcome {
-    refuse_nothing(args)?;
+    refuse_nonsense(args)?;
     let dir = context.store.dir()?.to_owned();
     context.store.set_policy(&args.merge);
     // The REPL may have the store open; two writers in one process would lock each other out.
@@ -47,7 +47,7 @@ pub fn on_server(
     args: &BenchArgs,
     server: &crate::remote::Remote,
 ) -> Outcome {
-    refuse_nothing(args)?;
+    refuse_nonsense(args)?;
     let of_directories = [
         (args.startup_only, "--startup-only"),
         (args.force_scan, "--force-scan"),
@@ -64,12 +64,8 @@ pub fn on_server(
     measure(context, args, Path::new(""), &startup, target)
 }
 
-fn refuse_nothing(args: &BenchArgs) -> Result<(), Failure> {
-    if args.read + args.write + args.del == 0 {
-        return Err(Failure::usage(
-            "--read, --write and --del are all 0: there is nothing to do",
-        ));
-    }
+fn refuse_nonsense(args: &BenchArgs) -> Result<(), Failure> {
+    args.shares()?;
     if args.keyspace == 0 {
         return Err(Failure::usage("--keyspace must be above 0"));
     }
@@ -117,12 +113,13 @@ fn run(
     shared: &Shared,
     periodic: &mut Periodic,
 ) -> Result<Vec<Worker>, Failure> {
+    let shares = args.shares()?;
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..args.concurrency)
             .map(|number| {
                 let target = target.clone();
                 scope.spawn(move || {
-                    let mut worker = Worker::new(args, number);
+                    let mut worker = Worker::new(args, shares, number);
                     while worker.step(&target, shared) {}
                     worker
                 })
@@ -166,7 +163,7 @@ fn run(
     shared: &Shared,
     periodic: &mut Periodic,
 ) -> Result<Vec<Worker>, Failure> {
-    let mut worker = Worker::new(args, 0);
+    let mut worker = Worker::new(args, args.shares()?, 0);
     let mut last_look = std::time::Instant::now();
     while worker.step(target, shared) {
         if last_look.elapsed().as_millis() >= 10 {

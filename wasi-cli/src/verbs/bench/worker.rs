@@ -71,7 +71,7 @@ pub struct Worker {
     pub hits: u64,
     /// Bytes of values read and written.
     pub bytes: u64,
-    shares: [u32; 3],
+    shares: [u64; 3],
     keyspace: u64,
     random: Random,
     value: Vec<u8>,
@@ -79,7 +79,7 @@ pub struct Worker {
 
 impl Worker {
     /// The `number`th thread.
-    pub fn new(args: &BenchArgs, number: usize) -> Self {
+    pub fn new(args: &BenchArgs, shares: [u64; 3], number: usize) -> Self {
         let seed = args.seed.wrapping_mul(0x1000).wrapping_add(number as u64);
         let mut random = Random::new(seed);
         let room = args.samples / args.concurrency / 3;
@@ -91,7 +91,7 @@ impl Worker {
             samples: [0, 1, 2].map(|kind| Samples::new(room, seed ^ kind)),
             hits: 0,
             bytes: 0,
-            shares: [args.read, args.write, args.del],
+            shares,
             keyspace: args.keyspace,
             random,
             value,
@@ -131,8 +131,7 @@ impl Worker {
     }
 
     fn kind(&mut self) -> usize {
-        let total: u32 = self.shares.iter().sum();
-        let mut drawn = self.random.below(u64::from(total)) as u32;
+        let mut drawn = self.random.below(self.shares.iter().sum());
         for (kind, share) in self.shares.iter().enumerate() {
             if drawn < *share {
                 return kind;
