@@ -25,10 +25,11 @@ pub struct FoundAtStart {
     pub scanned_records: u64,
 }
 
-impl From<&RecoveryReport> for FoundAtStart {
-    fn from(report: &RecoveryReport) -> Self {
+impl FoundAtStart {
+    /// What opening reported, and the keys that still live.
+    fn of(report: &RecoveryReport, keys: u64) -> Self {
         Self {
-            keys: report.keys,
+            keys,
             hinted_bytes: report.hinted_bytes,
             scanned_bytes: report.scanned_bytes,
             scanned_records: report.scanned_records,
@@ -64,16 +65,18 @@ pub fn measure(context: &mut Context, args: &BenchArgs) -> Result<Startup, Failu
     // A reader scans and reads hints as a writer does, and leaves the store alone.
     let options = context.store.read_options();
     let began = Instant::now();
-    let found = if args.force_scan {
+    let (elapsed, found) = if args.force_scan {
         let engine: Engine<WithoutHints> =
             Engine::open(WithoutHints(storage), options).map_err(refused)?;
-        FoundAtStart::from(engine.report())
+        let elapsed = began.elapsed();
+        (elapsed, FoundAtStart::of(engine.report(), engine.len()))
     } else {
         let engine: Engine<PlatformStorage> = Engine::open(storage, options).map_err(refused)?;
-        FoundAtStart::from(engine.report())
+        let elapsed = began.elapsed();
+        (elapsed, FoundAtStart::of(engine.report(), engine.len()))
     };
     Ok(Startup {
-        elapsed: began.elapsed(),
+        elapsed,
         found,
         is_scan: args.force_scan,
     })

@@ -12,7 +12,7 @@ use crate::failure::{Exit, Failure, Outcome};
 use crate::store::{open_for_reading, open_for_writing};
 use crate::term::Table;
 use crate::{Context, interrupt, units};
-use portcask::PlatformStorage;
+use portcask::{PlatformStorage, RecoveryReport};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -141,11 +141,13 @@ fn say_host(context: &mut Context, tried: &[Tried], costs: &[costs::Cost]) -> Re
 /// Opens the store and says how it is.
 fn health(context: &mut Context, args: &DoctorArgs, report: &mut Value) -> Outcome {
     let found = context.store.read(|engine| {
-        Ok((
-            engine.report().clone(),
-            engine.stats()?,
-            engine.merge_plan()?.due,
-        ))
+        let stats = engine.stats()?;
+        // As every other verb counts: what expired since is no key any more.
+        let report = RecoveryReport {
+            keys: stats.keys,
+            ..engine.report().clone()
+        };
+        Ok((report, stats, engine.merge_plan()?.due))
     });
     let (recovery, stats, is_merge_due) = match found {
         Ok(found) => found,
