@@ -87,9 +87,10 @@ fn main() -> ExitCode {
         ));
     }));
     interrupt::outlive_file_limits();
-    let cli = match Cli::try_parse_from(spelling::normalised(std::env::args_os())) {
+    let args = spelling::normalised(std::env::args_os());
+    let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
-        Err(error) => return ExitCode::from(spelling::refuse(&error) as u8),
+        Err(error) => return ExitCode::from(spelling::refuse(&error, &args) as u8),
     };
     let mut context = Context::new(cli.store);
     let outcome = match cli.verb {

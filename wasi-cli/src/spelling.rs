@@ -55,11 +55,14 @@ pub fn normalised(args: impl Iterator<Item = OsString>) -> Vec<OsString> {
 
 /// What names a verb is one, also where there is a directory of that name: `./stats` is the directory then.
 fn is_directory(arg: &OsString) -> bool {
-    let is_verb = arg.to_str().is_some_and(|arg| {
+    !is_verb(arg) && std::path::Path::new(arg).is_dir()
+}
+
+fn is_verb(arg: &OsString) -> bool {
+    arg.to_str().is_some_and(|arg| {
         let command = crate::args::Cli::command();
         arg == "help" || command.find_subcommand(arg).is_some()
-    });
-    !is_verb && std::path::Path::new(arg).is_dir()
+    })
 }
 
 fn is_bitcaskctl(arg: &OsString) -> bool {
@@ -71,8 +74,8 @@ fn is_bitcaskctl(arg: &OsString) -> bool {
         })
 }
 
-/// Prints help and versions in full, and what is wrong with a line in one line.
-pub fn refuse(error: &clap::Error) -> Exit {
+/// Prints help and versions in full, and what is wrong with a line in one line; `args` are the line, the program first.
+pub fn refuse(error: &clap::Error, args: &[OsString]) -> Exit {
     let is_page = matches!(
         error.kind(),
         ErrorKind::DisplayHelp
@@ -87,12 +90,39 @@ pub fn refuse(error: &clap::Error) -> Exit {
             return exit;
         }
     } else {
-        complain(&one_line(&error.to_string()));
+        let said = one_line(&error.to_string());
+        complain(
+            &match (misplaced_directory(error, args), said.split_once("; ")) {
+                (Some(tip), Some((what, rest))) => format!("{what}; {tip}; {rest}"),
+                _ => said,
+            },
+        );
     }
     if error.use_stderr() {
         Exit::Usage
     } else {
         Exit::Done
+    }
+}
+
+/// What to type, where a directory was named and a verb was expected.
+fn misplaced_directory(error: &clap::Error, args: &[OsString]) -> Option<String> {
+    if error.kind() != ErrorKind::InvalidSubcommand {
+        return None;
+    }
+    let named = args.get(1).filter(|first| !is_verb(first))?;
+    let name = named.to_str().filter(|name| !name.starts_with('-'))?;
+    match args.get(2) {
+        None => Some(format!(
+            "there is no directory {name}, and portcask --dir {name} repl makes one"
+        )),
+        Some(next) if is_verb(next) || std::path::Path::new(name).is_dir() => {
+            let next = next.to_string_lossy();
+            Some(format!(
+                "a directory is named so: portcask --dir {name} {next} ..."
+            ))
+        }
+        Some(_) => None,
     }
 }
 

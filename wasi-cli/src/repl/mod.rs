@@ -96,7 +96,8 @@ fn run(context: &mut Context, line: &str) -> Result<Option<Exit>, Failure> {
         Ok(cli) => cli,
         Err(error) => {
             context.out.flush()?;
-            return Ok(Some(crate::spelling::refuse(&error)));
+            // Directories are named outside.
+            return Ok(Some(crate::spelling::refuse(&error, &[])));
         }
     };
     if !context.store.is_meant_by(&cli.store) {
