@@ -22,6 +22,7 @@ use std::rc::Rc;
 /// `backup`: copies the store out.
 pub fn backup(context: &mut Context, args: &BackupArgs) -> Outcome {
     refuse_odd_target(context.store.dir()?, &args.target)?;
+    refuse_other_archives(&args.target)?;
     interrupt::watch();
     interrupt::keep(|| "no backup was made, the store is untouched".to_owned());
     let report = match is_tar(&args.target) {
@@ -90,6 +91,21 @@ fn refuse_odd_target(store: &Path, target: &Path) -> Result<(), Failure> {
         )));
     }
     Ok(())
+}
+
+/// A name that promises an archive which is not written here would become a directory of that name.
+fn refuse_other_archives(target: &Path) -> Result<(), Failure> {
+    const OTHERS: [&str; 11] = [
+        ".tgz", ".tbz2", ".txz", ".tzst", ".gz", ".bz2", ".xz", ".zst", ".zip", ".7z", ".rar",
+    ];
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.to_ascii_lowercase();
+    match OTHERS.iter().find(|ending| name.ends_with(*ending)) {
+        Some(ending) if !target.is_dir() => Err(Failure::usage(format!(
+            "backup writes a directory or a .tar file, and no {ending}; name a .tar, and compress that"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn is_tar(path: &Path) -> bool {
