@@ -12,6 +12,7 @@ use serde_json::json;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// `put`: stores a value.
 pub fn put(context: &mut Context, args: &PutArgs) -> Outcome {
@@ -34,6 +35,11 @@ pub fn put(context: &mut Context, args: &PutArgs) -> Outcome {
         Ok(seq) => {
             if context.json {
                 context.out.json(&json!({ "seq": seq }))?;
+            }
+            if is_over(&how.expiry) {
+                context.remark(
+                    "its time is up already, so the key is not there: check --ttl or --expires-at",
+                );
             }
             Ok(Exit::Done)
         }
@@ -197,6 +203,17 @@ fn refused(context: &mut Context, found: &Refused) -> Outcome {
         (false, None) => "nothing was changed: the key does not exist".to_owned(),
     });
     Ok(Exit::No)
+}
+
+/// Whether a life ended before it began, by this machine's clock.
+fn is_over(expiry: &Expiry) -> bool {
+    match *expiry {
+        Expiry::AfterMs(ms) => ms == 0,
+        Expiry::AtMs(at) => SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .is_ok_and(|now| u128::from(at) <= now.as_millis()),
+        Expiry::Default | Expiry::Never => false,
+    }
 }
 
 fn condition(args: &PutArgs) -> Option<Condition> {
