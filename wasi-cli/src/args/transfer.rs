@@ -22,6 +22,7 @@ Examples:
   portcask --dir data import people.csv --header --key-column id --value-column name
   portcask --dir data import UnicodeData.txt --delimiter ';' --key-column 1 --value-column 2
   portcask --dir old export | portcask --dir new import
+  portcask --dir data import redis://localhost:6379    the strings of a running Redis, with their time
 
 JSON Lines: one object per line with key (or key_base64), value (or value_base64) and, if the key
 expires, expires_ms in unix milliseconds. A file written by `export` needs no options.";
