@@ -16,14 +16,14 @@ Examples:
   portcask-server /etc/portcask.conf             a file of lines such as `dir /var/lib/portcask`
   REDIS_PASSWORD=s3cret portcask-server --dir data --bind 0.0.0.0
 
-A flag overrides the environment, which overrides the file, which overrides the default. CONFIG SET
-changes some settings while the server runs. Write sizes as 64kb, 256mb or 1gb, and times as 500ms,
+A flag overrides the environment, which overrides the file, which overrides the default. CONFIG SET \
+changes some settings while the server runs. Write sizes as 64kb, 256mb or 1gb, and times as 500ms, \
 30s (or 30), 5m or 2h.
 
-In the file, each line is a setting: the flag's name without `--`, then its value. # starts a comment,
+In the file, each line is a setting: the flag's name without `--`, then its value. # starts a comment, \
 and quotes hold words together. CONFIG REWRITE saves the current settings to the file.
 
-To stop the server, use Ctrl-C, SIGTERM or SHUTDOWN. It answers every command it has received in full,
+To stop the server, use Ctrl-C, SIGTERM or SHUTDOWN. It answers every command it has received in full, \
 then closes the store. kill -9 loses no acknowledged write; with --sync always, nor does a power cut.
 
 Exit codes:
@@ -239,5 +239,14 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         super::command().debug_assert();
+    }
+    #[test]
+    fn the_prose_of_the_help_is_broken_by_the_terminal_alone() {
+        let is_prose = |line: &str| line.starts_with(|first: char| !first.is_whitespace());
+        let lines: Vec<_> = super::EXAMPLES.lines().collect();
+        let broken = lines
+            .windows(2)
+            .find(|two| is_prose(two[0]) && is_prose(two[1]));
+        assert_eq!(broken, None);
     }
 }
