@@ -53,3 +53,98 @@ fn a_key_whose_time_is_up_counts_nowhere() {
     let report: serde_json::Value = serde_json::from_slice(&said).unwrap();
     assert_eq!(report["live_records"], 1, "{report}");
 }
+
+#[test]
+fn what_opens_or_measures_a_store_counts_no_key_whose_time_is_up() {
+    let home = tempfile::tempdir().unwrap();
+    let store = home.path().join("store");
+    let past = "2020-01-01T00:00:00Z";
+    let expired = portcask(&store, &["put", "e", "v", "--expires-at", past]);
+    assert!(expired.status.success());
+    assert!(portcask(&store, &["put", "f", "v"]).status.success());
+    let json = |args: &[&str]| -> serde_json::Value {
+        serde_json::from_slice(&portcask(&store, args).stdout).unwrap()
+    };
+    let told = json(&["doctor", "--json"]);
+    assert_eq!(told["store"]["keys"], 1, "{told}");
+    assert_eq!(told["store"]["recovery"]["keys"], 1, "{told}");
+    let opened = portcask(&store, &["bench", "--startup-only"]).stdout;
+    let opened = String::from_utf8(opened).unwrap();
+    assert!(opened.contains("1 key"), "{opened}");
+    assert!(!opened.contains("2 keys"), "{opened}");
+}
+
+#[test]
+fn a_value_whose_time_is_up_at_once_is_remarked_on() {
+    let home = tempfile::tempdir().unwrap();
+    let store = home.path().join("store");
+    for life in [["--ttl", "0s"], ["--expires-at", "2020-01-01T00:00:00Z"]] {
+        let output = portcask(&store, &[&["put", "e", "v"][..], &life].concat());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            output.status.success() && said.contains("time is up"),
+            "{said}"
+        );
+    }
+    let output = portcask(&store, &["put", "e", "v", "--ttl", "1h"]);
+    assert!(output.status.success() && output.stderr.is_empty());
+}
+
+#[test]
+fn an_archive_that_is_not_written_here_is_no_directory_of_that_name() {
+    let home = tempfile::tempdir().unwrap();
+    let store = home.path().join("store");
+    assert!(portcask(&store, &["put", "cat", "meow"]).status.success());
+    for name in ["dump.tgz", "bk.tar.gz", "bk.TAR.ZST", "b.zip"] {
+        refused(&store, &["backup", name], "a directory or a .tar file");
+        assert!(!home.path().join(name).exists(), "{name}");
+    }
+}
+
+#[test]
+fn a_directory_where_a_verb_belongs_is_told_where_it_goes() {
+    let home = tempfile::tempdir().unwrap();
+    let said = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_portcask"));
+        let output = command
+            .current_dir(home.path())
+            .args(args)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let missing = said(&["data"]);
+    assert!(
+        missing.contains("portcask --dir data repl makes one"),
+        "{missing}"
+    );
+    let ahead = said(&["data", "put", "a", "b"]);
+    assert!(ahead.contains("portcask --dir data put ..."), "{ahead}");
+    let typo = said(&["gte", "a"]);
+    assert!(!typo.contains("--dir"), "{typo}");
+}
+
+#[test]
+fn the_shares_of_a_mix_are_what_they_say() {
+    let home = tempfile::tempdir().unwrap();
+    let store = home.path().join("store");
+    let counts = |shares: &[&str]| -> Vec<u64> {
+        let args = [
+            &["bench", "--ops", "1000", "--keyspace", "10", "--json"],
+            shares,
+        ]
+        .concat();
+        let output = portcask(&store, &args);
+        let said = String::from_utf8(output.stdout).unwrap();
+        let last = said.lines().last().unwrap_or_default();
+        let report: serde_json::Value = serde_json::from_str(last).unwrap();
+        let kinds = ["read", "write", "delete"];
+        kinds
+            .map(|kind| report["latencies_ns"][kind]["count"].as_u64().unwrap())
+            .to_vec()
+    };
+    assert_eq!(counts(&["--read", "100"]), [1000, 0, 0]);
+    let half = counts(&["--write", "50"]);
+    assert!((400..600).contains(&half[1]) && half[2] < 100, "{half:?}");
+}
