@@ -3,7 +3,7 @@
 use crate::db::executed;
 use crate::line::{Kind, Request};
 use crate::reply::{
-    accepted, bytes, count, end_of_life, fixed, integer, list, maybe_bytes, only, text, unexpected,
+    accepted, bytes, count, end_of_life, fixed, integer, list, maybe_bytes, only, text,
 };
 use crate::{Change, ChangeKind, ChangePage, Db, Result};
 use redis::Value;
