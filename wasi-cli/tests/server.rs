@@ -55,7 +55,7 @@ impl Served {
 
 #[test]
 fn one_who_may_only_read_reads_and_is_told_which_right_is_missing() {
-    let rules = [">pw", "~app:*", "+@read", "+ping"].map(String::from);
+    let rules = ["on", ">pw", "~app:*", "+@read", "+ping"].map(String::from);
     let reader = User::parse("reader", &rules).unwrap();
     let served = serve_with(|config| config.users = vec![reader]);
     served.run(["put", "app:k", "v", "--ttl", "1h"]).succeeds();

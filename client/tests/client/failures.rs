@@ -117,7 +117,7 @@ fn open_as(server: &Ours, user: &str) -> Db {
 
 #[test]
 fn a_reader_reads_with_the_right_to_read_and_is_told_what_it_lacks() {
-    let rules = [">pw", "~app:*", "+@read"].map(String::from);
+    let rules = ["on", ">pw", "~app:*", "+@read"].map(String::from);
     let reader = User::parse("reader", &rules).unwrap();
     let server = start_with(|config| config.users = vec![reader]);
     server.connect().put(b"app:k", b"v").unwrap();
@@ -137,7 +137,7 @@ fn a_reader_reads_with_the_right_to_read_and_is_told_what_it_lacks() {
 
 #[test]
 fn a_batch_that_may_not_begin_is_not_done_one_by_one() {
-    let rules = [">pw", "~*", "+@read", "+@write"].map(String::from);
+    let rules = ["on", ">pw", "~*", "+@read", "+@write"].map(String::from);
     let writer = User::parse("writer", &rules).unwrap();
     let server = start_with(|config| config.users = vec![writer]);
     let db = open_as(&server, "writer");
@@ -152,7 +152,7 @@ fn a_batch_that_may_not_begin_is_not_done_one_by_one() {
 
 #[test]
 fn a_line_whose_transaction_may_not_end_gathers_nothing_more() {
-    let rules = [">pw", "~*", "+@read", "+@write", "+multi"].map(String::from);
+    let rules = ["on", ">pw", "~*", "+@read", "+@write", "+multi"].map(String::from);
     let writer = User::parse("writer", &rules).unwrap();
     let server = start_with(|config| config.users = vec![writer]);
     let db = open_as(&server, "writer");
