@@ -103,7 +103,9 @@ impl Plugin {
             segment_bytes: SEGMENT_BYTES,
             ..Options::default()
         };
-        let store = self.store.insert(Box::new(Engine::open_writer(files, options)?));
+        let store = self
+            .store
+            .insert(Box::new(Engine::open_writer(files, options)?));
         let keys = i32::try_from(store.report().keys).unwrap_or(i32::MAX);
         Ok(keys)
     }
