@@ -266,7 +266,7 @@ fn user_lines_that_would_not_be_enforced_do_not_start() {
         ),
         (
             "user default on\nrequirepass x",
-            ":2: requirepass: the password of `default` is set by its `user` line",
+            ":2: requirepass: the `user` line of `default` already sets its password",
         ),
     ] {
         std::fs::write(&file, text).unwrap();
