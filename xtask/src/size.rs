@@ -17,7 +17,7 @@ const END: &str = "<!-- end of what was measured -->";
 /// What the plugin is to weigh after wasm-opt one day.
 const GOAL_BYTES: u64 = 100_000;
 /// What it may weigh today: just above what it does, so that it only ever shrinks. Lower this with each gain.
-const OPTIMIZED_BYTES_MAX: u64 = 101_000;
+const OPTIMIZED_BYTES_MAX: u64 = 100_600;
 const _: () = assert!(OPTIMIZED_BYTES_MAX >= GOAL_BYTES);
 /// Compilers differ by a little; more than this and the page tells yesterday's sizes.
 const TOLERANCE_PERCENT: u64 = 3;

@@ -15,7 +15,7 @@ const PACKAGE: &str = "web-demo/package";
 /// What a visitor is to wait for one day: the module's first part, the page's and the worker's JavaScript, gzipped.
 const GOAL_BYTES: u64 = 60_000;
 /// What it may be today: just above what it is, so that it only ever shrinks. Lower this with each gain.
-const LOADED_BYTES_MAX: u64 = 72_700;
+const LOADED_BYTES_MAX: u64 = 70_200;
 const _: () = assert!(LOADED_BYTES_MAX >= GOAL_BYTES);
 
 /// A module of the engine: where it goes and what is in it.
