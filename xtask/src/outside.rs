@@ -91,6 +91,10 @@ fn unpacked(folder: &Path, python: &str, repo: &Repo) -> Result<PathBuf> {
     Ok(tests)
 }
 
+/// A case that talks to a server of its own and wants its answer within 10 ms: on a busy machine it fails whatever ours
+/// does.
+const OWN_SERVER: &str = "test_timeout_in_middle_of_message_leaves_connection_usable";
+
 /// Runs the `redis` crate's tests; answers how they ended.
 pub fn redis_rs(repo: &Repo) -> Result<String> {
     let folder = repo.made("outside/redis-rs")?;
@@ -127,7 +131,8 @@ pub fn redis_rs(repo: &Repo) -> Result<String> {
     )?;
     let mut run = cargo();
     run.args(tests)
-        .args(["--no-fail-fast", "--", "--test-threads=8"]);
+        .args(["--no-fail-fast", "--", "--test-threads=8"])
+        .args(["--skip", OWN_SERVER]);
     run.env("RUSTFLAGS", "--cap-lints=allow")
         .env("RUST_BACKTRACE", "0");
     run.env("PORTCASK_SERVER", repo.target.join("debug/portcask-server"));
