@@ -19,6 +19,7 @@ mod bench;
 mod bench_server;
 mod canary;
 mod demo;
+mod disk;
 mod dist;
 mod hosts;
 mod outside;

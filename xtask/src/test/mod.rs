@@ -11,6 +11,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use crate::disk;
 use crate::hosts::Wasmtime;
 use crate::repo::Repo;
 use crate::setup::{Consent, Target, WasmToolchain};
@@ -21,6 +22,9 @@ const PARTS: [&str; 12] = [
     "engine", "server", "proof", "lint", "bench", "nostd", "wasm", "wasi", "web", "docs", "demo",
     "package",
 ];
+
+/// What a machine should have free before a first run, in mebibytes: twice what one was seen to fill.
+const ROOM_MIB: u64 = 20_000;
 
 /// One check.
 struct Step {
@@ -80,6 +84,8 @@ struct Outcome {
     step: &'static Step,
     result: Result<Done>,
     took: Duration,
+    /// Mebibytes left on the disk afterwards, where that can be told.
+    room: Option<u64>,
 }
 
 /// Runs the steps of the named parts, or all.
@@ -97,6 +103,10 @@ pub fn command(repo: &Repo, parts: &[&str]) -> Result<ExitCode> {
         wasmtime: OnceCell::new(),
     };
     let chosen = choose(steps::STEPS, parts);
+    let room = || disk::free_mib(&repo.root).ok();
+    if let Some(free) = room().filter(|free| *free < ROOM_MIB) {
+        println!("{free} MiB are free on this disk; a first run is safe with {ROOM_MIB}");
+    }
     let mut outcomes: Vec<Outcome> = Vec::new();
     for (at, step) in chosen.iter().copied().enumerate() {
         println!(
@@ -116,6 +126,7 @@ pub fn command(repo: &Repo, parts: &[&str]) -> Result<ExitCode> {
             step,
             result,
             took: start.elapsed(),
+            room: room(),
         };
         println!("== {} {}", step.name, verdict(&outcome));
         outcomes.push(outcome);
@@ -187,9 +198,18 @@ fn report(outcomes: &[Outcome]) -> ExitCode {
     }
     let total: Duration = outcomes.iter().map(|outcome| outcome.took).sum();
     println!("{:<37}{:>9.1}", "all", total.as_secs_f32());
+    let rooms = outcomes
+        .iter()
+        .filter_map(|outcome| Some((outcome.room?, outcome.step.name)));
+    if let Some((room, step)) = rooms.min() {
+        println!("at the least {room} MiB were free on the disk, after \"{step}\"");
+    }
     for outcome in outcomes {
         if let Err(failure) = &outcome.result {
             println!("\nFAILED {}: {failure}", outcome.step.name);
+            if let Some(room) = outcome.room.filter(|room| *room < 100) {
+                println!("    the disk was full: {room} MiB free");
+            }
         }
     }
     println!("\n{passed} passed, {failed} failed");
@@ -250,6 +270,7 @@ mod tests {
             step: step("wasi target"),
             result: Err(Failure::new("no compiler")),
             took: Duration::ZERO,
+            room: None,
         };
         let reason = blocked(step("portcask.wasm"), &[failed]).unwrap();
         assert_eq!(reason, "not run, because \"wasi target\" failed");
