@@ -3,11 +3,11 @@
 //! ```text
 //! MemoryStorage -- clone --> the same directory      MemoryStorage -- deep_clone --> another one
 //!   names:  FileName -> content (shared with open handles, so a removed file stays readable)
-//!   content: length + pages of 64 KiB; what no page holds reads as zeros, so holes cost nothing
 //! ```
 //!
-//! Invariants: a page is never longer than 64 KiB; no page holds bytes past the length;
-//! `used` is the sum of what every named file is charged for.
+//! Invariant: `used` is the sum of what every named file is charged for.
+
+mod bytes;
 
 use crate::fallible;
 use crate::prelude::*;
@@ -16,10 +16,9 @@ use crate::storage::{
 };
 use compat::collections::BTreeMap;
 use compat::rc::Rc;
-use core::cell::{Cell, RefCell};
+use core::cell::{Cell, RefCell, RefMut};
 
-/// Files grow in steps of this size, so growth never copies what is already there.
-const PAGE_BYTES: usize = 64 * 1024;
+use bytes::Bytes;
 
 /// Longest file, the same as on any platform that counts offsets in signed 64 bits.
 const FILE_BYTES_MAX: u64 = i64::MAX as u64;
@@ -55,18 +54,6 @@ struct Directory {
 
 /// One file's bytes, shared by its name and its open handles.
 type Content = Rc<RefCell<Bytes>>;
-
-#[derive(Clone, Debug, Default)]
-struct Bytes {
-    len: u64,
-    pages: BTreeMap<u64, Vec<u8>>,
-    /// Sum of the pages' lengths.
-    stored: u64,
-    /// Space set aside by `preallocate`, counted from the file's start.
-    reserved: u64,
-    /// Removed or replaced: open handles may go on, but the directory no longer pays for it.
-    unnamed: bool,
-}
 
 impl Default for MemoryStorage {
     fn default() -> Self {
@@ -156,7 +143,7 @@ impl MemoryStorage {
     pub fn bytes(&self, name: &FileName) -> Option<Vec<u8>> {
         let content = self.content(name).ok()?;
         let content = content.borrow();
-        let mut bytes = fallible::zeroed(usize::try_from(content.len).ok()?).ok()?;
+        let mut bytes = fallible::zeroed(usize::try_from(content.len()).ok()?).ok()?;
         content.read(0, &mut bytes);
         Some(bytes)
     }
@@ -170,10 +157,7 @@ impl MemoryStorage {
     pub fn set_bytes(&self, name: &FileName, bytes: &[u8]) {
         let content = Rc::clone(self.dir.files.borrow_mut().entry(*name).or_default());
         let mut content = content.borrow_mut();
-        self.dir.charge(&mut content, |file| {
-            file.cut(0);
-            file.reserved = 0;
-        });
+        self.dir.charge(&mut content, Bytes::clear);
         let capacity = self.dir.capacity.take();
         let written = self.dir.write(&mut content, 0, bytes);
         self.dir.capacity.set(capacity);
@@ -291,7 +275,7 @@ pub struct MemoryFile {
 }
 
 impl MemoryFile {
-    fn writable(&self) -> Result<core::cell::RefMut<'_, Bytes>, StorageError> {
+    fn writable(&self) -> Result<RefMut<'_, Bytes>, StorageError> {
         match self.access {
             Access::Write => Ok(self.content.borrow_mut()),
             Access::Read => Err(StorageError::with_detail(
@@ -316,7 +300,7 @@ impl File for MemoryFile {
     }
 
     fn len(&self) -> Result<u64, StorageError> {
-        Ok(self.content.borrow().len)
+        Ok(self.content.borrow().len())
     }
 
     fn truncate(&self, len: u64) -> Result<(), StorageError> {
@@ -334,9 +318,9 @@ impl File for MemoryFile {
         if more > self.dir.free(&content) {
             return Err(full());
         }
-        content.allocate(len)?;
+        content.allocate(len).map_err(|_| full())?;
         self.dir
-            .charge(&mut content, |file| file.reserved = file.reserved.max(len));
+            .charge(&mut content, |file| file.set_space_aside(len));
         Ok(())
     }
 }
@@ -362,19 +346,16 @@ impl Directory {
         }
         let (mut at, mut rest) = (offset, bytes);
         while !rest.is_empty() {
-            let (page, start) = place(at);
-            let piece = rest.len().min(PAGE_BYTES - start);
-            let held = file.pages.get(&page).map_or(0, Vec::len);
-            let growth = (start + piece).saturating_sub(held) as u64;
-            let set_aside = file.space() - file.stored;
-            let excess = growth.saturating_sub(set_aside.saturating_add(self.free(file)));
+            let piece = rest.len().min(Bytes::left_in_page(at));
+            let growth = file.growth(at, piece);
+            let excess = growth.saturating_sub(file.set_aside().saturating_add(self.free(file)));
             let piece = piece.saturating_sub(usize::try_from(excess).unwrap_or(usize::MAX));
             if piece == 0 {
                 return Err(full());
             }
             let mut written = Ok(());
             self.charge(file, |file| written = file.put(at, &rest[..piece]));
-            written?;
+            written.map_err(|_| full())?;
             at += piece as u64;
             rest = &rest[piece..];
         }
@@ -385,21 +366,21 @@ impl Directory {
     fn charge(&self, file: &mut Bytes, change: impl FnOnce(&mut Bytes)) {
         let before = file.space();
         change(file);
-        if !file.unnamed {
+        if !file.is_unnamed() {
             self.used.set(self.used.get() - before + file.space());
         }
     }
 
     fn forget(&self, content: &Content) {
         let mut content = content.borrow_mut();
-        content.unnamed = true;
+        content.unname();
         self.used.set(self.used.get() - content.space());
     }
 
     /// Bytes this file may still grow by beyond what it is charged for.
     fn free(&self, file: &Bytes) -> u64 {
         match self.capacity.get() {
-            Some(capacity) if !file.unnamed => capacity.saturating_sub(self.used.get()),
+            Some(capacity) if !file.is_unnamed() => capacity.saturating_sub(self.used.get()),
             _ => u64::MAX,
         }
     }
@@ -413,85 +394,6 @@ impl Directory {
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
     }
-}
-
-impl Bytes {
-    fn space(&self) -> u64 {
-        self.stored.max(self.reserved)
-    }
-
-    /// Writes one piece that lies in one page.
-    fn put(&mut self, at: u64, piece: &[u8]) -> Result<(), StorageError> {
-        let (page, start) = place(at);
-        let end = start + piece.len();
-        let page = fallible::entry_in_tree(&mut self.pages, page).map_err(|_| full())?;
-        if page.len() < end {
-            if page.capacity() < end {
-                // Doubling inside a page keeps many small appends linear; a page is at most 64 KiB.
-                let more = end.max(page.capacity() * 2).min(PAGE_BYTES) - page.len();
-                fallible::reserve(page, more).map_err(|_| full())?;
-            }
-            let held = page.len();
-            fallible::resize(page, end).map_err(|_| full())?;
-            self.stored += (end - held) as u64;
-        }
-        page[start..end].copy_from_slice(piece);
-        self.len = self.len.max(at + piece.len() as u64);
-        Ok(())
-    }
-
-    fn read(&self, offset: u64, into: &mut [u8]) -> usize {
-        let left = self.len.saturating_sub(offset);
-        let count = usize::try_from(left).map_or(into.len(), |left| left.min(into.len()));
-        let mut done = 0;
-        while done < count {
-            let (page, start) = place(offset + done as u64);
-            let piece = (count - done).min(PAGE_BYTES - start);
-            let target = &mut into[done..done + piece];
-            let held = self.pages.get(&page).map_or(&[][..], Vec::as_slice);
-            let held = held.get(start..).unwrap_or(&[]);
-            let known = held.len().min(piece);
-            target[..known].copy_from_slice(&held[..known]);
-            target[known..].fill(0);
-            done += piece;
-        }
-        count
-    }
-
-    /// Shortens to `len`; never lengthens.
-    fn cut(&mut self, len: u64) {
-        if len >= self.len {
-            return;
-        }
-        let (page, keep) = place(len);
-        self.pages.retain(|at, _| *at <= page);
-        if let Some(last) = self.pages.get_mut(&page) {
-            last.truncate(keep);
-        }
-        self.stored = self.pages.values().map(|page| page.len() as u64).sum();
-        self.reserved = self.reserved.min(len);
-        self.len = len;
-    }
-
-    /// Takes the memory for every page below `len`, so that writing them cannot fail.
-    fn allocate(&mut self, len: u64) -> Result<(), StorageError> {
-        let mut at = 0;
-        while at < len {
-            let (page, _) = place(at);
-            let wanted = (len - at).min(PAGE_BYTES as u64) as usize;
-            let page = fallible::entry_in_tree(&mut self.pages, page).map_err(|_| full())?;
-            let more = wanted.saturating_sub(page.len());
-            fallible::reserve(page, more).map_err(|_| full())?;
-            at += PAGE_BYTES as u64;
-        }
-        Ok(())
-    }
-}
-
-/// The page of an offset, and the place in it.
-fn place(offset: u64) -> (u64, usize) {
-    let page = PAGE_BYTES as u64;
-    (offset / page, (offset % page) as usize)
 }
 
 fn not_found(name: &FileName) -> StorageError {
@@ -565,7 +467,7 @@ mod tests {
         assert_eq!(file.pread(far - 2, &mut into), Ok(5));
         assert_eq!(&into, b"\0\0end");
         assert_eq!(file.len(), Ok(far + 3));
-        assert!(storage.used_bytes() <= PAGE_BYTES as u64);
+        assert!(storage.used_bytes() <= 64 * 1024);
         assert_eq!(
             file.append(u64::MAX, b"xy").unwrap_err().kind,
             ErrorKind::Full
