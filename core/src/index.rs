@@ -17,14 +17,19 @@ mod ordered;
 #[path = "index/ordered_small.rs"]
 mod ordered;
 
+mod cell;
+mod mixer;
+mod segments;
+
+pub use cell::{IndexCell, Local};
+pub(crate) use mixer::Mixed;
 pub(crate) use ordered::Ordered;
+pub(crate) use segments::Segment;
 
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::fallible::{self, OutOfMemory};
 use crate::format::file::names;
-use crate::format::manifest::SEGMENTS_MAX;
-use crate::format::record::Site;
 use crate::format::{KeyHash, Space};
 use crate::keydir::{HashKey, Keydir, Load, Place, SizeClass, Slot};
 use crate::planted::{Bug, planted};
@@ -32,49 +37,8 @@ use crate::prelude::*;
 use crate::segment::read::{Located, Spot};
 use crate::sorted::Sorted;
 use crate::storage::File;
-use core::cell::RefCell;
 
-/// Slots for segments: a place keeps its segment in 16 bits, and the last number stands for none.
-const SEGMENT_SLOTS_MAX: usize = (1 << 16) - 1;
-const _: () = assert!(
-    SEGMENTS_MAX < SEGMENT_SLOTS_MAX,
-    "merge needs slots for its outputs"
-);
-
-/// Shares one [`Index`] between the writer and its readers.
-///
-/// The closures do no I/O and call nothing of the cell again, so a lock inside cannot deadlock.
-pub trait IndexCell<F>: Sized {
-    /// Takes the index in.
-    fn new(index: Index<F>) -> Self;
-    /// Lends the index for looking.
-    fn read<R>(&self, look: impl FnOnce(&Index<F>) -> R) -> R;
-    /// Lends the index for changing.
-    fn write<R>(&self, change: impl FnOnce(&mut Index<F>) -> R) -> R;
-
-    /// Has `what` loaded from memory without waiting for it, where a processor can be told so.
-    #[inline]
-    fn fetch<T>(what: &T) {
-        let _ = what;
-    }
-}
-
-/// The cell of a single-threaded host.
-pub struct Local<F>(RefCell<Index<F>>);
-
-impl<F> IndexCell<F> for Local<F> {
-    fn new(index: Index<F>) -> Self {
-        Self(RefCell::new(index))
-    }
-
-    fn read<R>(&self, look: impl FnOnce(&Index<F>) -> R) -> R {
-        look(&self.0.borrow())
-    }
-
-    fn write<R>(&self, change: impl FnOnce(&mut Index<F>) -> R) -> R {
-        change(&mut self.0.borrow_mut())
-    }
-}
+use segments::Segments;
 
 /// See the [module](self). Opaque outside the core.
 pub struct Index<F> {
@@ -96,57 +60,9 @@ pub struct Index<F> {
     pub(crate) unread: Vec<(KeyHash, Slot)>,
     /// (expiry in ms, hash.hi) of each live key with an expiry.
     ttl: Sorted<(u64, u64)>,
-    segments: Vec<Option<Segment<F>>>,
-    /// Each open segment's id and slot, sorted.
-    slots: Vec<(u64, u16)>,
+    segments: Segments<F>,
     live_keys: u64,
     live_meta: u64,
-}
-
-/// One open segment and what lives in it.
-pub(crate) struct Segment<F> {
-    pub file: F,
-    pub id: u64,
-    pub site: Site,
-    /// Position in the total order of segments; greater is newer.
-    pub rank: u32,
-    /// Bytes below this offset survive a power loss.
-    pub durable_end: u64,
-    /// Where its records end.
-    pub end: u64,
-    pub live_bytes: u64,
-    pub live_keys: u64,
-    /// Bytes of tombstones (and expired records that act as ones).
-    pub tombstone_bytes: u64,
-    /// Merge must leave it alone: it holds damage.
-    pub damaged: bool,
-}
-
-impl<F> Segment<F> {
-    /// A segment whose records end at `end`, durable up to there, in which nothing is known to live yet.
-    pub(crate) fn new(file: F, id: u64, site: Site, rank: u32, end: u64) -> Self {
-        Self {
-            file,
-            id,
-            site,
-            rank,
-            durable_end: end,
-            end,
-            live_bytes: 0,
-            live_keys: 0,
-            tombstone_bytes: 0,
-            damaged: false,
-        }
-    }
-
-    /// Bytes that neither a live key nor a tombstone needs.
-    pub(crate) fn dead_bytes(&self) -> u64 {
-        let data = self
-            .end
-            .saturating_sub(crate::format::file::FILE_HEADER_BYTES as u64);
-        data.saturating_sub(self.live_bytes)
-            .saturating_sub(self.tombstone_bytes)
-    }
 }
 
 /// Acknowledged bytes of the active segment that the platform does not have yet.
@@ -233,8 +149,7 @@ impl<F: File + Clone> Index<F> {
             ordered: ordered::new(ordered),
             unread: Vec::new(),
             ttl: Sorted::new(),
-            segments: Vec::new(),
-            slots: Vec::new(),
+            segments: Segments::default(),
             live_keys: 0,
             live_meta: 0,
         }
@@ -385,13 +300,7 @@ impl<F: File + Clone> Index<F> {
     /// Takes in all records that were published to `load`. `meta` of its keys are the system's.
     pub(crate) fn adopt(&mut self, load: Load, meta: u64) -> Result<(), OutOfMemory> {
         let segments = &mut self.segments;
-        self.keydir = load.finish(|slot| {
-            let segment = segments.get_mut(usize::from(slot.place.segment));
-            if let Some(segment) = segment.and_then(Option::as_mut) {
-                segment.live_bytes += slot.size.bytes();
-                segment.live_keys += 1;
-            }
-        })?;
+        self.keydir = load.finish(|slot| segments.count_in(slot))?;
         self.live_meta = meta;
         self.live_keys = (self.keydir.len() as u64).saturating_sub(meta);
         Ok(())
@@ -453,69 +362,32 @@ impl<F: File + Clone> Index<F> {
         if !self.keydir.replace_if(hash, old.place, to) {
             return false;
         }
-        if let Some(segment) = self.segment_mut(old.place.segment) {
-            segment.live_bytes = segment.live_bytes.saturating_sub(old.size.bytes());
-            segment.live_keys = segment.live_keys.saturating_sub(1);
-        }
-        if let Some(segment) = self.segment_mut(to.place.segment) {
-            segment.live_bytes += to.size.bytes();
-            segment.live_keys += 1;
-        }
+        self.segments.count_out(old);
+        self.segments.count_in(to);
         true
     }
 
     /// Opens a slot for a segment.
     pub(crate) fn add_segment(&mut self, segment: Segment<F>) -> Result<u16> {
-        fallible::grow(&mut self.slots, 1)?;
-        let free = self.segments.iter().position(Option::is_none);
-        let slot = match free {
-            Some(slot) => slot,
-            None if self.segments.len() < SEGMENT_SLOTS_MAX => {
-                fallible::push(&mut self.segments, None)?;
-                self.segments.len() - 1
-            }
-            None => return Err(Error::TooManySegments),
-        };
-        let number = u16::try_from(slot).map_err(|_| Error::TooManySegments)?;
-        self.name_slot(segment.id, number)?;
-        self.segments[slot] = Some(segment);
-        Ok(number)
+        self.segments.add(segment)
     }
 
     /// Closes a slot: its file is no longer part of the store.
     pub(crate) fn remove_segment(&mut self, slot: u16) -> Option<Segment<F>> {
-        let segment = self.segments.get_mut(usize::from(slot))?.take()?;
-        if let Ok(at) = self.seek_slot(segment.id) {
-            self.slots.remove(at);
-        }
-        Some(segment)
+        self.segments.remove(slot)
     }
 
     pub(crate) fn segment(&self, slot: u16) -> Option<&Segment<F>> {
-        self.segments.get(usize::from(slot))?.as_ref()
+        self.segments.get(slot)
     }
 
     pub(crate) fn segment_mut(&mut self, slot: u16) -> Option<&mut Segment<F>> {
-        self.segments.get_mut(usize::from(slot))?.as_mut()
+        self.segments.get_mut(slot)
     }
 
     /// The slot of a segment id.
     pub(crate) fn slot_of(&self, id: u64) -> Option<u16> {
-        self.seek_slot(id).ok().map(|at| self.slots[at].1)
-    }
-
-    fn name_slot(&mut self, id: u64, slot: u16) -> Result<(), OutOfMemory> {
-        match self.seek_slot(id) {
-            Ok(at) => {
-                self.slots[at].1 = slot;
-                Ok(())
-            }
-            Err(at) => fallible::insert_at(&mut self.slots, at, (id, slot)),
-        }
-    }
-
-    fn seek_slot(&self, id: u64) -> Result<usize, usize> {
-        self.slots.binary_search_by_key(&id, |(id, _)| *id)
+        self.segments.slot_of(id)
     }
 
     /// Renumbers the order after the set of segments changed. Needs no memory, because that change
@@ -536,10 +408,7 @@ impl<F: File + Clone> Index<F> {
     /// in between.
     pub(crate) fn successor(&self) -> Result<Self, OutOfMemory> {
         let mut fresh = Self::new([0; 16], self.clock, self.ordered.is_some());
-        for _ in 0..=self.segments.len() {
-            fallible::push(&mut fresh.segments, None)?;
-        }
-        fallible::reserve(&mut fresh.slots, 1)?;
+        fresh.segments = self.segments.successor()?;
         Ok(fresh)
     }
 
@@ -551,13 +420,8 @@ impl<F: File + Clone> Index<F> {
         fresh.hash_key = self.hash_key;
         fresh.veil = self.veil;
         fresh.poisoned = self.poisoned;
-        let segment = self.remove_segment(kept);
-        if let Some(segment) = segment {
-            let entered = fresh.name_slot(segment.id, kept);
-            debug_assert!(entered.is_ok(), "its room was reserved");
-            if let Some(place) = fresh.segments.get_mut(usize::from(kept)) {
-                *place = Some(segment);
-            }
+        if let Some(segment) = self.remove_segment(kept) {
+            fresh.segments.keep(kept, segment);
         }
         core::mem::replace(self, fresh)
     }
@@ -570,19 +434,13 @@ impl<F: File + Clone> Index<F> {
 
     fn count_in(&mut self, space: Space, slot: Slot) {
         *self.counter(space) += 1;
-        if let Some(segment) = self.segment_mut(slot.place.segment) {
-            segment.live_bytes += slot.size.bytes();
-            segment.live_keys += 1;
-        }
+        self.segments.count_in(slot);
     }
 
     fn count_out(&mut self, space: Space, slot: Slot) {
         let counter = self.counter(space);
         *counter = counter.saturating_sub(1);
-        if let Some(segment) = self.segment_mut(slot.place.segment) {
-            segment.live_bytes = segment.live_bytes.saturating_sub(slot.size.bytes());
-            segment.live_keys = segment.live_keys.saturating_sub(1);
-        }
+        self.segments.count_out(slot);
     }
 
     fn count_tombstone(&mut self, it: &Publication) {
@@ -608,32 +466,5 @@ impl<F: File + Clone> Index<F> {
             Space::User => &mut self.live_keys,
             Space::Meta => &mut self.live_meta,
         }
-    }
-}
-
-/// For side tables of our own numbers and of keyed hashes, which nobody outside can choose.
-pub(crate) type Mixed = core::hash::BuildHasherDefault<Mixer>;
-
-/// Mixes words by a multiplication (Knuth, TAOCP 6.4: the golden ratio of 2^64).
-#[derive(Default)]
-pub(crate) struct Mixer(u64);
-
-impl core::hash::Hasher for Mixer {
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u64(u64::from(byte));
-        }
-    }
-
-    fn write_u32(&mut self, word: u32) {
-        self.write_u64(u64::from(word));
-    }
-
-    fn write_u64(&mut self, word: u64) {
-        self.0 = (self.0.rotate_left(29) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
     }
 }
