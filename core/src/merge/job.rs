@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use super::plan::Facts;
+use super::decide::Facts;
 use super::{MergeProgress, MergeReport};
 use crate::engine::Engine;
 use crate::error::{Damage, Error, Result};

@@ -14,6 +14,7 @@
 //! nobody's favour. Memory does not grow with the data. Writes go on between any two steps.
 
 mod copy;
+mod decide;
 mod job;
 mod plan;
 mod publish;
@@ -31,7 +32,7 @@ use crate::prelude::*;
 use crate::sort;
 use crate::storage::Storage;
 use core::ops::Range;
-use plan::Facts;
+use decide::Facts;
 
 /// A plan looks at every segment, which is not worth it for less than this.
 const LOOK_BYTES_MIN: u64 = 1 << 20;
@@ -141,7 +142,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 }
                 return Ok(MergeProgress::Idle);
             };
-            let output_bytes = plan::output_bytes(&facts, &self.options.merge);
+            let output_bytes = decide::output_bytes(&facts, &self.options.merge);
             self.start_merge(&facts, run, output_bytes)?;
         }
         self.advance_merge(budget_bytes)
@@ -175,7 +176,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             done => done?,
         }
         let facts = self.facts()?;
-        let run = plan::decide(&facts, &self.options.merge, None, true)?.due;
+        let run = decide::decide(&facts, &self.options.merge, None, true)?.due;
         if let Some(run) = run {
             self.start_merge(&facts, run, self.options.segment_bytes)?;
         }
@@ -244,7 +245,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     }
 
     fn due_run(&self, facts: &[Facts]) -> Result<Option<Range<usize>>> {
-        Ok(plan::decide(facts, &self.options.merge, self.hour(), false)?.due)
+        Ok(decide::decide(facts, &self.options.merge, self.hour(), false)?.due)
     }
 
     fn facts(&self) -> Result<Vec<Facts>> {
