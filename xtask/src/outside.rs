@@ -95,6 +95,13 @@ fn unpacked(folder: &Path, python: &str, repo: &Repo) -> Result<PathBuf> {
 /// does.
 const OWN_SERVER: &str = "test_timeout_in_middle_of_message_leaves_connection_usable";
 
+/// Cases that want each answer within 5 ms. Beside others on a busy machine they fail whatever a server does, so they
+/// are run alone, and may try again.
+const HURRIED: [&str; 1] = ["basic::test_pubsub_handles_timeout"];
+
+/// How often a hurried case may try.
+const TRIES: u32 = 5;
+
 /// Runs the `redis` crate's tests; answers how they ended.
 pub fn redis_rs(repo: &Repo) -> Result<String> {
     let folder = repo.made("outside/redis-rs")?;
@@ -129,22 +136,33 @@ pub fn redis_rs(repo: &Repo) -> Result<String> {
             .arg("--no-run")
             .env("RUSTFLAGS", "--cap-lints=allow"),
     )?;
-    let mut run = cargo();
-    run.args(tests)
-        .args(["--no-fail-fast", "--", "--test-threads=8"])
-        .args(["--skip", OWN_SERVER]);
-    run.env("RUSTFLAGS", "--cap-lints=allow")
-        .env("RUST_BACKTRACE", "0");
-    run.env("PORTCASK_SERVER", repo.target.join("debug/portcask-server"));
-    run.env(
-        "REDISRS_SERVER_BIN",
-        repo.root.join("server/outside/redis-server.sh"),
-    );
-    let output = shell::capture(&mut run)?;
-    judge(
-        &output.stdout,
-        &listed(&repo.text("server/outside/differences.txt")?),
-    )
+    let run = |how: &[&str]| {
+        let mut run = cargo();
+        run.args(tests).args(["--no-fail-fast", "--"]).args(how);
+        run.env("RUSTFLAGS", "--cap-lints=allow")
+            .env("RUST_BACKTRACE", "0");
+        run.env("PORTCASK_SERVER", repo.target.join("debug/portcask-server"));
+        run.env(
+            "REDISRS_SERVER_BIN",
+            repo.root.join("server/outside/redis-server.sh"),
+        );
+        shell::capture(&mut run)
+    };
+    let mut most = vec!["--test-threads=8", "--skip", OWN_SERVER];
+    most.extend(HURRIED.iter().flat_map(|case| ["--skip", case]));
+    let output = run(&most)?;
+    for case in HURRIED {
+        let mut tries = 1;
+        while !run(&["--exact", case])?.stdout.contains(" 1 passed") {
+            if tries == TRIES {
+                return Err(Failure::new(format!("{case} failed {TRIES} times, alone")));
+            }
+            tries += 1;
+        }
+    }
+    let listed = repo.text("server/outside/differences.txt")?;
+    let verdict = judge(&output.stdout, &self::listed(&listed))?;
+    Ok(format!("{verdict}, {} alone", HURRIED.len()))
 }
 
 /// Where cargo has unpacked the crate.
