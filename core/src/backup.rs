@@ -82,8 +82,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 Some((segment.file.clone(), segment.end))
             });
             // A copy without it would be a store that lost a file.
-            let (file, end) =
-                found.ok_or(Error::corrupt(names::segment(entry.id), 0, Damage::Missing))?;
+            let (file, end) = found
+                .ok_or_else(|| Error::corrupt(names::segment(entry.id), 0, Damage::Missing))?;
             if entry.state == SegmentState::Active {
                 entry.valid_bytes = end;
                 entry.last_seq = entry.last_seq.max(last_seq);

@@ -146,8 +146,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             for entry in &self.state().segments {
                 let slot = index.slot_of(entry.id);
                 let found = slot.and_then(|slot| Some((slot, index.segment(slot)?)));
-                let (slot, segment) =
-                    found.ok_or(Error::corrupt(names::segment(entry.id), 0, Damage::Missing))?;
+                let (slot, segment) = found
+                    .ok_or_else(|| Error::corrupt(names::segment(entry.id), 0, Damage::Missing))?;
                 let buffered = match index.tail.segment == slot {
                     true => index.tail.bytes.len() as u64,
                     false => 0,
