@@ -215,9 +215,10 @@ impl<F: File> ManifestLog<F> {
     /// [`Error::Fenced`] if a newer opener has taken over.
     pub(crate) fn check_fence(&self) -> Result<()> {
         let mut fence = [0; FENCE_BYTES];
+        // Each write comes here: the name is made where it is needed.
         self.file
             .pread(FENCE_OFFSET, &mut fence)
-            .during(Op::Read, self.name())?;
+            .map_err(|source| Error::storage(Op::Read, Some(self.name()), source))?;
         match decode_fence(&fence) {
             0 => Ok(()),
             by => Err(Error::fenced(by)),
