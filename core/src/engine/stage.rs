@@ -67,7 +67,9 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             if verifies || index.has_expiries() {
                 return index.keydir.get(hash);
             }
-            index.keydir.nearby(hash).for_each(C::fetch);
+            let (run, word) = index.keydir.around(hash);
+            run.for_each(C::fetch);
+            word.into_iter().for_each(C::fetch);
             None
         });
         (hash, slot)

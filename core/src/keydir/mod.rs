@@ -130,12 +130,16 @@ impl Keydir {
         core::hint::black_box(seen);
     }
 
-    /// Where [`Keydir::get`] and [`Keydir::insert`] of a hash will look, for loading it in advance. Reads
-    /// none of it.
+    /// What an insertion of a hash will read and change, for loading it in advance: parts of its table and of
+    /// the table's sieve. Reads none of it.
     #[inline]
-    pub(crate) fn nearby(&self, hash: KeyHash) -> impl Iterator<Item = &impl Sized> {
+    pub(crate) fn around(
+        &self,
+        hash: KeyHash,
+    ) -> (impl Iterator<Item = &impl Sized>, Option<&impl Sized>) {
         let shard = self.shards.get(self.shard_of(hash.hi));
-        shard.into_iter().flat_map(move |shard| shard.nearby(hash))
+        let run = shard.into_iter().flat_map(move |shard| shard.run_of(hash));
+        (run, shard.and_then(|shard| shard.sieved(hash)))
     }
 
     /// Sets the slot of a hash and answers the one it replaces.

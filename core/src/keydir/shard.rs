@@ -35,6 +35,8 @@ const GROWTH: usize = 8;
 const GROWTH_MIN: usize = 12;
 /// Room for a table is taken as it is if at most this part of it is too much.
 const ROOM_EXCESS: usize = 32;
+/// Cache lines that an insertion reads and moves, on average.
+const RUN_LINES: usize = 8;
 /// The longest pad that a table is planned with. Longer runs past the last home are rare.
 const PAD_MAX: usize = 64;
 
@@ -91,8 +93,7 @@ impl Shard {
         } else {
             room = Vec::new();
         }
-        (shard.entries, shard.homes) = spread(entries, shared_bits, size, room)?;
-        shard.sieve = Sieve::of(&shard.entries, shard.homes, shared_bits)?;
+        (shard.entries, shard.homes, shard.sieve) = spread(entries, shared_bits, size, room)?;
         shard.worn_in = true;
         Ok(shard)
     }
@@ -127,6 +128,20 @@ impl Shard {
         ends.into_iter().filter_map(|at| self.entries.get(at))
     }
 
+    /// Entries all over what an insertion reads and moves, one for each cache line, on average.
+    #[inline]
+    pub(super) fn run_of(&self, hash: KeyHash) -> impl Iterator<Item = &Entry> {
+        const STEP: usize = 64 / ENTRY_BYTES;
+        let run = self.entries.get(self.home(hash.hi)..).unwrap_or_default();
+        run.iter().step_by(STEP).take(RUN_LINES)
+    }
+
+    /// What of the sieve an insertion changes.
+    #[inline]
+    pub(super) fn sieved(&self, hash: KeyHash) -> Option<&impl Sized> {
+        self.sieve.word(hash.hi)
+    }
+
     /// Sets the slot of a hash and answers the one it replaces. Errors only for a new hash.
     pub(super) fn insert(
         &mut self,
@@ -149,7 +164,7 @@ impl Shard {
         };
         self.entries.copy_within(at..gap, at + 1);
         self.entries[at] = Entry::new(hash, slot);
-        self.sieve.set(hash.hi);
+        self.sieve.note(hash.hi, true);
         self.len += 1;
         self.worn_in |= self.len * 2 >= self.entries.len();
         Ok(None)
@@ -275,10 +290,8 @@ impl Shard {
     }
 
     fn respread(&mut self, size: usize) -> Result<(), OutOfMemory> {
-        let (entries, homes) = spread(&self.entries, self.shared_bits, size, Vec::new())?;
-        self.sieve = Sieve::of(&entries, homes, self.shared_bits)?;
-        self.entries = entries;
-        self.homes = homes;
+        (self.entries, self.homes, self.sieve) =
+            spread(&self.entries, self.shared_bits, size, Vec::new())?;
         self.worn_in = self.len * 2 >= self.entries.len();
         Ok(())
     }
@@ -323,15 +336,16 @@ impl Shard {
 }
 
 /// Lays out entries, given in order, in a table of `size` entries (more if their hashes crowd at the
-/// end), which lies in `table` if that has the room. Answers the table and its homes.
+/// end), which lies in `table` if that has the room. Answers the table, its homes and its sieve.
 fn spread(
     from: &[Entry],
     shared_bits: u8,
     size: usize,
     mut table: Vec<Entry>,
-) -> Result<(Vec<Entry>, u32), OutOfMemory> {
+) -> Result<(Vec<Entry>, u32, Sieve), OutOfMemory> {
     let pad = (4 + size / 64).min(PAD_MAX);
     let homes = u32::try_from(size - pad).map_err(|_| OutOfMemory)?;
+    let mut sieve = Sieve::new(homes, shared_bits)?;
     table.clear();
     lengthen(&mut table, size)?;
     let mut next = 0;
@@ -343,9 +357,11 @@ fn spread(
             lengthen(&mut table, rest.count() + pad)?;
         }
         table[place] = entry;
-        next = place + usize::from(!entry.is_empty());
+        let is_there = !entry.is_empty();
+        sieve.note(entry.hi(), is_there);
+        next = place + usize::from(is_there);
     }
-    Ok((table, homes))
+    Ok((table, homes, sieve))
 }
 
 /// The place of the first empty entry. Looks at eight at a time, as there are mostly some twenty before it.

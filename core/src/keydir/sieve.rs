@@ -33,27 +33,16 @@ impl Sieve {
         shared_bits: 0,
     };
 
-    /// Of a table with so many homes.
-    pub(super) fn of(table: &[Entry], homes: u32, shared_bits: u8) -> Result<Self, OutOfMemory> {
+    /// Of an empty table with so many homes.
+    pub(super) fn new(homes: u32, shared_bits: u8) -> Result<Self, OutOfMemory> {
         let bits = homes.checked_mul(FINE).unwrap_or(0);
-        let mut sieve = Self {
-            words: Vec::new(),
+        let mut words = Vec::new();
+        fallible::fill(&mut words, bits.div_ceil(u32::BITS) as usize, 0)?;
+        Ok(Self {
+            words,
             bits,
             shared_bits,
-        };
-        fallible::fill(&mut sieve.words, bits.div_ceil(u32::BITS) as usize, 0)?;
-        // What goes to one word comes one behind the other, and is written at once.
-        let (mut at, mut gathered) = (0, 0);
-        for entry in table.iter().filter(|entry| !entry.is_empty()) {
-            let (word, bit) = sieve.place(entry.hi());
-            if word != at {
-                sieve.add(at, gathered);
-                (at, gathered) = (word, 0);
-            }
-            gathered |= 1 << bit;
-        }
-        sieve.add(at, gathered);
-        Ok(sieve)
+        })
     }
 
     /// Bytes on the heap.
@@ -68,11 +57,20 @@ impl Sieve {
         self.words.get(word).is_none_or(|word| word >> bit & 1 != 0)
     }
 
-    /// An entry whose hash begins with `hi` was put in.
+    /// The word with the bit of `hi`.
     #[inline]
-    pub(super) fn set(&mut self, hi: u64) {
+    pub(super) fn word(&self, hi: u64) -> Option<&impl Sized> {
+        self.words.get(self.place(hi).0)
+    }
+
+    /// An entry whose hash begins with `hi` was put in, if `is_there`: told so, the many that a table is laid out
+    /// with cost no branch.
+    #[inline]
+    pub(super) fn note(&mut self, hi: u64, is_there: bool) {
         let (word, bit) = self.place(hi);
-        self.add(word, 1 << bit);
+        if let Some(word) = self.words.get_mut(word) {
+            *word |= u32::from(is_there) << bit;
+        }
     }
 
     /// An entry whose hash begins with `hi` was taken out from between these two.
@@ -88,13 +86,6 @@ impl Sieve {
     }
 
     #[inline]
-    fn add(&mut self, word: usize, bits: u32) {
-        if let Some(word) = self.words.get_mut(word) {
-            *word |= bits;
-        }
-    }
-
-    #[inline]
     fn place(&self, hi: u64) -> (usize, u32) {
         let at = home(hi, self.shared_bits, self.bits);
         (at / u32::BITS as usize, at as u32 % u32::BITS)
@@ -105,7 +96,10 @@ impl Sieve {
 impl Sieve {
     /// Panics unless exactly the bits of these entries are set.
     pub(super) fn check_invariants(&self, table: &[Entry], homes: u32, shared_bits: u8) {
-        let fresh = Self::of(table, homes, shared_bits).unwrap();
+        let mut fresh = Self::new(homes, shared_bits).unwrap();
+        for entry in table {
+            fresh.note(entry.hi(), !entry.is_empty());
+        }
         assert!(self.words == fresh.words && self.bits == fresh.bits);
     }
 }

@@ -11,7 +11,7 @@ impl Sieve {
     pub(super) const NONE: Self = Self;
 
     /// Of any table.
-    pub(super) fn of(_: &[Entry], _: u32, _: u8) -> Result<Self, OutOfMemory> {
+    pub(super) fn new(_: u32, _: u8) -> Result<Self, OutOfMemory> {
         Ok(Self)
     }
 
@@ -26,9 +26,15 @@ impl Sieve {
         true
     }
 
+    /// None.
+    #[inline]
+    pub(super) fn word(&self, _: u64) -> Option<&impl Sized> {
+        None::<&Self>
+    }
+
     /// Nothing to do.
     #[inline]
-    pub(super) fn set(&mut self, _: u64) {}
+    pub(super) fn note(&mut self, _: u64, _: bool) {}
 
     /// Nothing to do.
     #[inline]
