@@ -183,13 +183,20 @@ impl<F: File + Clone> Index<F> {
         self.veil.is_some() || self.poisoned
     }
 
+    /// Whether a record is not in its file yet.
+    #[cfg(not(all(feature = "small", target_family = "wasm")))]
+    #[inline]
+    pub(crate) fn is_buffered(&self, place: Place) -> bool {
+        let has_tail = place.segment == self.tail.segment && !self.tail.bytes.is_empty();
+        has_tail && u64::from(place.offset) >= self.tail.start
+    }
+
     /// The record behind a slot, if it lies in a file. Asked where nothing is [doubtful](Self::is_doubtful).
     #[cfg(not(all(feature = "small", target_family = "wasm")))]
     #[inline]
     pub(crate) fn filed(&self, slot: Slot) -> Option<Spot<F>> {
         let place = slot.place;
-        let buffered = place.segment == self.tail.segment && !self.tail.bytes.is_empty();
-        if buffered && u64::from(place.offset) >= self.tail.start {
+        if self.is_buffered(place) {
             return None;
         }
         let segment = self.segment(place.segment)?;

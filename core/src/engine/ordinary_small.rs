@@ -1,15 +1,19 @@
 //! No short way, where the size of the program counts more than the time.
 
 use super::Reader;
-use crate::format::KeyHash;
+use crate::fallible::OutOfMemory;
 use crate::index::{Index, IndexCell};
 use crate::prelude::*;
+use crate::segment::read::Spot;
 use crate::storage::{File, Host};
 use core::marker::PhantomData;
 use core::ops::Range;
 
 /// Tells nothing of a key.
-pub(super) struct Sight<F>(PhantomData<F>);
+pub(super) struct Sight<P>(PhantomData<P>);
+
+/// Tells nothing of several keys.
+pub(super) struct Sights<F>(PhantomData<F>);
 
 /// What the short way found.
 pub(super) enum Seen {
@@ -23,15 +27,26 @@ pub(super) enum Seen {
     Unsure,
 }
 
-impl<F> Sight<F> {
-    /// Tells nothing.
-    #[inline]
-    pub(super) fn of(_: &Index<F>, _: KeyHash) -> Self {
+impl<F> Sights<F> {
+    /// Of any keys.
+    pub(super) fn new() -> Self {
         Self(PhantomData)
     }
 
+    /// Looks for nothing.
+    #[inline]
+    pub(super) fn look(&mut self, _: &Index<F>, _: &[&[u8]]) -> Result<(), OutOfMemory> {
+        Ok(())
+    }
+
     /// Nothing is known to be read.
-    pub(super) fn approach(&self) {}
+    pub(super) fn approach(&self, _: usize) {}
+
+    /// Nothing was seen.
+    #[inline]
+    pub(super) fn at(&mut self, _: usize) -> Sight<&Spot<F>> {
+        Sight(PhantomData)
+    }
 }
 
 impl<H: Host, C> Reader<'_, H, C> {
@@ -40,7 +55,7 @@ impl<H: Host, C> Reader<'_, H, C> {
     pub(super) fn ordinary<F: File + Clone>(
         &self,
         _: &[u8],
-        _: Option<Sight<F>>,
+        _: Option<Sight<&Spot<F>>>,
         _: u64,
         _: &mut Vec<u8>,
     ) -> Seen

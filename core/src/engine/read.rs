@@ -1,6 +1,6 @@
 //! Gets: locate under the index cell, read outside of it, check everything, prove the key.
 
-use super::ordinary::{Seen, Sight};
+use super::ordinary::{Seen, Sight, Sights};
 use super::{Engine, Role};
 use crate::error::{Error, Result};
 use crate::fallible;
@@ -8,7 +8,7 @@ use crate::format::{KeyHash, Space};
 use crate::index::IndexCell;
 use crate::keydir::{AHEAD, Slot};
 use crate::prelude::*;
-use crate::segment::read::{Checked, LONG_BYTES, Located};
+use crate::segment::read::{Checked, LONG_BYTES, Located, Spot};
 use crate::storage::{ErrorKind, File, Host, Storage};
 use core::ops::Range;
 
@@ -109,28 +109,18 @@ impl<H: Host, C> Reader<'_, H, C> {
     fn sight_all<F: File + Clone>(
         &self,
         keys: &[&[u8]],
-        mut each: impl FnMut(usize, Sight<F>) -> Result<()>,
+        mut each: impl FnMut(usize, Sight<&Spot<F>>) -> Result<()>,
     ) -> Result<()>
     where
         C: IndexCell<F>,
     {
-        let mut sights = Vec::new();
-        fallible::reserve(&mut sights, keys.len().min(AHEAD))?;
+        let mut sights = Sights::new();
         let mut place = 0;
         for keys in keys.chunks(AHEAD) {
-            self.cell.read(|index| {
-                let mut hashes = [KeyHash::default(); AHEAD];
-                for (hash, key) in hashes.iter_mut().zip(keys) {
-                    *hash = index.hash_key.hash(Space::User, key);
-                }
-                let hashes = &hashes[..keys.len()];
-                index.keydir.approach(hashes.iter().copied());
-                let mut seen = hashes.iter().map(|hash| Sight::of(index, *hash));
-                seen.try_for_each(|sight| fallible::push(&mut sights, sight))
-            })?;
-            sights.iter().for_each(Sight::approach);
-            for sight in sights.drain(..) {
-                each(place, sight)?;
+            self.cell.read(|index| sights.look(index, keys))?;
+            sights.approach(keys.len());
+            for at in 0..keys.len() {
+                each(place, sights.at(at))?;
                 place += 1;
             }
         }
@@ -142,7 +132,7 @@ impl<H: Host, C> Reader<'_, H, C> {
     fn record<F: File + Clone>(
         &self,
         key: &[u8],
-        sight: Option<Sight<F>>,
+        sight: Option<Sight<&Spot<F>>>,
         buffer: &mut Vec<u8>,
     ) -> Result<Option<Range<usize>>>
     where
@@ -161,7 +151,7 @@ impl<H: Host, C> Reader<'_, H, C> {
     fn value<F: File + Clone>(
         &self,
         key: &[u8],
-        sight: Option<Sight<F>>,
+        sight: Option<Sight<&Spot<F>>>,
         into: &mut Vec<u8>,
     ) -> Result<bool>
     where
