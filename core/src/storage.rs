@@ -6,10 +6,8 @@ mod words;
 use crate::fallible;
 use crate::prelude::*;
 use core::fmt;
-#[cfg(not(all(feature = "terse", target_family = "wasm")))]
-use fallible::push_str;
 #[cfg(all(feature = "terse", target_family = "wasm"))]
-use words::push_str;
+use words::said;
 
 /// What a platform says; nothing where errors are to be terse.
 #[cfg(not(all(feature = "terse", target_family = "wasm")))]
@@ -270,11 +268,18 @@ impl StorageError {
 
     /// As [`StorageError::with_detail`], of several pieces; cut short where memory ends.
     pub fn with_words<'a>(kind: ErrorKind, words: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut detail = Words::new();
-        let mut words = words.into_iter();
-        let _ = words.try_for_each(|piece| push_str(&mut detail, piece));
+        let detail = said(words);
         Self { kind, detail }
     }
+}
+
+/// The pieces in one.
+#[cfg(not(all(feature = "terse", target_family = "wasm")))]
+fn said<'a>(words: impl IntoIterator<Item = &'a str>) -> Words {
+    let mut all = Words::new();
+    let mut words = words.into_iter();
+    let _ = words.try_for_each(|piece| fallible::push_str(&mut all, piece));
+    all
 }
 
 impl fmt::Display for ErrorKind {
@@ -325,7 +330,11 @@ impl FileName {
 
     /// The name, if it is one the contract allows.
     pub fn new(name: &str) -> Option<Self> {
-        let bytes = name.as_bytes();
+        Self::of(name.as_bytes())
+    }
+
+    /// As [`FileName::new`], of bytes that may be no text.
+    pub fn of(bytes: &[u8]) -> Option<Self> {
         let legal = |b: &u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-');
         if bytes.is_empty()
             || bytes.len() > FILE_NAME_BYTES_MAX
@@ -356,7 +365,12 @@ impl FileName {
 
     /// The name as text.
     pub fn as_str(&self) -> &str {
-        core::str::from_utf8(&self.bytes[..usize::from(self.len)]).unwrap_or("")
+        core::str::from_utf8(self.as_bytes()).unwrap_or("")
+    }
+
+    /// The name as bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
     }
 }
 
@@ -382,5 +396,14 @@ mod tests {
         let said = || StorageError::with_words(ErrorKind::Denied, ["store", "/", "lock"]);
         assert_eq!(said().detail, "store/lock");
         assert_eq!(refusal::after(0, said).detail, "");
+    }
+
+    #[test]
+    fn a_name_of_bytes_is_the_name_of_their_text_and_what_is_no_text_is_no_name() {
+        let name = FileName::of(b"segment-0000000001");
+        assert_eq!(name, FileName::new("segment-0000000001"));
+        assert_eq!(name.unwrap().as_bytes(), b"segment-0000000001");
+        assert_eq!(FileName::of(b"segment-\xff"), None);
+        assert_eq!(FileName::of(b""), None);
     }
 }

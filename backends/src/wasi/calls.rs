@@ -4,11 +4,10 @@
 //! Every call is positional and carries one buffer: hosts disagree about append mode, and some
 //! write only the first of several buffers.
 
-use super::without_end;
 use ::wasi::{self as p1, Ciovec, Iovec};
-use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::str;
 use portcask_core::storage::Access;
 
 pub(super) use ::wasi::{Errno, Filestat};
@@ -55,7 +54,7 @@ impl Drop for Fd {
 }
 
 /// The directories the host has opened for this guest, with the names it gave them.
-pub(super) fn preopens() -> Result<Vec<(Fd, String)>, Errno> {
+pub(super) fn preopens() -> Result<Vec<(Fd, Vec<u8>)>, Errno> {
     let mut found = Vec::new();
     for number in FIRST_PREOPEN.. {
         // They come one after another; hosts end them with different errors, and with another one
@@ -76,17 +75,18 @@ pub(super) fn preopens() -> Result<Vec<(Fd, String)>, Errno> {
             number,
             owned: false,
         };
-        // A name that is no text cannot be asked for; some hosts count a closing zero.
-        if let Ok(name) = String::from_utf8(name) {
-            found.push((fd, without_end(&name, 0).into()));
+        // Some hosts count a closing zero.
+        while name.last() == Some(&0) {
+            name.pop();
         }
+        found.push((fd, name));
     }
     Ok(found)
 }
 
 impl Fd {
     /// Opens a directory below this one.
-    pub(super) fn open_directory(&self, path: &str) -> Result<Self, Errno> {
+    pub(super) fn open_directory(&self, path: &[u8]) -> Result<Self, Errno> {
         let open = |rights| {
             let flags = (p1::LOOKUPFLAGS_SYMLINK_FOLLOW, p1::OFLAGS_DIRECTORY);
             self.open_path(path, flags, rights, WRITE_RIGHTS | rights)
@@ -99,7 +99,7 @@ impl Fd {
     }
 
     /// Opens a file of this directory; no symbolic link is followed.
-    pub(super) fn open_file(&self, name: &str, access: Access) -> Result<Self, Errno> {
+    pub(super) fn open_file(&self, name: &[u8], access: Access) -> Result<Self, Errno> {
         let rights = match access {
             Access::Read => READ_RIGHTS,
             Access::Write => WRITE_RIGHTS,
@@ -108,21 +108,24 @@ impl Fd {
     }
 
     /// Creates a file in this directory, or answers that the name is taken.
-    pub(super) fn create_file(&self, name: &str) -> Result<Self, Errno> {
+    pub(super) fn create_file(&self, name: &[u8]) -> Result<Self, Errno> {
         let flags = (0, p1::OFLAGS_CREAT | p1::OFLAGS_EXCL);
         self.open_path(name, flags, WRITE_RIGHTS, 0)
     }
 
     fn open_path(
         &self,
-        path: &str,
+        path: &[u8],
         (lookup, open): (p1::Lookupflags, p1::Oflags),
         rights: p1::Rights,
         inheriting: p1::Rights,
     ) -> Result<Self, Errno> {
         uninterrupted(|| {
-            // SAFETY: `path` is a string that lives over the call; everything else is numbers.
-            unsafe { p1::path_open(self.number, lookup, path, open, rights, inheriting, 0) }
+            // SAFETY: `path` lives over the call; everything else is numbers.
+            unsafe {
+                let path = unread(path);
+                p1::path_open(self.number, lookup, path, open, rights, inheriting, 0)
+            }
         })
         .map(|number| Self {
             number,
@@ -130,25 +133,26 @@ impl Fd {
         })
     }
 
-    pub(super) fn create_directory(&self, path: &str) -> Result<(), Errno> {
-        // SAFETY: `path` is a string that lives over the call.
-        uninterrupted(|| unsafe { p1::path_create_directory(self.number, path) })
+    pub(super) fn create_directory(&self, path: &[u8]) -> Result<(), Errno> {
+        // SAFETY: `path` lives over the call.
+        uninterrupted(|| unsafe { p1::path_create_directory(self.number, unread(path)) })
     }
 
     /// What a name of this directory stands for; no symbolic link is followed.
-    pub(super) fn stat(&self, name: &str) -> Result<Filestat, Errno> {
-        // SAFETY: `name` is a string that lives over the call; the answer comes by value.
-        uninterrupted(|| unsafe { p1::path_filestat_get(self.number, 0, name) })
+    pub(super) fn stat(&self, name: &[u8]) -> Result<Filestat, Errno> {
+        // SAFETY: `name` lives over the call; the answer comes by value.
+        uninterrupted(|| unsafe { p1::path_filestat_get(self.number, 0, unread(name)) })
     }
 
-    pub(super) fn rename(&self, from: &str, to: &str) -> Result<(), Errno> {
-        // SAFETY: both names are strings that live over the call.
-        uninterrupted(|| unsafe { p1::path_rename(self.number, from, self.number, to) })
+    pub(super) fn rename(&self, from: &[u8], to: &[u8]) -> Result<(), Errno> {
+        let number = self.number;
+        // SAFETY: both names live over the call.
+        uninterrupted(|| unsafe { p1::path_rename(number, unread(from), number, unread(to)) })
     }
 
-    pub(super) fn unlink(&self, name: &str) -> Result<(), Errno> {
-        // SAFETY: `name` is a string that lives over the call.
-        uninterrupted(|| unsafe { p1::path_unlink_file(self.number, name) })
+    pub(super) fn unlink(&self, name: &[u8]) -> Result<(), Errno> {
+        // SAFETY: `name` lives over the call.
+        uninterrupted(|| unsafe { p1::path_unlink_file(self.number, unread(name)) })
     }
 
     /// Fills the buffer with entries from the cookie on. Returns the bytes filled.
@@ -215,6 +219,17 @@ pub(super) fn now_ns() -> Result<u64, Errno> {
 pub(super) fn random(into: &mut [u8]) -> Result<(), Errno> {
     // SAFETY: the pointer and the length are those of `into`, borrowed over the call.
     uninterrupted(|| unsafe { p1::random_get(into.as_mut_ptr(), into.len()) })
+}
+
+/// A path in the type that the calls ask for. They pass on where it lies and how long it is, and the host looks whether it
+/// is text: looking here as well takes more code than all calls together.
+///
+/// # Safety
+///
+/// Nothing else may be done with the answer than to hand it to a call.
+unsafe fn unread(path: &[u8]) -> &str {
+    // SAFETY: a text of other bytes may exist as long as nobody reads it as text, and by this function's condition nobody does.
+    unsafe { str::from_utf8_unchecked(path) }
 }
 
 /// Calls again while the host says that it was interrupted.

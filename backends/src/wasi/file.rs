@@ -7,7 +7,7 @@
 
 use super::Directory;
 use super::calls::{Errno, Fd};
-use alloc::rc::{Rc, Weak};
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::{Cell, Ref, RefCell};
 use portcask_core::storage::{Access, ErrorKind, File, FileName, StorageError};
@@ -24,6 +24,7 @@ const OPEN_ATTEMPTS: usize = 8;
 /// An open file of a [`WasiDir`](super::WasiDir). Clones share the descriptor.
 #[derive(Clone, Debug)]
 pub struct WasiFile {
+    /// On the directory's roll as well, until the last of the clones is dropped.
     handle: Rc<Handle>,
 }
 
@@ -47,7 +48,7 @@ struct Handle {
 /// The open files of a directory.
 #[derive(Debug, Default)]
 pub(super) struct Roll {
-    handles: RefCell<Vec<Weak<Handle>>>,
+    handles: RefCell<Vec<Rc<Handle>>>,
     /// Handles with a descriptor.
     open: Cell<usize>,
     uses: Cell<u64>,
@@ -55,7 +56,7 @@ pub(super) struct Roll {
 
 impl WasiFile {
     pub(super) fn create(dir: &Rc<Directory>, name: &FileName) -> Result<Self, StorageError> {
-        let fd = open_descriptor(dir, name, || dir.fd.create_file(name.as_str()))?;
+        let fd = open_descriptor(dir, name, || dir.fd.create_file(name.as_bytes()))?;
         Self::seat(dir, name, Access::Write, fd)
     }
 
@@ -64,7 +65,7 @@ impl WasiFile {
         name: &FileName,
         access: Access,
     ) -> Result<Self, StorageError> {
-        let fd = open_descriptor(dir, name, || dir.fd.open_file(name.as_str(), access))?;
+        let fd = open_descriptor(dir, name, || dir.fd.open_file(name.as_bytes(), access))?;
         Self::seat(dir, name, access, fd)
     }
 
@@ -85,7 +86,7 @@ impl WasiFile {
             nameless: Cell::new(false),
         });
         dir.roll.open.set(dir.roll.open.get() + 1);
-        dir.roll.handles.borrow_mut().push(Rc::downgrade(&handle));
+        dir.roll.handles.borrow_mut().push(Rc::clone(&handle));
         Ok(Self { handle })
     }
 }
@@ -105,7 +106,7 @@ impl Handle {
             return Err(self.gone());
         }
         let name = self.name.get();
-        let open = || self.dir.fd.open_file(name.as_str(), self.access);
+        let open = || self.dir.fd.open_file(name.as_bytes(), self.access);
         let fd = open_descriptor(&self.dir, &name, open).map_err(|refusal| match refusal.kind {
             ErrorKind::NotFound => self.gone(),
             _ => refusal,
@@ -116,6 +117,11 @@ impl Handle {
         *self.fd.borrow_mut() = Some(fd);
         self.dir.roll.open.set(self.dir.roll.open.get() + 1);
         Ok(())
+    }
+
+    /// Whether it is the file that has this name now.
+    fn is_of(&self, name: &FileName) -> bool {
+        !self.nameless.get() && self.name.get() == *name
     }
 
     fn is_open(&self) -> bool {
@@ -143,14 +149,23 @@ impl Handle {
     }
 }
 
-impl Drop for Handle {
+impl Drop for WasiFile {
     fn drop(&mut self) {
-        let roll = &self.dir.roll;
-        if self.is_open() {
+        // This one and the roll's.
+        if Rc::strong_count(&self.handle) > 2 {
+            return;
+        }
+        let roll = &self.handle.dir.roll;
+        if self.handle.is_open() {
             roll.open.set(roll.open.get() - 1);
         }
-        let alive = |handle: &Weak<Self>| handle.strong_count() > 0;
-        roll.handles.borrow_mut().retain(alive);
+        let mut handles = roll.handles.borrow_mut();
+        if let Some(at) = handles
+            .iter()
+            .position(|other| Rc::ptr_eq(other, &self.handle))
+        {
+            handles.swap_remove(at);
+        }
     }
 }
 
@@ -220,7 +235,6 @@ impl Roll {
         let handles = self.handles.borrow();
         let idlest = handles
             .iter()
-            .filter_map(Weak::upgrade)
             .filter(|handle| !handle.nameless.get() && handle.is_open())
             .min_by_key(|handle| handle.used.get());
         let Some(handle) = idlest else {
@@ -231,15 +245,6 @@ impl Roll {
         true
     }
 
-    fn named(&self, name: &FileName) -> Vec<Rc<Handle>> {
-        let handles = self.handles.borrow();
-        handles
-            .iter()
-            .filter_map(Weak::upgrade)
-            .filter(|handle| !handle.nameless.get() && handle.name.get() == *name)
-            .collect()
-    }
-
     /// Opens what is open of a file that is about to lose its name, so that it stays readable
     /// where there is room, and runs `change`. Files follow if it gives them another name.
     pub(super) fn around<T>(
@@ -248,21 +253,22 @@ impl Roll {
         moving: Option<&FileName>,
         change: impl FnOnce() -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
-        let lost = self.named(losing);
-        for handle in &lost {
+        // No file is opened or dropped before this is over.
+        let handles = self.handles.borrow();
+        let named = |name: &FileName, then: &dyn Fn(&Handle)| {
+            let of = handles.iter().filter(|handle| handle.is_of(name));
+            of.for_each(|handle| then(handle));
+        };
+        named(losing, &|handle| {
             if !handle.is_open() && self.open.get() < DESCRIPTORS_MAX {
                 // What cannot be opened now is closed for good, and says so when it is used.
                 let _ = handle.reopen();
             }
-        }
+        });
         let answer = change()?;
-        for handle in lost {
-            handle.nameless.set(true);
-        }
+        named(losing, &|handle| handle.nameless.set(true));
         if let Some(moving) = moving {
-            for handle in self.named(moving) {
-                handle.name.set(*losing);
-            }
+            named(moving, &|handle| handle.name.set(*losing));
         }
         Ok(answer)
     }

@@ -5,7 +5,7 @@
 //! by component; a leading slash, `.` and doubled or trailing slashes make no difference, as in
 //! wasi-libc.
 
-use alloc::string::String;
+use alloc::vec::Vec;
 
 /// Why no preopened directory can be used for a path.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,13 +20,16 @@ pub(crate) enum Misfit {
 
 /// The index of the preopened directory that covers most of `path`, and the rest of the path: no
 /// slash at either end, empty for the directory itself.
-pub(crate) fn resolve(path: &str, preopens: &[&str]) -> Result<(usize, String), Misfit> {
+pub(crate) fn resolve<'a>(
+    path: &[u8],
+    preopens: impl Iterator<Item = &'a [u8]>,
+) -> Result<(usize, Vec<u8>), Misfit> {
     if path.is_empty() {
         return Err(Misfit::Empty);
     }
     // Of those that cover equally much, the last one.
     let mut best = None;
-    for (index, name) in preopens.iter().enumerate() {
+    for (index, name) in preopens.enumerate() {
         let (mut wanted, mut covered) = (parts(path), 0);
         let covers = parts(name).all(|part| {
             covered += 1;
@@ -37,39 +40,23 @@ pub(crate) fn resolve(path: &str, preopens: &[&str]) -> Result<(usize, String), 
         }
     }
     let (index, covered) = best.ok_or(Misfit::Uncovered)?;
-    let mut rest = String::new();
+    let mut rest = Vec::new();
     for part in parts(path).skip(covered) {
-        if part == ".." {
+        if part == b".." {
             return Err(Misfit::Climbs);
         }
         if !rest.is_empty() {
-            rest.push('/');
+            rest.push(b'/');
         }
-        rest.push_str(part);
+        rest.extend_from_slice(part);
     }
     Ok((index, rest))
 }
 
-/// The parts between slashes, found byte by byte: the standard library's searches weigh more than the rest here.
-fn parts(mut path: &str) -> impl Iterator<Item = &str> {
-    let mut next = move || {
-        let end = path.bytes().position(|byte| byte == b'/');
-        let (part, rest) = match end {
-            Some(end) => (path.get(..end)?, path.get(end + 1..)?),
-            None if path.is_empty() => return None,
-            None => (path, ""),
-        };
-        path = rest;
-        Some(part)
-    };
-    core::iter::from_fn(move || {
-        loop {
-            match next()? {
-                "" | "." => {}
-                part => return Some(part),
-            }
-        }
-    })
+/// The parts between slashes.
+fn parts(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let all = path.split(|byte| *byte == b'/');
+    all.filter(|part| !matches!(*part, b"" | b"."))
 }
 
 #[cfg(test)]
@@ -78,8 +65,9 @@ mod tests {
 
     #[test]
     fn the_preopened_directory_that_covers_most_is_taken() {
-        let check = |path, preopens: &[&str], index, rest: &str| {
-            assert_eq!(resolve(path, preopens), Ok((index, rest.into())), "{path}");
+        let check = |path: &str, preopens: &[&str], index, rest: &str| {
+            let found = resolve(path.as_bytes(), preopens.iter().map(|name| name.as_bytes()));
+            assert_eq!(found, Ok((index, rest.into())), "{path}");
         };
         check("data", &["data"], 0, "");
         check("data/", &["data"], 0, "");
@@ -97,11 +85,21 @@ mod tests {
 
     #[test]
     fn a_path_that_no_host_has_opened_is_refused_and_so_is_climbing() {
-        assert_eq!(resolve("", &["."]), Err(Misfit::Empty));
-        assert_eq!(resolve("data", &[]), Err(Misfit::Uncovered));
-        assert_eq!(resolve("database", &["data"]), Err(Misfit::Uncovered));
-        assert_eq!(resolve("..", &["data"]), Err(Misfit::Uncovered));
-        assert_eq!(resolve("data/../x", &["data"]), Err(Misfit::Climbs));
-        assert_eq!(resolve("../x", &["."]), Err(Misfit::Climbs));
+        let refused = |path: &str, preopens: &[&str]| {
+            resolve(path.as_bytes(), preopens.iter().map(|name| name.as_bytes())).unwrap_err()
+        };
+        assert_eq!(refused("", &["."]), Misfit::Empty);
+        assert_eq!(refused("data", &[]), Misfit::Uncovered);
+        assert_eq!(refused("database", &["data"]), Misfit::Uncovered);
+        assert_eq!(refused("..", &["data"]), Misfit::Uncovered);
+        assert_eq!(refused("data/../x", &["data"]), Misfit::Climbs);
+        assert_eq!(refused("../x", &["."]), Misfit::Climbs);
+    }
+
+    #[test]
+    fn a_path_that_is_no_text_is_found_by_its_bytes() {
+        let preopens: [&[u8]; 2] = [b"data", b"\xffdata"];
+        let found = resolve(b"/\xffdata/\xfe", preopens.into_iter());
+        assert_eq!(found, Ok((1, b"\xfe".into())));
     }
 }

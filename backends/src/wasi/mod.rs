@@ -26,9 +26,7 @@ mod listing;
 pub use file::{DESCRIPTORS_MAX, WasiFile};
 
 use ::wasi::{self as p1};
-use alloc::borrow::Cow;
 use alloc::rc::Rc;
-use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use calls::{Errno, Fd};
@@ -38,12 +36,12 @@ use portcask_core::storage::{
     Access, Capabilities, ErrorKind, FileName, Host, Storage, StorageError,
 };
 
-/// What names a directory: a path, or text where there is no standard library.
+/// What names a directory: a path, or its bytes where there is no standard library.
 #[cfg(feature = "std")]
 pub type Path = std::path::Path;
-/// What names a directory: a path, or text where there is no standard library.
+/// What names a directory: a path, or its bytes where there is no standard library.
 #[cfg(not(feature = "std"))]
-pub type Path = str;
+pub type Path = [u8];
 
 /// First size of the buffer for a listing. Some hosts read the whole directory for each call.
 const LISTING_BYTES: usize = 64 * 1024;
@@ -62,7 +60,7 @@ pub struct WasiDir {
 #[derive(Debug)]
 struct Directory {
     /// The guest's name for it, without a trailing slash, for words to people.
-    path: String,
+    path: Vec<u8>,
     fd: Fd,
     /// Opened by [`WasiDir::open`]: may create, rename and remove.
     writable: bool,
@@ -92,20 +90,20 @@ impl WasiDir {
     }
 
     fn build(path: &Path, writable: bool) -> Result<Self, StorageError> {
-        let path = text_of(path);
-        let mut preopens = calls::preopens().map_err(|errno| refused(&[&path], errno))?;
-        let names: Vec<&str> = preopens.iter().map(|(_, name)| name.as_str()).collect();
+        let path = bytes_of(path);
+        let mut preopens = calls::preopens().map_err(|errno| refused(&[path], errno))?;
+        let names = || preopens.iter().map(|(_, name)| name.as_slice());
         let (index, rest) =
-            guest_path::resolve(&path, &names).map_err(|misfit| misfits(&path, misfit, &names))?;
+            guest_path::resolve(path, names()).map_err(|misfit| misfits(path, misfit, names()))?;
         let (preopen, _) = preopens.swap_remove(index);
-        let fd = match rest.as_str() {
-            "" => preopen,
-            rest => open_below(&path, &preopen, rest, writable)?,
+        let fd = match rest.as_slice() {
+            [] => preopen,
+            rest => open_below(path, &preopen, rest, writable)?,
         };
-        let namespace_sync = directory_syncs(&path, &fd)?;
+        let namespace_sync = directory_syncs(path, &fd)?;
         Ok(Self {
             dir: Rc::new(Directory {
-                path: without_end(&path, b'/').into(),
+                path: path.strip_suffix(b"/").unwrap_or(path).to_vec(),
                 fd,
                 writable,
                 capabilities: Capabilities {
@@ -141,7 +139,7 @@ impl WasiDir {
             let from = cookie;
             for entry in listing::entries(&buffer[..filled]) {
                 cookie = entry.next;
-                if let Some(name) = str::from_utf8(entry.name).ok().and_then(FileName::new)
+                if let Some(name) = FileName::of(entry.name)
                     // Not every host says what a name stands for.
                     && entry.is_file.map_or_else(|| self.exists(&name), Ok)?
                     // Where it goes on, a host that takes no notice of the cookie tells the same names again.
@@ -184,7 +182,7 @@ impl Storage for WasiDir {
     }
 
     fn exists(&self, name: &FileName) -> Result<bool, StorageError> {
-        match self.dir.fd.stat(name.as_str()) {
+        match self.dir.fd.stat(name.as_bytes()) {
             Ok(stat) => Ok(stat.filetype == p1::FILETYPE_REGULAR_FILE),
             Err(p1::ERRNO_NOENT) => Ok(false),
             Err(errno) => Err(self.dir.refused(name, errno)),
@@ -204,7 +202,7 @@ impl Storage for WasiDir {
             };
         }
         self.dir.roll.around(to, Some(from), || {
-            let renamed = self.dir.fd.rename(from.as_str(), to.as_str());
+            let renamed = self.dir.fd.rename(from.as_bytes(), to.as_bytes());
             renamed.map_err(|errno| self.dir.refused(from, errno))
         })
     }
@@ -212,7 +210,7 @@ impl Storage for WasiDir {
     fn remove(&self, name: &FileName) -> Result<(), StorageError> {
         self.must_be_writable()?;
         self.dir.roll.around(name, None, || {
-            let removed = self.dir.fd.unlink(name.as_str());
+            let removed = self.dir.fd.unlink(name.as_bytes());
             removed.map_err(|errno| self.dir.refused(name, errno))
         })
     }
@@ -243,7 +241,7 @@ impl Host for WasiDir {
 
     fn entropy(&self) -> Result<[u8; 16], StorageError> {
         let mut bytes = [0; 16];
-        calls::random(&mut bytes).map_err(|errno| refused(&["random_get"], errno))?;
+        calls::random(&mut bytes).map_err(|errno| refused(&[b"random_get"], errno))?;
         Ok(bytes)
     }
 }
@@ -251,33 +249,26 @@ impl Host for WasiDir {
 impl Directory {
     /// What the host refused to do with a file.
     fn refused(&self, name: &FileName, errno: Errno) -> StorageError {
-        refused(&[&self.path, "/", name.as_str()], errno)
+        refused(&[&self.path, b"/", name.as_bytes()], errno)
     }
 
     /// A refusal that is this opener's own.
     fn refuses(&self, kind: ErrorKind, name: &FileName, words: &str) -> StorageError {
-        say(kind, &[&self.path, "/", name.as_str()], &[words])
+        say(kind, &[&self.path, b"/", name.as_bytes()], &[words])
     }
 }
 
-/// The text without such bytes at its end.
-fn without_end(text: &str, end: u8) -> &str {
-    let last = text.bytes().rposition(|byte| byte != end);
-    text.get(..last.map_or(0, |last| last + 1))
-        .unwrap_or_default()
-}
-
-/// The host takes text only.
-fn text_of(path: &Path) -> Cow<'_, str> {
+/// The path as the host takes it.
+fn bytes_of(path: &Path) -> &[u8] {
     #[cfg(feature = "std")]
-    return path.to_string_lossy();
+    return path.as_os_str().as_encoded_bytes();
     #[cfg(not(feature = "std"))]
-    Cow::Borrowed(path)
+    path
 }
 
 /// Opens a directory below a preopened one. A writer makes its last component if absent, and
 /// syncs the parent where the host can, so that the directory itself survives a power loss.
-fn open_below(path: &str, preopen: &Fd, rest: &str, writable: bool) -> Result<Fd, StorageError> {
+fn open_below(path: &[u8], preopen: &Fd, rest: &[u8], writable: bool) -> Result<Fd, StorageError> {
     let opened = match preopen.open_directory(rest) {
         Err(p1::ERRNO_NOENT) if writable => match preopen.create_directory(rest) {
             Ok(()) | Err(p1::ERRNO_EXIST) => preopen.open_directory(rest),
@@ -296,9 +287,9 @@ fn open_below(path: &str, preopen: &Fd, rest: &str, writable: bool) -> Result<Fd
         _ => refused(&[path], errno),
     })?;
     if writable {
-        match rest.bytes().rposition(|byte| byte == b'/') {
+        match rest.iter().rposition(|byte| *byte == b'/') {
             None => directory_syncs(path, preopen)?,
-            Some(slash) => match preopen.open_directory(rest.get(..slash).unwrap_or_default()) {
+            Some(slash) => match preopen.open_directory(&rest[..slash]) {
                 Ok(parent) => directory_syncs(path, &parent)?,
                 Err(_) => false,
             },
@@ -308,7 +299,7 @@ fn open_below(path: &str, preopen: &Fd, rest: &str, writable: bool) -> Result<Fd
 }
 
 /// Really syncs the directory once: whether the host can.
-fn directory_syncs(path: &str, fd: &Fd) -> Result<bool, StorageError> {
+fn directory_syncs(path: &[u8], fd: &Fd) -> Result<bool, StorageError> {
     match fd.sync_directory() {
         Ok(()) => Ok(true),
         Err(errno @ p1::ERRNO_IO) => Err(refused(&[path], errno)),
@@ -317,7 +308,11 @@ fn directory_syncs(path: &str, fd: &Fd) -> Result<bool, StorageError> {
 }
 
 /// Why the host's directories do not do, in words that say what to type.
-fn misfits(path: &str, misfit: Misfit, names: &[&str]) -> StorageError {
+fn misfits<'a>(
+    path: &'a [u8],
+    misfit: Misfit,
+    names: impl Iterator<Item = &'a [u8]>,
+) -> StorageError {
     match misfit {
         Misfit::Empty => say(
             ErrorKind::NotFound,
@@ -329,25 +324,32 @@ fn misfits(path: &str, misfit: Misfit, names: &[&str]) -> StorageError {
             say(ErrorKind::Denied, &[path], &[words])
         }
         Misfit::Uncovered => {
-            let opened = match names {
-                [] => ": the host has opened no directory",
-                _ => ": the host has opened only ",
+            let mut names = names.peekable();
+            let opened: &[u8] = match names.peek() {
+                None => b": the host has opened no directory",
+                Some(_) => b": the host has opened only ",
             };
-            let listed = names.iter().flat_map(|name| [", ", name]).skip(1);
-            let advice = ["; run it with --dir ", path];
+            let listed = names.flat_map(|name| [b", ", name]).skip(1);
+            let advice = [b"; run it with --dir ", path];
             let words = [path, opened].into_iter().chain(listed).chain(advice);
-            StorageError::with_words(ErrorKind::NotFound, words)
+            StorageError::with_words(ErrorKind::NotFound, text_of(words))
         }
     }
 }
 
 /// A refusal in these words, about what the first ones name.
-fn say(kind: ErrorKind, path: &[&str], words: &[&str]) -> StorageError {
-    StorageError::with_words(kind, path.iter().chain(words).copied())
+fn say(kind: ErrorKind, path: &[&[u8]], words: &[&str]) -> StorageError {
+    let path = text_of(path.iter().copied());
+    StorageError::with_words(kind, path.chain(words.iter().copied()))
+}
+
+/// Of each piece of a path, what is text.
+fn text_of<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> impl Iterator<Item = &'a str> {
+    pieces.flat_map(|piece| piece.utf8_chunks().map(|chunk| chunk.valid()))
 }
 
 /// What the host refused to do with this path.
-fn refused(path: &[&str], errno: Errno) -> StorageError {
+fn refused(path: &[&[u8]], errno: Errno) -> StorageError {
     let kind = match errno {
         p1::ERRNO_NOENT | p1::ERRNO_NOTDIR => ErrorKind::NotFound,
         p1::ERRNO_EXIST => ErrorKind::Exists,
@@ -366,7 +368,7 @@ fn refused(path: &[&str], errno: Errno) -> StorageError {
 }
 
 #[cfg(not(feature = "small"))]
-fn words_for(kind: ErrorKind, path: &[&str], errno: Errno) -> StorageError {
+fn words_for(kind: ErrorKind, path: &[&[u8]], errno: Errno) -> StorageError {
     let words = message(errno).trim_end_matches('.');
     say(kind, path, &[": ", words, " (", errno.name(), ")"])
 }
@@ -380,12 +382,11 @@ fn message(errno: Errno) -> &'static str {
 
 /// Where size counts, the number has to do; all are below a hundred.
 #[cfg(feature = "small")]
-fn words_for(kind: ErrorKind, path: &[&str], errno: Errno) -> StorageError {
-    let digit = |number: u16| b'0' + (number % 10) as u8;
+fn words_for(kind: ErrorKind, path: &[&[u8]], errno: Errno) -> StorageError {
+    let digit = |number: u16| {
+        let at = usize::from(number % 10);
+        "0123456789".get(at..=at).unwrap_or_default()
+    };
     let number = [digit(errno.raw() / 10), digit(errno.raw())];
-    say(
-        kind,
-        path,
-        &[": error ", str::from_utf8(&number).unwrap_or_default()],
-    )
+    say(kind, path, &[": error ", number[0], number[1]])
 }

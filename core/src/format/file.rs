@@ -336,12 +336,12 @@ pub mod names {
 
     /// What the name says, if it is exactly the name of some file of ours.
     pub fn parse(name: &FileName) -> Option<(FileKind, u64)> {
-        let text = name.as_str();
+        let text = name.as_bytes();
         let kinds = [FileKind::Segment, FileKind::Hint, FileKind::Manifest];
         let (kind, digits) = kinds
             .into_iter()
-            .find_map(|kind| Some((kind, text.strip_prefix(word(kind))?)))?;
-        let id = digits.bytes().try_fold(0_u64, |id, digit| {
+            .find_map(|kind| Some((kind, text.strip_prefix(word(kind).as_bytes())?)))?;
+        let id = digits.iter().try_fold(0_u64, |id, digit| {
             let fits = digit.is_ascii_digit() && id <= COUNTER_MAX / 10;
             fits.then(|| id * 10 + u64::from(digit - b'0'))
         })?;

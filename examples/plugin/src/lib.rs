@@ -96,8 +96,7 @@ pub extern "C" fn store_close() -> i32 {
 
 impl Plugin {
     fn open(&mut self, path_bytes: usize) -> Result<i32, Error> {
-        let path = core::str::from_utf8(part(&self.buffer, 0, path_bytes)?);
-        let files = PlatformStorage::open(path.unwrap_or_default())
+        let files = PlatformStorage::open(part(&self.buffer, 0, path_bytes)?)
             .map_err(|source| Error::storage(Op::Open, None, source))?;
         let options = Options {
             segment_bytes: SEGMENT_BYTES,
