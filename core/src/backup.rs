@@ -226,9 +226,9 @@ impl<F: File> BackupPlan<F> {
         let mut walker = Walker::new(Borrowed(copy), entry.id, site, start, entry.valid_bytes);
         while let Some(step) = walker.next()? {
             let wrong = match step {
-                Step::Record(found) if found.state == Found::Intact => None,
-                Step::Record(found) => Some((found.offset, Damage::Body)),
-                Step::Gap(gap) => Some((gap.from, gap.damage)),
+                Step::Record if walker.found().state == Found::Intact => None,
+                Step::Record => Some((walker.found().offset, Damage::Body)),
+                Step::Gap => Some((walker.gap().from, walker.gap().damage)),
             };
             if let Some((offset, damage)) = wrong {
                 return Err(Error::corrupt(name, offset, damage));

@@ -334,9 +334,11 @@ impl<F: File + Clone> Stretch<F> {
             |offset, damage| Error::corrupt(names::segment(self.entry.id), offset, damage);
         match walker.next()? {
             None => Ok(None),
-            Some(Step::Record(found)) if found.state == State::Intact => Ok(Some(found)),
-            Some(Step::Record(found)) => Err(corrupt(found.offset, walker.damage_of(&found))),
-            Some(Step::Gap(gap)) => Err(corrupt(gap.from, gap.damage)),
+            Some(Step::Record) => match *walker.found() {
+                found if found.state == State::Intact => Ok(Some(found)),
+                found => Err(corrupt(found.offset, walker.damage_of(&found))),
+            },
+            Some(Step::Gap) => Err(corrupt(walker.gap().from, walker.gap().damage)),
         }
     }
 
@@ -346,8 +348,8 @@ impl<F: File + Clone> Stretch<F> {
         loop {
             match walker.next()? {
                 None => return Ok(None),
-                Some(Step::Record(found)) if found.state == State::Intact => {
-                    return Ok(Some(found));
+                Some(Step::Record) if walker.found().state == State::Intact => {
+                    return Ok(Some(*walker.found()));
                 }
                 Some(_) => {}
             }

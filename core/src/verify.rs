@@ -162,13 +162,15 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let mut whole = true;
         while let Some(step) = walker.next()? {
             match step {
-                Step::Gap(gap) => {
+                Step::Gap => {
                     whole = false;
+                    let gap = walker.gap();
                     let bytes = gap.to - gap.from;
                     let gap = damage(gap.from, bytes, gap.damage, None, true);
                     fallible::push(&mut report.damages, gap)?;
                 }
-                Step::Record(found) => {
+                Step::Record => {
+                    let found = *walker.found();
                     report.records += 1;
                     let kind = found.head.kind;
                     let hash =

@@ -134,7 +134,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let mut gap = None;
         while batch.found.len() < AHEAD {
             match walker.next_key()? {
-                Some(Step::Record(mut found)) => {
+                Some(Step::Record) => {
+                    let mut found = *walker.found();
                     let kind = found.head.kind;
                     let keyed = kind != Kind::Marker && found.state != State::KeyRotten;
                     let mut hash = keyed.then(|| self.hash(kind.space(), walker.key()));
@@ -161,7 +162,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                     let otherwise = told.is_some() && !confirmed;
                     fallible::push(&mut batch.found, (found, hash, otherwise))?;
                 }
-                Some(Step::Gap(met)) => gap = Some(met),
+                Some(Step::Gap) => gap = Some(*walker.gap()),
                 None => break,
             }
             if gap.is_some() || walker.pos() >= until || !walker.is_near() {

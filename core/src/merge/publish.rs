@@ -178,17 +178,18 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         repoint(&copies);
         let mut walker = Walker::new(file, segment.0, site, pos, end);
         while walker.pos() < end && walker.pos() - offset < budget {
-            let found = match walker.next()? {
-                Some(Step::Record(found)) if found.state == State::Intact => found,
-                Some(Step::Record(found)) => {
-                    let damage = walker.damage_of(&found);
-                    return Err(self.damaged(target_slot, segment.0, found.offset, damage));
+            let wrong = match walker.next()? {
+                Some(Step::Record) if walker.found().state == State::Intact => None,
+                Some(Step::Record) => {
+                    Some((walker.found().offset, walker.damage_of(walker.found())))
                 }
-                Some(Step::Gap(gap)) => {
-                    return Err(self.damaged(target_slot, segment.0, gap.from, gap.damage));
-                }
+                Some(Step::Gap) => Some((walker.gap().from, walker.gap().damage)),
                 None => break,
             };
+            if let Some((offset, damage)) = wrong {
+                return Err(self.damaged(target_slot, segment.0, offset, damage));
+            }
+            let found = walker.found();
             if found.head.kind.is_put() {
                 let hash = self.hash(found.head.kind.space(), walker.key());
                 let entry = hint::Entry {

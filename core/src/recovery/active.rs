@@ -27,7 +27,7 @@ use crate::segment::active::Active;
 use crate::segment::append::Appender;
 use crate::segment::create::create_segment;
 use crate::segment::hint_log::HintLog;
-use crate::segment::walk::{Found, State, Step};
+use crate::segment::walk::{Found, State, Step, Walker};
 use crate::storage::{File, Storage};
 use core::slice;
 
@@ -75,8 +75,11 @@ impl<S: Storage> Replay<'_, S> {
         let mut walker = opened.walk(settled, tail_end);
         while let Some(step) = walker.next()? {
             match step {
-                Step::Record(found) => drop(self.record(opened, &mut walker, &found)?),
-                Step::Gap(gap) => self.hidden(opened, &gap)?,
+                Step::Record => {
+                    let found = *walker.found();
+                    self.record(opened, &mut walker, &found)?;
+                }
+                Step::Gap => self.hidden(opened, walker.gap())?,
             }
         }
         self.bound(opened, settled, tail_end);
@@ -160,7 +163,7 @@ impl<S: Storage> Replay<'_, S> {
             let open = |from| opened.walk(from, *tail_end);
             let mut heads = open(*valid_bytes);
             while let Some(step) = heads.next_head()? {
-                let found = still_whole(step, opened.id)?;
+                let found = still_whole(step, &heads, opened.id)?;
                 // A marker repeats the number of a record that may lie before the cut.
                 if found.head.kind != Kind::Marker {
                     base_seq = base_seq.min(found.head.seq);
@@ -202,7 +205,7 @@ impl<S: Storage> Replay<'_, S> {
         let mut out = Appender::new(created.file.clone(), created.id, created.site, start);
         if let Some((mut walker, old)) = tail {
             while let Some(step) = walker.next()? {
-                let found = still_whole(step, old)?;
+                let found = *still_whole(step, &walker, old)?;
                 if found.head.kind == Kind::Marker {
                     continue;
                 }
@@ -268,11 +271,11 @@ impl<S: Storage> Replay<'_, S> {
 
 /// A step of a walk over the tail, which was divided a moment ago: if a record is not whole now, it
 /// could not be read, and must not be taken for the end.
-fn still_whole(step: Step, segment: u64) -> Result<Found> {
+fn still_whole<F: File>(step: Step, walker: &Walker<F>, segment: u64) -> Result<&Found> {
     let offset = match step {
-        Step::Record(found) if found.state == State::Intact => return Ok(found),
-        Step::Record(found) => found.offset,
-        Step::Gap(gap) => gap.from,
+        Step::Record if walker.found().state == State::Intact => return Ok(walker.found()),
+        Step::Record => walker.found().offset,
+        Step::Gap => walker.gap().from,
     };
     Err(Error::corrupt(
         names::segment(segment),

@@ -73,8 +73,8 @@ impl<S: Storage> Replay<'_, S> {
             let from = joints.pop().unwrap_or(start);
             let mut walker = opened.walk(from, to);
             while let Some(step) = walker.next_head()? {
-                let Step::Record(found) = step else { continue };
-                if found.state != State::Intact {
+                let found = walker.found();
+                if !matches!(step, Step::Record) || found.state != State::Intact {
                     continue;
                 }
                 self.max_seq = self.max_seq.max(found.head.seq);
@@ -117,7 +117,8 @@ impl<S: Storage> Replay<'_, S> {
         }
         self.report.torn_bytes = end - tail_end;
         while let Some(step) = rest.next()? {
-            if let Step::Record(found) = step
+            let found = rest.found();
+            if matches!(step, Step::Record)
                 && found.state == State::Intact
                 && found.head.kind != Kind::Marker
             {
@@ -162,7 +163,7 @@ pub(super) fn whole_unit<F: File>(walker: &mut Walker<F>) -> Result<Option<u64>>
             rest_bytes,
             rest_records,
         } => {
-            let start = first.offset + first.bytes;
+            let start = walker.pos();
             for _ in 0..rest_records {
                 match intact(walker)? {
                     Some(found) if found.head.batch == Batch::Member => {}
@@ -176,11 +177,10 @@ pub(super) fn whole_unit<F: File>(walker: &mut Walker<F>) -> Result<Option<u64>>
     }
 }
 
-fn intact<F: File>(walker: &mut Walker<F>) -> Result<Option<Found>> {
-    Ok(match walker.next()? {
-        Some(Step::Record(found)) if found.state == State::Intact => Some(found),
-        _ => None,
-    })
+fn intact<F: File>(walker: &mut Walker<F>) -> Result<Option<&Found>> {
+    let met = walker.next()?;
+    let found = walker.found();
+    Ok((matches!(met, Some(Step::Record)) && found.state == State::Intact).then_some(found))
 }
 
 /// Whether the bytes at `offset` are the footer that a rotation wrote before it was cut short.

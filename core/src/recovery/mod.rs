@@ -166,7 +166,8 @@ fn newest_seq<F: File>(file: F, header: &FileHeader, end: u64) -> Result<u64> {
     let mut walker = Walker::new(file, header.id, site, FILE_HEADER_BYTES as u64, end);
     let mut newest = 0;
     while let Some(step) = walker.next_head()? {
-        if let Step::Record(found) = step
+        let found = walker.found();
+        if matches!(step, Step::Record)
             && found.state == Found::Intact
             && found.head.kind != Kind::Marker
         {

@@ -130,7 +130,8 @@ impl<'a, S: Storage> Replay<'a, S> {
         let mut walker = opened.walk(covered, to);
         while let Some(step) = walker.next()? {
             match step {
-                Step::Record(found) => {
+                Step::Record => {
+                    let found = *walker.found();
                     self.report.scanned_records += 1;
                     self.report.scanned_bytes += found.bytes;
                     counted.records += 1;
@@ -147,10 +148,10 @@ impl<'a, S: Storage> Replay<'a, S> {
                         None => hint = None,
                     }
                 }
-                Step::Gap(gap) => {
+                Step::Gap => {
                     counted.damaged = true;
                     hint = None;
-                    self.hidden(opened, &gap)?;
+                    self.hidden(opened, walker.gap())?;
                 }
             }
         }

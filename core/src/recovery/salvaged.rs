@@ -90,12 +90,13 @@ pub(crate) fn load<S: Storage>(storage: &S, options: &Options) -> Result<ReaderP
             let mut walker = Walker::new(file, entry.id, site, start, end);
             while let Some(step) = walker.next()? {
                 match step {
-                    Step::Record(found) => {
+                    Step::Record => {
+                        let found = *walker.found();
                         replay.report.scanned_records += 1;
                         replay.report.scanned_bytes += found.bytes;
                         replay.record(&opened, &mut walker, &found)?;
                     }
-                    Step::Gap(gap) => replay.hidden(&opened, &gap)?,
+                    Step::Gap => replay.hidden(&opened, walker.gap())?,
                 }
             }
             if let Some(segment) = replay.index.segment_mut(opened.slot) {

@@ -10,7 +10,7 @@ use crate::error::{Context, Damage, Error, Op, Result};
 use crate::fallible;
 use crate::format::check;
 use crate::format::file::names;
-use crate::format::record::{self, Decoded, HEAD_BYTES_MAX, Head, HeadDamage, Site};
+use crate::format::record::{self, Decoded, HEAD_BYTES_MAX, Head, HeadDamage, Kind, Site};
 use crate::prelude::*;
 use crate::storage::{ErrorKind, File};
 
@@ -25,13 +25,14 @@ const REPAIR_KEY_BYTES: usize = 1024;
 /// The piece in which unreadable bytes are told from readable ones.
 const SECTOR_BYTES: usize = 4096;
 
-/// What the walk meets next.
-#[derive(Clone, Debug)]
+/// What the walk meets next. The walk itself keeps what there is to know of it: an answer of a few bits is passed from
+/// function to function in a register.
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Step {
-    /// A record whose head checks (or was repaired).
-    Record(Found),
-    /// Bytes in which no record can be made out.
-    Gap(Gap),
+    /// A record whose head checks (or was repaired): [`Walker::found`].
+    Record,
+    /// Bytes in which no record can be made out: [`Walker::gap`].
+    Gap,
 }
 
 /// A record met on the walk.
@@ -83,6 +84,8 @@ pub(crate) struct Walker<F> {
     window: Window<F>,
     /// The last found record's key.
     key: Vec<u8>,
+    found: Found,
+    gap: Gap,
 }
 
 impl<F: File> Walker<F> {
@@ -95,6 +98,18 @@ impl<F: File> Walker<F> {
             end: to,
             window: Window::new(file, segment, to),
             key: Vec::new(),
+            found: Found {
+                offset: from,
+                bytes: 0,
+                head: Head::new(Kind::Marker, 0, b"", b""),
+                head_bytes: 0,
+                state: State::Intact,
+            },
+            gap: Gap {
+                from,
+                to: from,
+                damage: Damage::Head,
+            },
         }
     }
 
@@ -120,6 +135,16 @@ impl<F: File> Walker<F> {
             State::Intact => self.check_body(found),
             state => Ok(state),
         }
+    }
+
+    /// The record that the last step met, if it was one.
+    pub(crate) fn found(&self) -> &Found {
+        &self.found
+    }
+
+    /// The gap that the last step met, if it was one.
+    pub(crate) fn gap(&self) -> &Gap {
+        &self.gap
     }
 
     /// Whether the head that is met next, and a key of the usual length, lie in memory already.
@@ -201,9 +226,9 @@ impl<F: File> Walker<F> {
         let bytes = self.window.at(pos, ahead)?;
         let damage = match record::decode(bytes, self.site, pos) {
             Ok(decoded) if record_bytes(&decoded) <= room => {
-                let found = self.found(pos, decoded, depth)?;
-                self.pos += found.bytes;
-                return Ok(Some(Step::Record(found)));
+                self.take(pos, decoded, depth)?;
+                self.pos += self.found.bytes;
+                return Ok(Some(Step::Record));
             }
             Ok(_) | Err(HeadDamage::Short) => Damage::Truncated,
             Err(_) => Damage::Head,
@@ -211,11 +236,11 @@ impl<F: File> Walker<F> {
         if let Some(decoded) = record::repair_one_bit(bytes, self.site, pos)
             && record_bytes(&decoded) <= room
         {
-            let mut found = self.found(pos, decoded, Depth::Body)?;
-            if found.state == State::Intact {
-                found.state = State::HeadRepaired;
-                self.pos += found.bytes;
-                return Ok(Some(Step::Record(found)));
+            self.take(pos, decoded, Depth::Body)?;
+            if self.found.state == State::Intact {
+                self.found.state = State::HeadRepaired;
+                self.pos += self.found.bytes;
+                return Ok(Some(Step::Record));
             }
         }
         let to = self.resync(pos + 1)?;
@@ -225,14 +250,16 @@ impl<F: File> Walker<F> {
         } else {
             damage
         };
-        Ok(Some(Step::Gap(Gap {
+        self.gap = Gap {
             from: pos,
             to,
             damage,
-        })))
+        };
+        Ok(Some(Step::Gap))
     }
 
-    fn found(&mut self, offset: u64, decoded: Decoded, depth: Depth) -> Result<Found> {
+    /// Makes this the record that was found, as far as it is looked at.
+    fn take(&mut self, offset: u64, decoded: Decoded, depth: Depth) -> Result<()> {
         let Decoded { head, head_bytes } = decoded;
         let mut found = Found {
             offset,
@@ -246,7 +273,8 @@ impl<F: File> Walker<F> {
             Depth::Key => self.take_key(&found)?,
             Depth::Body => found.state = self.check_body(&found)?,
         }
-        Ok(found)
+        self.found = found;
+        Ok(())
     }
 
     /// Reads the key into `self.key`.
@@ -334,7 +362,11 @@ impl<F: File> Walker<F> {
                 None => at += starts as u64,
                 Some((offset, decoded)) => {
                     let small = record_bytes(&decoded) <= RESYNC_BODY_BYTES;
-                    if !small || self.found(offset, decoded, Depth::Body)?.state == State::Intact {
+                    if !small {
+                        return Ok(offset);
+                    }
+                    self.take(offset, decoded, Depth::Body)?;
+                    if self.found.state == State::Intact {
                         return Ok(offset);
                     }
                     at = offset + 1;
