@@ -29,6 +29,15 @@ pub fn files_ahead<S: Storage>(storage: &S, segments: usize) -> Result<Vec<FileN
     Ok(ahead)
 }
 
+/// As [`files_ahead`] of a directory without a store, where it need not look.
+pub fn files_of_new_store(segments: usize) -> Result<Vec<FileName>> {
+    let mut ahead = Vec::new();
+    fallible::push(&mut ahead, names::manifest(1))?;
+    fallible::push(&mut ahead, names::reserve())?;
+    push_segments(&mut ahead, 1, segments)?;
+    Ok(ahead)
+}
+
 impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// The names that the next `segments` new segments of this writer will be created under, each with its hint,
     /// and the reserve. One write needs at most one new segment; merging needs one for each
@@ -88,6 +97,16 @@ mod tests {
                 }
             });
         }
+    }
+
+    #[test]
+    fn what_a_new_store_creates_is_told_without_looking() {
+        let disk = MemoryStorage::new();
+        let ahead = files_of_new_store(1).unwrap();
+        assert_eq!(ahead, files_ahead(&disk, 1).unwrap());
+        expect(&disk, &ahead, || {
+            drop(Engine::<_>::create(disk.clone(), Options::default()).unwrap());
+        });
     }
 
     #[test]

@@ -75,7 +75,7 @@ pub mod storage;
 pub mod testing;
 mod verify;
 
-pub use ahead::files_ahead;
+pub use ahead::{files_ahead, files_of_new_store};
 pub use backup::{BackupPlan, BackupReport, is_store, restore};
 pub use changes::{Change, ChangeKind, ChangePage, Feed, LogView, Version};
 pub use clock::JUMP_MS;

@@ -31,6 +31,17 @@ impl<S: Storage> Engine<S> {
         options.check()?;
         Self::of_recovered(recovery::open_writer(&storage, &options)?, storage, options)
     }
+
+    /// As [`Engine::open_writer`] of a directory without a store, which becomes one: what lies on the disk then is the same.
+    /// A guest that loads its code in parts begins with this one, and does without the code that recovers.
+    ///
+    /// Errors with [`ErrorKind::Exists`](crate::ErrorKind::Exists), and with nothing written, where a file has a name that
+    /// a store's could have: [`Engine::open_writer`] knows what it is.
+    pub fn create(storage: S, options: Options) -> Result<Self> {
+        options.check()?;
+        let parts = recovery::create(&storage, &options)?;
+        Self::of_writer(storage, options, parts)
+    }
 }
 
 impl<S: Storage + Clone, C: IndexCell<S::File> + Clone> Engine<S, C> {

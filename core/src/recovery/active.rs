@@ -16,16 +16,17 @@ use super::replay::{Counted, Replay};
 use crate::error::{Context, Damage, Error, Op, Result};
 use crate::format::counter;
 use crate::format::file::FILE_HEADER_BYTES;
+use crate::format::file::StoreId;
 use crate::format::file::names;
 use crate::format::manifest::{Edit, SegmentEntry, SegmentState};
 use crate::format::record::Kind;
-use crate::index::Segment;
+use crate::index::{Index, Segment};
 use crate::manifest_log::ManifestLog;
 use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::segment::active::Active;
 use crate::segment::append::Appender;
-use crate::segment::create::create_segment;
+use crate::segment::create::{Created, create_segment};
 use crate::segment::hint_log::HintLog;
 use crate::segment::walk::{Found, State, Step, Walker};
 use crate::storage::{File, Storage};
@@ -148,7 +149,7 @@ impl<S: Storage> Replay<'_, S> {
         &mut self,
         outcome: &Outcome<S::File>,
         manifest: &mut ManifestLog<S::File>,
-        mut id: u64,
+        id: u64,
         seq: u64,
     ) -> Result<Fresh<S::File>> {
         let mut base_seq = counter::after(seq, 1)?;
@@ -172,25 +173,15 @@ impl<S: Storage> Replay<'_, S> {
             tail = Some((open(*valid_bytes), opened.id));
         }
         let now = self.storage.now_ms().unwrap_or(0);
-        let created = loop {
-            if let Some(created) = create_segment(self.storage, self.store, id, base_seq, now)? {
-                break created;
-            }
-            let next = manifest.state.next_id;
-            let [condemn, forget] = Edit::disown(slice::from_ref(&id));
-            manifest.commit(&[
-                condemn,
-                forget,
-                Edit::Pending(next),
-                Edit::NextId(counter::after(next, 1)?),
-            ])?;
-            id = next;
-        };
+        let (created, slot) = begin_segment(
+            (self.storage, self.store),
+            &mut self.index,
+            manifest,
+            (id, base_seq),
+            now,
+        )?;
         let name = names::segment(created.id);
         let start = FILE_HEADER_BYTES as u64;
-        let (file, site) = (created.file.clone(), created.site);
-        let segment = Segment::new(file, created.id, site, u32::MAX, start);
-        let slot = self.index.add_segment(segment)?;
         let target = Opened {
             file: created.file.clone(),
             slot,
@@ -267,6 +258,34 @@ impl<S: Storage> Replay<'_, S> {
         self.report.clean = clean;
         clean
     }
+}
+
+/// Makes the next active segment's file, under another id while something stands in the way, and gives it a slot.
+pub(super) fn begin_segment<S: Storage>(
+    (storage, store): (&S, StoreId),
+    index: &mut Index<S::File>,
+    manifest: &mut ManifestLog<S::File>,
+    (mut id, base_seq): (u64, u64),
+    now_ms: u64,
+) -> Result<(Created<S::File>, u16)> {
+    let created = loop {
+        if let Some(created) = create_segment(storage, store, id, base_seq, now_ms)? {
+            break created;
+        }
+        let next = manifest.state.next_id;
+        let [condemn, forget] = Edit::disown(slice::from_ref(&id));
+        manifest.commit(&[
+            condemn,
+            forget,
+            Edit::Pending(next),
+            Edit::NextId(counter::after(next, 1)?),
+        ])?;
+        id = next;
+    };
+    let (file, site) = (created.file.clone(), created.site);
+    let start = FILE_HEADER_BYTES as u64;
+    let slot = index.add_segment(Segment::new(file, created.id, site, u32::MAX, start))?;
+    Ok((created, slot))
 }
 
 /// A step of a walk over the tail, which was divided a moment ago: if a record is not whole now, it

@@ -10,6 +10,7 @@
 //! ```
 
 mod active;
+mod create;
 mod divide;
 #[cfg(not(all(feature = "small", target_family = "wasm")))]
 mod expiries;
@@ -23,6 +24,7 @@ mod replay;
 mod salvaged;
 mod writer;
 
+pub(crate) use create::create;
 pub(crate) use reader::{ReaderParts, load_reader};
 pub(crate) use writer::{WriterParts, open as open_writer};
 

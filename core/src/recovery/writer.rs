@@ -9,7 +9,7 @@ use crate::fallible;
 use crate::format::counter;
 use crate::format::file::names;
 use crate::format::file::{HeaderDamage, StoreId};
-use crate::format::manifest::{Edit, EditDamage, State};
+use crate::format::manifest::{Edit, EditDamage, SegmentEntry, State};
 use crate::index::Index;
 use crate::manifest_log::{self, Loaded, ManifestLog, SEQ_BLOCK, Survey};
 use crate::options::Options;
@@ -79,12 +79,7 @@ fn refuse_newer<S: Storage>(storage: &S, state: &State) -> Result<()> {
 
 /// Becomes the one who may write, and recovers.
 fn claim<S: Storage>(storage: &S, options: &Options) -> Result<Recovered<S>> {
-    let lock = match storage.lock() {
-        _ if planted(Bug::LockForgotten) => None,
-        Ok(lock) => Some(lock),
-        Err(error) if error.kind == ErrorKind::Unsupported => None,
-        Err(error) => return Err(Error::storage(Op::Lock, None, error)),
-    };
+    let lock = locked(storage)?;
     let names = storage.list().during_any(Op::List)?;
     let claimed = manifest_log::claim(storage, &names)?;
     let name = names::manifest(claimed.0);
@@ -95,6 +90,16 @@ fn claim<S: Storage>(storage: &S, options: &Options) -> Result<Recovered<S>> {
         let _ = storage.remove(&name);
     }
     taken
+}
+
+/// The writer's lock, where there are locks.
+pub(super) fn locked<S: Storage>(storage: &S) -> Result<Option<S::Lock>> {
+    match storage.lock() {
+        _ if planted(Bug::LockForgotten) => Ok(None),
+        Ok(lock) => Ok(Some(lock)),
+        Err(error) if error.kind == ErrorKind::Unsupported => Ok(None),
+        Err(error) => Err(Error::storage(Op::Lock, None, error)),
+    }
 }
 
 /// Recovers under a claimed manifest. `committed` tells whether that manifest holds a state.
@@ -173,10 +178,6 @@ fn take_over<S: Storage>(
     state.next_id = state
         .next_id
         .max(counter::after(highest_segment_id(&names), 1)?);
-    let invalid = |damage| match damage {
-        EditDamage::OutOfMemory => Error::OutOfMemory,
-        _ => Error::damaged(names::manifest(previous), 0, Damage::Manifest),
-    };
     // Whatever was being written when the last writer stopped means nothing.
     for id in core::mem::take(&mut state.pending) {
         let edit = match may_be_abandoned(storage, store, id) {
@@ -185,21 +186,12 @@ fn take_over<S: Storage>(
             // For the next opening to judge.
             Err(_) => Edit::Pending(id),
         };
-        state.apply(&edit).map_err(invalid)?;
+        state
+            .apply(&edit)
+            .map_err(|damage| invalid(damage, previous))?;
     }
-    if state.seq_bound <= seq {
-        state.seq_bound = counter::after(seq, SEQ_BLOCK)?;
-    }
-    // The next active segment's id, so that a crash before its commit leaves it deletable.
-    let reserved = state.next_id;
-    state.apply(&Edit::Pending(reserved)).map_err(invalid)?;
-    state.next_id = counter::after(reserved, 1)?;
-    let salt = fresh_salt(storage)?;
-    let mut manifest = ManifestLog::start(claimed, store, salt, host_ms.unwrap_or(0), state)?;
-    *committed = true;
-    sync_names(storage)?;
-    manifest.check_fence()?;
-
+    let (mut manifest, reserved) =
+        start(storage, claimed, store, state, (seq, host_ms), committed)?;
     let (active, reserved) = replay.settle_active(&mut manifest, outcome, reserved, seq)?;
     let (index, report) = replay.finish(&manifest.state)?;
     Ok(Recovered::Writer(Box::new(WriterParts {
@@ -215,6 +207,56 @@ fn take_over<S: Storage>(
         names,
         previous,
     })))
+}
+
+/// What an edit of the state that an opening came from means for it.
+fn invalid(damage: EditDamage, previous: u64) -> Error {
+    match damage {
+        EditDamage::OutOfMemory => Error::OutOfMemory,
+        _ => Error::damaged(names::manifest(previous), 0, Damage::Manifest),
+    }
+}
+
+/// Writes the state into the claimed manifest, with the id of the next active segment reserved: returns that too.
+pub(super) fn start<S: Storage>(
+    storage: &S,
+    claimed: (u64, S::File),
+    store: StoreId,
+    mut state: Box<State>,
+    (seq, host_ms): (u64, Option<u64>),
+    committed: &mut bool,
+) -> Result<(Box<ManifestLog<S::File>>, u64)> {
+    if state.seq_bound <= seq {
+        state.seq_bound = counter::after(seq, SEQ_BLOCK)?;
+    }
+    // So that a crash before its commit leaves it deletable.
+    let reserved = state.next_id;
+    let edit = state.apply(&Edit::Pending(reserved));
+    edit.map_err(|damage| invalid(damage, claimed.0))?;
+    state.next_id = counter::after(reserved, 1)?;
+    let salt = fresh_salt(storage)?;
+    let manifest = ManifestLog::start(claimed, store, salt, host_ms.unwrap_or(0), state)?;
+    *committed = true;
+    sync_names(storage)?;
+    manifest.check_fence()?;
+    Ok((manifest, reserved))
+}
+
+/// The edits that begin an active segment, and reserve the id of the one after it.
+pub(super) fn started(next: u64, entry: SegmentEntry) -> Result<[Edit<'static>; 3]> {
+    Ok([
+        Edit::NextId(counter::after(next, 1)?),
+        Edit::Pending(next),
+        Edit::Add(entry),
+    ])
+}
+
+/// Removes what there is of segments that were begun: on a full disk the next try needs their space.
+pub(super) fn remove_begun<S: Storage>(storage: &S, state: &State) {
+    for id in &state.pending {
+        let _ = storage.remove(&names::hint(*id));
+        let _ = storage.remove(&names::segment(*id));
+    }
 }
 
 impl<S: Storage> Replay<'_, S> {
@@ -233,11 +275,8 @@ impl<S: Storage> Replay<'_, S> {
         let fresh = match self.rewrite(&outcome, manifest, reserved, seq) {
             Ok(fresh) => fresh,
             Err(error) => {
-                // Half a copy of the tail; on a full disk the next try needs its space.
-                for id in &manifest.state.pending {
-                    let _ = self.storage.remove(&names::hint(*id));
-                    let _ = self.storage.remove(&names::segment(*id));
-                }
+                // Half a copy of the tail.
+                remove_begun(self.storage, &manifest.state);
                 return Err(error);
             }
         };
@@ -263,11 +302,7 @@ impl<S: Storage> Replay<'_, S> {
             }),
             active::Outcome::Continue { .. } | active::Outcome::None => None,
         };
-        let started = [
-            Edit::NextId(counter::after(next, 1)?),
-            Edit::Pending(next),
-            Edit::Add(fresh.entry),
-        ];
+        let started = started(next, fresh.entry)?;
         let edits = fallible::collect(old.into_iter().chain(started))?;
         manifest.commit(&edits)?;
         manifest.check_fence()?;

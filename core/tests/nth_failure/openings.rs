@@ -21,6 +21,18 @@ pub const OPENINGS: &[Verb] = &[
         open,
     ),
     verb(
+        "create a store",
+        |scene| {
+            scene.kill().world.disk = SimDisk::new(3);
+            scene.world.oracle = Default::default();
+            scene.world.last_seq = 0;
+        },
+        |scene| {
+            let store: Store = Engine::create(scene.world.disk.clone(), scene.options.clone())?;
+            all_of(&store)
+        },
+    ),
+    verb(
         "open with a reserve to lay",
         |scene| {
             scene.options.reserve_bytes = 100_000;
