@@ -14,11 +14,11 @@ const PAGE: &str = "docs/SIZE.md";
 /// Between these lines of the page stands what was measured.
 const BEGIN: &str = "<!-- measured by `cargo xtask size` -->";
 const END: &str = "<!-- end of what was measured -->";
-/// What the plugin is to weigh after wasm-opt one day.
+/// What the plugin is to stay below after wasm-opt.
 const GOAL_BYTES: u64 = 100_000;
 /// What it may weigh today: just above what it does, so that it only ever shrinks. Lower this with each gain.
-const OPTIMIZED_BYTES_MAX: u64 = 100_600;
-const _: () = assert!(OPTIMIZED_BYTES_MAX >= GOAL_BYTES);
+const OPTIMIZED_BYTES_MAX: u64 = 98_200;
+const _: () = assert!(OPTIMIZED_BYTES_MAX < GOAL_BYTES);
 /// Compilers differ by a little; more than this and the page tells yesterday's sizes.
 const TOLERANCE_PERCENT: u64 = 3;
 /// What the compiler puts into modules for this target. The list within the module goes with its symbols.
@@ -120,13 +120,8 @@ impl Sizes {
 
     /// A word for a table of results.
     pub fn brief(&self) -> String {
-        let goal = if self.optimized <= GOAL_BYTES {
-            "within"
-        } else {
-            "ABOVE"
-        };
         format!(
-            "{} bytes after wasm-opt, {goal} the goal of {}",
+            "{} bytes after wasm-opt, of at most {}",
             grouped(self.optimized),
             grouped(GOAL_BYTES)
         )
