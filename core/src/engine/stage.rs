@@ -3,7 +3,6 @@
 use super::Engine;
 use super::batch::BatchOp;
 use crate::error::{Error, Result};
-use crate::fallible;
 use crate::format::record::{Head, Kind};
 use crate::format::{KeyHash, Space};
 use crate::index::{Index, IndexCell};
@@ -75,30 +74,23 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         (hash, slot)
     }
 
-    /// As [`Engine::look_up`] of each key of a batch: entered once for some thirty of them, the index is
-    /// waited for once.
-    pub(super) fn look_up_all<B: AsRef<[u8]>>(&self, ops: &[BatchOp<B>]) -> Result<Vec<Keyed>> {
-        let mut all = Vec::new();
-        fallible::reserve(&mut all, ops.len())?;
-        let verifies = self.options.verify_overwrite;
-        let unasked = self.index.read(|index| !verifies && !index.has_expiries());
-        for some in ops.chunks(AHEAD) {
-            let mut keyed = [(KeyHash::default(), None); AHEAD];
-            let keyed = &mut keyed[..some.len()];
-            for ((hash, _), op) in keyed.iter_mut().zip(some) {
-                *hash = self.hash(op.space, op.key.as_ref());
-            }
-            if !unasked {
-                self.index.read(|index| {
-                    index.keydir.approach(keyed.iter().map(|(hash, _)| *hash));
-                    for (hash, slot) in &mut *keyed {
-                        *slot = index.keydir.get(*hash);
-                    }
-                });
-            }
-            fallible::extend(&mut all, keyed)?;
+    /// As [`Engine::look_up`] of each key of a part of a batch, [`AHEAD`] at most: the index is waited for once.
+    pub(super) fn look_up_some<B: AsRef<[u8]>>(&self, ops: &[BatchOp<B>]) -> [Keyed; AHEAD] {
+        let mut known = [(KeyHash::default(), None); AHEAD];
+        for ((hash, _), op) in known.iter_mut().zip(ops) {
+            *hash = self.hash(op.space, op.key.as_ref());
         }
-        Ok(all)
+        let keyed = &mut known[..ops.len().min(AHEAD)];
+        let verifies = self.options.verify_overwrite;
+        self.index.read(|index| {
+            if verifies || index.has_expiries() {
+                index.keydir.approach(keyed.iter().map(|(hash, _)| *hash));
+                for (hash, slot) in keyed {
+                    *slot = index.keydir.get(*hash);
+                }
+            }
+        });
+        known
     }
 
     pub(super) fn stage_put<'a>(

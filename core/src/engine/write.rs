@@ -9,6 +9,7 @@ use crate::format::file::names;
 use crate::format::manifest::Edit;
 use crate::format::{KeyHash, Space};
 use crate::index::{Index, IndexCell, Mixed};
+use crate::keydir::AHEAD;
 use crate::options::{Ack, WriteOptions};
 use crate::prelude::*;
 use crate::storage::Storage;
@@ -92,25 +93,27 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         // What an earlier operation of the batch puts is not in the index yet.
         let mut put_here = hashbrown::HashMap::<KeyHash, &BatchOp<B>, Mixed>::default();
         fallible::reserve_map(&mut put_here, batch.ops.len())?;
-        let known = self.look_up_all(&batch.ops)?;
-        for (op, keyed) in batch.ops.iter().zip(known) {
-            let key = op.key.as_ref();
-            match &op.deed {
-                Deed::Put { value, expiry } => {
-                    let put = self.stage_put(op.space, key, value.as_ref(), *expiry, keyed)?;
-                    let earlier = fallible::insert(&mut put_here, put.hash, op)?;
-                    self.refuse_collision(earlier, op)?;
-                    fallible::push(&mut staged, put)?;
-                }
-                Deed::Delete => {
-                    let put_here = put_here.get(&keyed.0).copied();
-                    self.refuse_collision(put_here, op)?;
-                    match self.stage_delete(op.space, key)? {
-                        Some(deletion) => fallible::push(&mut staged, deletion.tombstone)?,
-                        None if put_here.is_some() => {
-                            fallible::push(&mut staged, self.tombstone(op.space, key, None))?;
+        for some in batch.ops.chunks(AHEAD) {
+            let known = self.look_up_some(some);
+            for (op, keyed) in some.iter().zip(known) {
+                let key = op.key.as_ref();
+                match &op.deed {
+                    Deed::Put { value, expiry } => {
+                        let put = self.stage_put(op.space, key, value.as_ref(), *expiry, keyed)?;
+                        let earlier = fallible::insert(&mut put_here, put.hash, op)?;
+                        self.refuse_collision(earlier, op)?;
+                        fallible::push(&mut staged, put)?;
+                    }
+                    Deed::Delete => {
+                        let put_here = put_here.get(&keyed.0).copied();
+                        self.refuse_collision(put_here, op)?;
+                        match self.stage_delete(op.space, key)? {
+                            Some(deletion) => fallible::push(&mut staged, deletion.tombstone)?,
+                            None if put_here.is_some() => {
+                                fallible::push(&mut staged, self.tombstone(op.space, key, None))?;
+                            }
+                            None => {}
                         }
-                        None => {}
                     }
                 }
             }
