@@ -30,6 +30,28 @@ fn operations_of_a_batch_apply_in_their_order() {
 }
 
 #[test]
+fn keys_put_together_take_the_memory_of_keys_put_one_by_one() {
+    let keys: Vec<[u8; 4]> = (0..5000_u32).map(u32::to_le_bytes).collect();
+    let (mut one_by_one, mut together) = (Script::new(), Script::new());
+    let mut batch = Batch::new();
+    for key in &keys {
+        one_by_one.store().unwrap().put(key, b"v").unwrap();
+        batch.put(key.to_vec(), "v");
+    }
+    together.store().unwrap().write(&batch).unwrap();
+    let memory = |it: &mut Script| it.store().unwrap().stats().unwrap().memory_bytes;
+    let usual = memory(&mut one_by_one);
+    assert!(memory(&mut together) <= usual + usual / 8);
+
+    let mut again = Batch::new();
+    (0..5000).for_each(|_| drop(again.put("the same key", "v")));
+    let mut few = Script::new();
+    few.store().unwrap().write(&again).unwrap();
+    assert!(memory(&mut few) < usual / 100);
+    assert_eq!(few.store().unwrap().len(), 1);
+}
+
+#[test]
 fn a_batch_whose_conditions_do_not_all_hold_leaves_no_trace() {
     let mut world = Script::new();
     world.run("put there 1");

@@ -171,6 +171,12 @@ fn publish<F: File + Clone>(
     start: u64,
     base_seq: u64,
 ) -> Result<()> {
+    // A table that grows by eighths moves each key nine times while a new store is filled. Without the memory for all
+    // keys at once it does so; and keys that were there already leave room over, which is given back.
+    let fills = staged.len() > index.keydir.len().max(AHEAD);
+    if fills {
+        let _ = index.keydir.reserve(staged.len());
+    }
     let mut offset = start;
     for (at, op) in staged.iter().enumerate() {
         if at % AHEAD == 0 && staged.len() > 1 {
@@ -204,6 +210,9 @@ fn publish<F: File + Clone>(
                 ordered.insert(fallible::copy(op.key)?)?;
             }
         }
+    }
+    if fills {
+        index.keydir.shrink();
     }
     Ok(())
 }
