@@ -52,6 +52,17 @@ fn keys_put_together_take_the_memory_of_keys_put_one_by_one() {
 }
 
 #[test]
+fn room_that_a_batch_cannot_have_is_no_reason_to_refuse_it() {
+    let mut batch = Batch::new();
+    batch.reserve(usize::MAX);
+    batch.put("a", "1");
+    assert!(!batch.is_incomplete());
+    let mut world = Script::new();
+    world.store().unwrap().write(&batch).unwrap();
+    assert_eq!(world.store().unwrap().get(b"a").unwrap().unwrap(), b"1");
+}
+
+#[test]
 fn a_batch_whose_conditions_do_not_all_hold_leaves_no_trace() {
     let mut world = Script::new();
     world.run("put there 1");

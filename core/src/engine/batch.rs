@@ -69,6 +69,12 @@ impl<B> Default for Batch<B> {
 }
 
 impl<B> Batch<B> {
+    /// Makes room for `more` further operations, so that adding them moves nothing. Without the memory for it
+    /// they are added as if this had not been asked.
+    pub fn reserve(&mut self, more: usize) {
+        let _ = fallible::reserve(&mut self.ops, more);
+    }
+
     /// Adds a put.
     pub fn put(&mut self, key: impl Into<B>, value: impl Into<B>) -> &mut Self {
         self.put_with(key, value, Expiry::Default)
