@@ -19,6 +19,9 @@ const SEGMENTS_AHEAD: usize = 4;
 /// The head of one operation of a batch.
 const HEAD_BYTES: usize = 1 + 4 + 4 + 8;
 
+/// Operations for which there is room at once, whatever the first ones of a batch promise: less than a mebibyte.
+const BATCH_OPS_AHEAD: usize = 1 << 14;
+
 /// Stands for a handle where something that is no file has the name.
 const NO_FILE: u32 = u32::MAX;
 
@@ -365,6 +368,7 @@ fn batch_of(bytes: &[u8]) -> Result<Batch<&[u8]>, Error> {
     let mut groups = Parts(bytes);
     let mut batch = Batch::borrowed();
     while !groups.is_empty() {
+        let before = groups.0.len();
         let heads = groups.u32()? as usize;
         let mut heads = Parts(groups.take(heads.saturating_mul(HEAD_BYTES))?);
         while !heads.is_empty() {
@@ -373,6 +377,11 @@ fn batch_of(bytes: &[u8]) -> Result<Batch<&[u8]>, Error> {
             let key = groups.take(key_bytes as usize)?;
             let value = groups.take(value_bytes as usize)?;
             add(&mut batch, kind, key, value, number);
+        }
+        if before == bytes.len() {
+            // The groups of a long batch are mostly alike.
+            let more = groups.0.len() / (before - groups.0.len()) * batch.len();
+            batch.reserve(more.min(BATCH_OPS_AHEAD));
         }
     }
     Ok(batch)
