@@ -11,7 +11,7 @@ const MS: [(&str, u64); 6] = [
 
 /// Milliseconds of `10s`, `500ms`, `1h30m`, `1.5s`. A bare number is refused, but 0 is 0.
 pub fn parse_duration_ms(text: &str) -> Result<u64, String> {
-    let wrong = || "a number with a unit: 500ms, 10s, 5m, 2h, 1d or 1h30m".to_owned();
+    let wrong = || "expected a number with a unit: 500ms, 10s, 5m, 2h, 1d or 1h30m".to_owned();
     if text == "0" {
         return Ok(0);
     }
@@ -44,22 +44,23 @@ pub fn parse_duration_ms(text: &str) -> Result<u64, String> {
 const BYTES: [(&str, u64); 15] = [
     ("", 1),
     ("b", 1),
-    ("k", 1 << 10),
+    ("k", 1000),
+    ("kb", 1 << 10),
     ("kib", 1 << 10),
-    ("kb", 1000),
-    ("m", 1 << 20),
+    ("m", 1_000_000),
+    ("mb", 1 << 20),
     ("mib", 1 << 20),
-    ("mb", 1_000_000),
-    ("g", 1 << 30),
+    ("g", 1_000_000_000),
+    ("gb", 1 << 30),
     ("gib", 1 << 30),
-    ("gb", 1_000_000_000),
-    ("t", 1 << 40),
+    ("t", 1_000_000_000_000),
+    ("tb", 1 << 40),
     ("tib", 1 << 40),
-    ("tb", 1_000_000_000_000),
     ("bytes", 1),
 ];
 
-/// Bytes of `4096`, `64MiB`, `64M` (the same), `64MB` (decimal), `1.5GiB`.
+/// Bytes of `4096`, `64MiB`, `64MB` (the same), `64M` (decimal), `1.5GiB`: as redis.conf and so portcask-server read
+/// them, so that one size means the same to both programs.
 pub fn parse_size(text: &str) -> Result<u64, String> {
     let text = text.trim();
     let digits = text
@@ -71,7 +72,9 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
         .iter()
         .find(|(name, _)| *name == unit)
         .and_then(|(_, bytes)| scaled(number, *bytes))
-        .ok_or_else(|| "bytes, with a unit if you like: 4096, 64KiB, 256MiB, 1GiB".to_owned())
+        .ok_or_else(|| {
+            "expected bytes, with a unit if you like: 4096, 64KiB, 256MiB, 1GiB".to_owned()
+        })
 }
 
 /// `number` (digits with at most one point) times `unit`, exact for whole numbers.
@@ -90,7 +93,8 @@ fn scaled(number: &str, unit: u64) -> Option<u64> {
 
 /// Unix milliseconds of a number, or of a UTC time such as `2027-01-31T12:00:00Z`.
 pub fn parse_time_ms(text: &str) -> Result<u64, String> {
-    let wrong = || "unix milliseconds, or a UTC time such as 2027-01-31T12:00:00Z".to_owned();
+    let wrong =
+        || "expected unix milliseconds, or a UTC time such as 2027-01-31T12:00:00Z".to_owned();
     if let Ok(ms) = text.parse() {
         return Ok(ms);
     }
@@ -236,6 +240,25 @@ pub fn duration(ms: u64) -> String {
     }
 }
 
+/// A time to live as `--ttl` takes it, to the second: `850ms`, `30s`, `1h30m`, `6d23h59m55s`.
+pub fn life(ms: u64) -> String {
+    // As Redis rounds: who asks at once for what was given 30 s is told 30 s.
+    let seconds = match ms {
+        0..1_000 => return format!("{ms}ms"),
+        _ => ms / 1000 + u64::from(ms % 1000 >= 500),
+    };
+    let parts = [
+        (seconds / 86_400, 'd'),
+        (seconds / 3600 % 24, 'h'),
+        (seconds / 60 % 60, 'm'),
+        (seconds % 60, 's'),
+    ];
+    let parts = parts.into_iter().filter(|(count, _)| *count > 0);
+    parts
+        .map(|(count, unit)| format!("{count}{unit}"))
+        .collect()
+}
+
 /// Things per second, as a whole number.
 pub fn rate(things: u64, elapsed: std::time::Duration) -> u64 {
     let seconds = elapsed.as_secs_f64();
@@ -283,12 +306,15 @@ mod tests {
     }
 
     #[test]
-    fn sizes_take_binary_and_decimal_units() {
+    fn sizes_are_read_as_the_server_reads_them() {
         for (text, bytes) in [
             ("4096", 4096),
             ("64MiB", 64 << 20),
-            ("64m", 64 << 20),
-            ("64MB", 64_000_000),
+            ("64MB", 64 << 20),
+            ("64kb", 64 << 10),
+            ("1gb", 1 << 30),
+            ("64m", 64_000_000),
+            ("1k", 1000),
             ("1.5KiB", 1536),
             ("4 GiB", 4 << 30),
             ("10B", 10),
@@ -305,6 +331,25 @@ mod tests {
         ] {
             assert!(parse_size(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_life_is_told_to_the_second_as_it_is_typed() {
+        for (ms, told) in [
+            (0, "0ms"),
+            (999, "999ms"),
+            (1_000, "1s"),
+            (29_996, "30s"),
+            (30_499, "30s"),
+            (5_399_700, "1h30m"),
+            (604_795_000, "6d23h59m55s"),
+            (86_400_000, "1d"),
+        ] {
+            assert_eq!(life(ms), told);
+            let typed = parse_duration_ms(told).unwrap();
+            assert!(typed.abs_diff(ms) <= 500, "{told}");
+        }
+        assert!(parse_duration_ms(&life(u64::MAX - 1000)).is_ok());
     }
 
     #[test]

@@ -126,6 +126,40 @@ fn a_directory_where_a_verb_belongs_is_told_where_it_goes() {
 }
 
 #[test]
+fn a_time_to_live_is_told_as_it_was_given() {
+    let home = tempfile::tempdir().unwrap();
+    let store = home.path().join("store");
+    let told = |args: &[&str]| String::from_utf8(portcask(&store, args).stdout).unwrap();
+    told(&["put", "token", "x", "--ttl", "90m"]);
+    let left = told(&["ttl", "token"]);
+    assert!(
+        left == "1h30m\n" || left.starts_with("1h29m"),
+        "what is left is told with its units: {left}"
+    );
+    // It can be given again.
+    let given = portcask(&store, &["put", "other", "x", "--ttl", left.trim()]);
+    assert!(given.status.success());
+    let exact: serde_json::Value =
+        serde_json::from_str(&told(&["ttl", "token", "--json"])).unwrap();
+    assert!((5_300_000..=5_400_000).contains(&exact["ttl_ms"].as_u64().unwrap()));
+    assert!(exact["expires_ms"].as_u64().unwrap() > 1_700_000_000_000);
+}
+
+#[test]
+fn a_size_means_the_same_to_the_command_and_to_the_server() {
+    let home = tempfile::tempdir().unwrap();
+    let store = home.path().join("store");
+    for (size, code) in [("1mb", 0), ("1MiB", 0), ("1m", 2), ("999kb", 2)] {
+        let put = portcask(&store, &["put", "a", "1", "--segment-size", size]);
+        assert_eq!(put.status.code(), Some(code), "{size}");
+        let mut config = portcask_server::Config::new(&store);
+        let setting = portcask_server::settings::named("segment-size").unwrap();
+        let set = setting.set(&mut config, &[size.to_owned()]);
+        assert_eq!(set.is_ok(), code == 0, "{size}");
+    }
+}
+
+#[test]
 fn the_shares_of_a_mix_are_what_they_say() {
     let home = tempfile::tempdir().unwrap();
     let store = home.path().join("store");

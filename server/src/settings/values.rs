@@ -38,18 +38,18 @@ fn outside(min: impl Display, max: impl Display) -> Wrong {
     format!("argument must be between {min} and {max} inclusive")
 }
 
-/// `100`, `64k`, `64kb`, `256mb`, `1gb`: `k` is 1000, `kb` is 1024, as in redis.conf.
+/// `100`, `64k`, `64kb`, `256mb`, `1gb`: `k` is 1000, `kb` is 1024, as in redis.conf; `64KiB` leaves no doubt.
 pub(super) fn bytes(word: &str, allowed: RangeInclusive<u64>) -> Result<u64, Wrong> {
     let lower = word.to_ascii_lowercase();
     let digits = lower.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let scale = match &lower[digits.len()..] {
         "" | "b" => 1,
         "k" => 1_000,
-        "kb" => 1 << 10,
+        "kb" | "kib" => 1 << 10,
         "m" => 1_000_000,
-        "mb" => 1 << 20,
+        "mb" | "mib" => 1 << 20,
         "g" => 1_000_000_000,
-        "gb" => 1 << 30,
+        "gb" | "gib" => 1 << 30,
         _ => 0,
     };
     let number = digits.parse::<u64>().ok().filter(|_| scale > 0);
@@ -146,6 +146,9 @@ mod tests {
             ("1mb", Some(1 << 20)),
             ("1g", Some(1_000_000_000)),
             ("2GB", Some(2 << 30)),
+            ("64KiB", Some(65_536)),
+            ("1mib", Some(1 << 20)),
+            ("2GiB", Some(2 << 30)),
             ("17b", Some(17)),
             ("mb", None),
             ("1tb", None),

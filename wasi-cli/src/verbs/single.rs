@@ -146,9 +146,9 @@ pub fn ttl(context: &mut Context, args: &KeyArg) -> Outcome {
     }
     context.out.line(match (left, at) {
         (Some(left), Some(at)) if context.out.is_terminal => {
-            format!("{} (until {})", units::duration(left), units::time(at))
+            format!("{} (until {})", units::life(left), units::time(at))
         }
-        (Some(left), _) => format!("{left}ms"),
+        (Some(left), _) => units::life(left),
         (None, _) => "forever".to_owned(),
     })?;
     Ok(Exit::Done)
