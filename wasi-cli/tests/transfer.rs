@@ -2,6 +2,7 @@
 
 mod common;
 use common::Place;
+use insta::assert_snapshot;
 
 /// Keys and values that files get wrong: empty, binary, quotes, line ends, an expiry.
 fn awkward() -> Place {
@@ -209,6 +210,42 @@ fn an_export_appears_only_when_it_is_complete() {
     assert!(!place.beside("old.jsonl.partial").exists());
     let ran = place.run(["export", "--prefix", "l"]).succeeds();
     assert_eq!(ran.text().lines().count(), 2, "lines and later");
+}
+
+#[test]
+fn a_first_line_or_a_delimiter_that_looks_wrong_is_remarked_on() {
+    let import = |text: &str, args: &[&str]| {
+        let place = Place::new();
+        place.write("pets.csv", text);
+        let told = place.run([&["import", "pets.csv"], args].concat());
+        (told, place)
+    };
+    let (told, place) = import("key,value\ncat,meow\n", &[]);
+    assert_snapshot!(told.err, @"portcask: pets.csv: line 1 is read as a record; if it names the columns (key, value), add --header; if not, --no-header");
+    told.succeeds();
+    place.run(["count"]).succeeds().prints("2\n");
+    for (option, keys) in [("--header", "1\n"), ("--no-header", "2\n")] {
+        let (told, place) = import("key,value\ncat,meow\n", &[option]);
+        assert_eq!(told.succeeds().err, "", "{option}");
+        place.run(["count"]).succeeds().prints(keys);
+    }
+    assert_eq!(import("cat,meow\ndog,woof\n", &[]).0.succeeds().err, "");
+    assert_eq!(import("key,value\n", &["-q"]).0.succeeds().err, "");
+    let (told, _) = import("cat;1,5\ndog;2,5\n", &[]);
+    assert_snapshot!(told.err, @"portcask: pets.csv: line 1 is read as a record; its columns seem to be separated by ';': --delimiter ';'");
+    assert_eq!(import("cat;1,5\n", &["--delimiter", ","]).0.err, "");
+    let place = Place::new();
+    let told = place
+        .feed(["import"], "cat,meow\n")
+        .fails(6, &["line 1", "--format csv"]);
+    assert!(!told.err.contains("--delimiter"), "{told:?}");
+    let (told, place) = import("key;value\ncat;meow\n", &[]);
+    assert_snapshot!(told.err, @"portcask: pets.csv: line 1: has 1 column, but the value is column 2; its columns seem to be separated by ';': --delimiter ';'; imported 0 records before it; --skip-bad skips and counts bad lines");
+    assert_eq!(told.code, 6);
+    place.run(["count"]).succeeds().prints("0\n");
+    let (told, place) = import("key;value\ncat;meow\n", &["--delimiter", ";", "--header"]);
+    assert_eq!(told.succeeds().err, "");
+    place.run(["get", "cat"]).succeeds().prints("meow");
 }
 
 #[test]

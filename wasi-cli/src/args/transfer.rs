@@ -99,11 +99,11 @@ pub struct ShapeArgs {
     /// Column of the expiry in unix milliseconds, empty for none
     #[arg(long, value_name = "COLUMN")]
     pub expires_column: Option<String>,
-    /// The first line of CSV or TSV names the columns; the line that export writes
+    /// The first line of CSV or TSV names the columns and is no record; the line that export writes
     /// (key, value, expires_ms) is recognised without this
     #[arg(long, overrides_with = "no_header")]
     pub header: bool,
-    /// There is no line of column names
+    /// There is no line of column names: the first line is a record, whatever it looks like
     #[arg(long)]
     pub no_header: bool,
 }

@@ -2,8 +2,9 @@
 //!
 //! What export writes starts with the line `key,value,expires_ms`; that very line is recognised
 //! when reading, so that expiry survives without options. Any other first line is data unless
-//! `--header` says otherwise.
+//! `--header` says otherwise; one that looks like names, or like another delimiter, is remarked on.
 
+use super::doubt::{advice_on_delimiter, advice_on_names, names_columns, other_delimiter};
 use super::{Columns, Counted, EXPIRES, Header, ReadRecords, Record, Trouble, WriteRecords};
 use crate::failure::{Exit, Failure};
 use crate::units::counted;
@@ -58,6 +59,16 @@ impl<W: Write> WriteRecords for DelimitedWriter<W> {
     }
 }
 
+/// What stands between the columns, and around them.
+#[derive(Clone, Copy, Debug)]
+pub struct Dialect {
+    pub delimiter: u8,
+    /// Somebody said so: it is no guess.
+    pub is_given: bool,
+    /// Quotes hold a column together.
+    pub has_quotes: bool,
+}
+
 /// Where to look in a row, counted from 0.
 #[derive(Clone, Copy, Debug)]
 struct Places {
@@ -74,22 +85,24 @@ pub struct DelimitedReader<R> {
     first: Option<ByteRecord>,
     row: ByteRecord,
     line: u64,
+    delimiter: u8,
+    doubt: Option<String>,
 }
 
 impl<R: Read> DelimitedReader<R> {
     /// Reads from `from`, the header first. Errors if a column is named that does not exist.
     pub fn new(
         from: R,
-        delimiter: u8,
+        dialect: Dialect,
         header: Header,
         columns: &Columns,
-        has_quotes: bool,
     ) -> Result<Self, Failure> {
+        let delimiter = dialect.delimiter;
         let mut from = ReaderBuilder::new()
             .delimiter(delimiter)
             .has_headers(false)
             .flexible(true)
-            .quoting(has_quotes)
+            .quoting(dialect.has_quotes)
             .from_reader(Counted::new(from));
         let mut first = None;
         let mut names: Option<ByteRecord> = None;
@@ -119,12 +132,23 @@ impl<R: Read> DelimitedReader<R> {
                     .and_then(|names| names.iter().position(|name| name == EXPIRES.as_bytes())),
             },
         };
+        // A row that is no record will be refused, with the same advice.
+        let record = first.as_ref().filter(|row| pick(row, places).is_ok());
+        let doubt = record.and_then(|row| {
+            let other = other_delimiter(row, delimiter).filter(|_| !dialect.is_given);
+            let said = other.map(advice_on_delimiter);
+            said.or_else(|| {
+                names_columns(row, places.key, places.value).then(|| advice_on_names(row))
+            })
+        });
         Ok(Self {
             from,
             places,
             first,
             row,
             line: 0,
+            delimiter,
+            doubt: doubt.map(|doubt| format!("line 1 is read as a record; {doubt}")),
         })
     }
 }
@@ -140,7 +164,13 @@ impl<R: Read> ReadRecords for DelimitedReader<R> {
             .row
             .position()
             .map_or(self.line + 1, csv::Position::line);
-        pick(&self.row, self.places).map(Some).map_err(Trouble::Bad)
+        let record = pick(&self.row, self.places).map_err(|why| {
+            match other_delimiter(&self.row, self.delimiter) {
+                Some(other) => format!("{why}; {}", advice_on_delimiter(other)),
+                None => why,
+            }
+        });
+        record.map(Some).map_err(Trouble::Bad)
     }
 
     fn line(&self) -> u64 {
@@ -149,6 +179,10 @@ impl<R: Read> ReadRecords for DelimitedReader<R> {
 
     fn bytes_read(&self) -> u64 {
         self.from.get_ref().bytes
+    }
+
+    fn doubt(&self) -> Option<String> {
+        self.doubt.clone()
     }
 }
 
@@ -218,8 +252,16 @@ fn unreadable(error: &csv::Error) -> Failure {
 mod tests {
     use super::*;
 
+    fn dialect(delimiter: u8) -> Dialect {
+        Dialect {
+            delimiter,
+            is_given: false,
+            has_quotes: true,
+        }
+    }
+
     fn read(text: &[u8], header: Header, columns: &Columns) -> Vec<Result<Record, String>> {
-        let mut reader = DelimitedReader::new(text, b',', header, columns, true).unwrap();
+        let mut reader = DelimitedReader::new(text, dialect(b','), header, columns).unwrap();
         let mut all = Vec::new();
         loop {
             match reader.next() {
@@ -290,8 +332,8 @@ mod tests {
             key: Some("nope".into()),
             ..Columns::default()
         };
-        assert!(DelimitedReader::new(&text[..], b',', Header::Yes, &wrong, true).is_err());
-        assert!(DelimitedReader::new(&text[..], b',', Header::No, &wrong, true).is_err());
+        assert!(DelimitedReader::new(&text[..], dialect(b','), Header::Yes, &wrong).is_err());
+        assert!(DelimitedReader::new(&text[..], dialect(b','), Header::No, &wrong).is_err());
     }
 
     #[test]

@@ -130,8 +130,18 @@ impl<R: BufRead> ReadRecords for JsonlReader<R> {
             if self.line == 1 {
                 text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
             }
-            if !text.trim_ascii().is_empty() {
-                return parse(text, &self.columns).map(Some).map_err(Trouble::Bad);
+            let shown = text.trim_ascii();
+            if !shown.is_empty() {
+                let record = parse(text, &self.columns).map_err(|why| {
+                    // Then it is no JSON at all, and most likely a table.
+                    match self.line == 1 && !shown.starts_with(b"{") {
+                        true => format!(
+                            "{why}; for columns with commas or tabs add --format csv or --format tsv"
+                        ),
+                        false => why,
+                    }
+                });
+                return record.map(Some).map_err(Trouble::Bad);
             }
         }
     }

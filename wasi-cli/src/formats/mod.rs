@@ -1,9 +1,10 @@
 //! Files of records: JSON Lines and delimited text, read and written one record at a time.
 
 mod delimited;
+mod doubt;
 mod jsonl;
 
-pub use delimited::{DelimitedReader, DelimitedWriter};
+pub use delimited::{DelimitedReader, DelimitedWriter, Dialect};
 pub use jsonl::{JsonlReader, JsonlWriter, record_object};
 
 use crate::args::{Format, ShapeArgs};
@@ -40,6 +41,10 @@ pub trait ReadRecords {
     fn line(&self) -> u64;
     /// Bytes of the input taken so far; of a server, keys.
     fn bytes_read(&self) -> u64;
+    /// What looks odd about the beginning, where it was taken as it is.
+    fn doubt(&self) -> Option<String> {
+        None
+    }
     /// What was passed over because it is no record: how many of each kind.
     fn left_out(&self) -> BTreeMap<String, u64> {
         BTreeMap::new()

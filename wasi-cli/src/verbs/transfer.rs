@@ -4,8 +4,8 @@ use super::list::{Damaged, walk};
 use crate::args::{ExportArgs, ImportArgs};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::formats::{
-    self, DelimitedReader, DelimitedWriter, JsonlReader, JsonlWriter, Layout, ReadRecords, Record,
-    Trouble,
+    self, DelimitedReader, DelimitedWriter, Dialect, JsonlReader, JsonlWriter, Layout, ReadRecords,
+    Record, Trouble,
 };
 use crate::host::Replacing;
 use crate::term::{Progress, Unit};
@@ -63,6 +63,9 @@ pub fn import_from(
     context.store.set_policy(&args.merge);
     // A writer from the start: that the store is locked is said before anything is read.
     context.store.prepare_to_write()?;
+    if let Some(doubt) = reader.doubt() {
+        context.remark(&format!("{name}: {doubt}"));
+    }
     interrupt::watch();
     let progress = Progress::new(context.quiet, "importing", total.0, total.1);
     let options = context.store.write_options();
@@ -303,10 +306,12 @@ fn reader<'a>(
             header,
             columns,
         } => {
-            let has_quotes = !args.no_quotes;
-            Box::new(DelimitedReader::new(
-                input, delimiter, header, &columns, has_quotes,
-            )?)
+            let dialect = Dialect {
+                delimiter,
+                is_given: args.shape.delimiter.is_some(),
+                has_quotes: !args.no_quotes,
+            };
+            Box::new(DelimitedReader::new(input, dialect, header, &columns)?)
         }
     })
 }
