@@ -1,4 +1,6 @@
 //! What went wrong, in one line, and the exit code that says the same to a script.
+//!
+//! With `--json` the line is an object with `code`, `class` and `message`: see [`term::fail`](crate::term::fail).
 
 use portcask::Error;
 use portcask::storage::ErrorKind;
@@ -26,6 +28,33 @@ pub enum Exit {
     Unable = 7,
     /// Stopped by Ctrl-C.
     Interrupted = 130,
+}
+
+impl Exit {
+    /// The exit code in a word, for programs.
+    pub fn class(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::No => "no",
+            Self::Usage => "usage",
+            Self::Damaged => "damaged",
+            Self::Locked => "locked",
+            Self::System => "system",
+            Self::Input => "input",
+            Self::Unable => "unable",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// What is said for a verb whose answer tells the rest.
+    pub fn of_answer(self) -> &'static str {
+        match self {
+            Self::Damaged => {
+                "stored data is damaged or lost: the answer on standard output tells more"
+            }
+            _ => "not everything is well: the answer on standard output tells more",
+        }
+    }
 }
 
 /// What the engine's options are called on the command line.

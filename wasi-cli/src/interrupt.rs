@@ -72,7 +72,7 @@ pub fn watch() {}
 mod native {
     use super::{KEPT, NOTICED, VERB};
     use crate::failure::Exit;
-    use crate::term::complain;
+    use crate::term::fail;
     use std::io::{self, IsTerminal, Write};
     use std::sync::atomic::Ordering;
     use std::time::Duration;
@@ -103,7 +103,7 @@ mod native {
         } else {
             &kept
         };
-        complain(&format!("interrupted: {kept}"));
+        fail(Exit::Interrupted, &format!("interrupted: {kept}"));
         std::process::exit(Exit::Interrupted as i32);
     }
 }

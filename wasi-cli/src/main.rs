@@ -42,10 +42,10 @@ mod verbs;
 
 use args::{Cli, ReplArgs, StoreArgs};
 use clap::Parser;
-use failure::{CLOSED_PIPE_EXIT, Exit, Failure};
+use failure::{CLOSED_PIPE_EXIT, Exit, Failure, Outcome};
 use std::process::ExitCode;
 use store::Store;
-use term::{Output, complain};
+use term::{Output, complain, fail};
 
 /// What every verb works with.
 pub struct Context {
@@ -59,6 +59,8 @@ pub struct Context {
     pub quiet: bool,
     /// The verb was typed inside the REPL.
     pub in_repl: bool,
+    /// The code that `exit CODE` in the REPL asks for.
+    pub chosen_exit: Option<u8>,
 }
 
 impl Context {
@@ -69,6 +71,7 @@ impl Context {
             quiet: store.quiet,
             store: Store::new(store),
             in_repl: false,
+            chosen_exit: None,
         }
     }
 
@@ -78,20 +81,30 @@ impl Context {
             complain(text);
         }
     }
+
+    /// Ends a verb with code 1, for a reason that `--quiet` leaves out unless a program reads it.
+    pub fn no(&self, why: &str) -> Outcome {
+        match self.quiet && !self.json {
+            true => Ok(Exit::No),
+            false => Err(Failure::new(Exit::No, why)),
+        }
+    }
 }
 
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|info| {
-        complain(&format!(
+        term::fail_internally(&format!(
             "internal error, please report it; the store is safe, as after a crash: {info}"
         ));
     }));
     interrupt::outlive_file_limits();
     let args = spelling::normalised(std::env::args_os());
+    term::complain_in_json(spelling::asks_for_json(&args));
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => return ExitCode::from(spelling::refuse(&error, &args) as u8),
     };
+    term::complain_in_json(cli.store.json);
     let mut context = Context::new(cli.store);
     let outcome = match cli.verb {
         Some(verb) => verbs::run(&mut context, verb),
@@ -109,7 +122,8 @@ fn main() -> ExitCode {
     .into_iter()
     .map(|outcome| settle(outcome, &mut said))
     .reduce(|first, then| first.or(then));
-    ExitCode::from(exit.flatten().unwrap_or(Exit::Done) as u8)
+    let exit = exit.flatten().map(|exit| exit as u8);
+    ExitCode::from(exit.or(context.chosen_exit).unwrap_or(Exit::Done as u8))
 }
 
 /// Says what is to be said, once. `None` if there is nothing to report.
@@ -119,7 +133,7 @@ fn settle(outcome: Result<Option<Exit>, Failure>, said: &mut Vec<String>) -> Opt
         Err(Failure::ClosedPipe) => Some(CLOSED_PIPE_EXIT),
         Err(Failure::Said { exit, message }) => {
             if !said.contains(&message) {
-                complain(&message);
+                fail(exit, &message);
                 said.push(message);
             }
             Some(exit)

@@ -2,7 +2,7 @@
 //! with one dash, and what is said about a line that cannot be understood.
 
 use crate::failure::{Exit, Failure};
-use crate::term::complain;
+use crate::term::fail;
 use clap::CommandFactory;
 use clap::error::ErrorKind;
 use std::ffi::OsString;
@@ -53,6 +53,12 @@ pub fn normalised(args: impl Iterator<Item = OsString>) -> Vec<OsString> {
     .collect()
 }
 
+/// Whether `--json` was typed: a line that cannot be understood is refused in JSON too.
+pub fn asks_for_json(args: &[OsString]) -> bool {
+    let options = args.iter().take_while(|arg| *arg != "--");
+    options.into_iter().any(|arg| arg == "--json")
+}
+
 /// What names a verb is one, also where there is a directory of that name: `./stats` is the directory then.
 fn is_directory(arg: &OsString) -> bool {
     !is_verb(arg) && std::path::Path::new(arg).is_dir()
@@ -86,12 +92,13 @@ pub fn refuse(error: &clap::Error, args: &[OsString]) -> Exit {
         if let Err(error) = error.print()
             && let Failure::Said { exit, message } = Failure::output(&error)
         {
-            complain(&message);
+            fail(exit, &message);
             return exit;
         }
     } else {
         let said = one_line(&error.to_string());
-        complain(
+        fail(
+            Exit::Usage,
             &match (misplaced_directory(error, args), said.split_once("; ")) {
                 (Some(tip), Some((what, rest))) => format!("{what}; {tip}; {rest}"),
                 _ => said,
@@ -126,9 +133,28 @@ fn misplaced_directory(error: &clap::Error, args: &[OsString]) -> Option<String>
     }
 }
 
+/// What the standard library says of a number that is none, and what a person is told.
+const NUMBERS: [(&str, &str); 3] = [
+    (
+        "invalid digit found in string",
+        "expected a whole number, 0 or more",
+    ),
+    (
+        "cannot parse integer from empty string",
+        "expected a whole number, 0 or more",
+    ),
+    (
+        "number too large to fit in target type",
+        "that number is too large",
+    ),
+];
+
 /// clap's paragraphs as one sentence.
 fn one_line(text: &str) -> String {
     let text = text.strip_prefix("error: ").unwrap_or(text);
+    let text = NUMBERS.iter().fold(text.to_owned(), |text, (said, told)| {
+        text.replace(said, told)
+    });
     let paragraphs = text.split("\n\n").map(|paragraph| {
         let words: Vec<&str> = paragraph.split_whitespace().collect();
         let line = words.join(" ");
@@ -158,6 +184,26 @@ mod tests {
             "unrecognized subcommand 'gte'; tip: some similar subcommands exist: 'get'; \
              usage: portcask [OPTIONS] <COMMAND>; --help says more"
         );
+    }
+
+    #[test]
+    fn a_number_that_is_none_is_told_in_plain_words() {
+        let said = one_line(
+            "error: invalid value 'x' for '--limit <COUNT>': invalid digit found in string\n\n\
+             For more information, try '--help'.\n",
+        );
+        assert_eq!(
+            said,
+            "invalid value 'x' for '--limit <COUNT>': expected a whole number, 0 or more; --help says more"
+        );
+        let parsed = [
+            "x".parse::<u64>(),
+            "".parse::<u64>(),
+            "18446744073709551616".parse::<u64>(),
+        ];
+        for (parsed, (said, _)) in parsed.into_iter().zip(super::NUMBERS) {
+            assert_eq!(parsed.unwrap_err().to_string(), said);
+        }
     }
 
     #[test]

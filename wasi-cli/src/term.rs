@@ -1,8 +1,9 @@
 //! Standard output and standard error: bytes out, remarks aside, tables, progress.
 
-use crate::failure::Failure;
-use serde_json::Value;
+use crate::failure::{Exit, Failure};
+use serde_json::{Value, json};
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Standard output, buffered. A closed pipe becomes [`Failure::ClosedPipe`].
 pub struct Output {
@@ -78,14 +79,47 @@ impl Write for Output {
     }
 }
 
-/// One line on standard error, with the program's name. Control characters cannot reach the
-/// terminal, and a closed standard error is nobody's problem.
+/// Lines on standard error are JSON. One for the process, because a panic and Ctrl-C complain without a context.
+static IN_JSON: AtomicBool = AtomicBool::new(false);
+
+/// Whether lines on standard error are JSON objects from now on.
+pub fn complain_in_json(yes: bool) {
+    IN_JSON.store(yes, Ordering::Relaxed);
+}
+
+/// One line on standard error that is no failure; in JSON `{"remark":...}`.
 pub fn complain(message: &str) {
-    let message: String = message
+    write_error(message, || json!({ "remark": message }));
+}
+
+/// The line on standard error that says why the exit code is not 0; in JSON `{"code":...,"class":...,"message":...}`.
+pub fn fail(exit: Exit, message: &str) {
+    write_error(
+        message,
+        || json!({ "code": exit as u8, "class": exit.class(), "message": message }),
+    );
+}
+
+/// The line of a bug of ours, which ends the process with a code of its own.
+pub fn fail_internally(message: &str) {
+    write_error(
+        message,
+        || json!({ "code": 101, "class": "internal", "message": message }),
+    );
+}
+
+/// A line with the program's name, or as JSON. Control characters cannot reach the terminal, and a
+/// closed standard error is nobody's problem.
+fn write_error(message: &str, object: impl FnOnce() -> Value) {
+    let line = match IN_JSON.load(Ordering::Relaxed) {
+        true => object().to_string(),
+        false => format!("portcask: {message}"),
+    };
+    let line: String = line
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect();
-    let _ = writeln!(io::stderr(), "portcask: {message}");
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// A table of text whose numbers are aligned to the right.

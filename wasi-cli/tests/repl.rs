@@ -24,13 +24,11 @@ fn commands_may_be_upper_case_as_the_family_types_them() {
 #[test]
 fn a_mistake_is_one_line_and_the_session_goes_on() {
     let place = Place::new();
-    let ran = place
-        .feed(
-            ["repl"],
-            "frob\nput 'a\nput a 1\nput a\nget a\n# a remark\n\n",
-        )
-        .succeeds();
-    assert_eq!(ran.text(), "1\n");
+    let ran = place.feed(
+        ["repl"],
+        "frob\nput 'a\nput a 1\nput a\nget a\n# a remark\n\n",
+    );
+    assert_eq!((ran.code, ran.text().as_str()), (2, "1\n"), "{ran:?}");
     assert_eq!(ran.err.lines().count(), 3, "{ran:?}");
     assert!(
         ran.err.lines().all(|line| line.starts_with("portcask: ")),
@@ -39,10 +37,44 @@ fn a_mistake_is_one_line_and_the_session_goes_on() {
 }
 
 #[test]
-fn a_script_ends_with_the_code_of_its_last_line() {
+fn a_script_ends_with_the_code_of_its_first_error_or_of_its_last_line() {
     let place = Place::with(&[("a", "1")]);
-    assert_eq!(place.feed(["repl", "-q"], "get nope\n").code, 1);
-    place.feed(["repl", "-q"], "get nope\nget a\n").succeeds();
+    let code = |lines: &str| place.feed(["repl", "-q"], lines).code;
+    assert_eq!(code("get a\n"), 0);
+    assert_eq!(code("get nope\n"), 1);
+    assert_eq!(code("get nope\n# a remark\n\n"), 1);
+    assert_eq!(
+        code("get nope\nget a\n"),
+        0,
+        "that a key is absent is no error"
+    );
+    assert_eq!(code("frob\nget a\n"), 2);
+    assert_eq!(code("import nothere\nfrob\nget nope\nexit\n"), 5);
+    let binary = place.feed(["repl", "-q"], b"get \xff\nget a\n");
+    assert_eq!((binary.code, binary.text().as_str()), (6, "1\n"));
+}
+
+#[test]
+fn a_script_may_choose_its_code_and_may_stop_at_the_first_error() {
+    let place = Place::with(&[("a", "1")]);
+    let run = |args: &[&str], lines: &str| {
+        let ran = place.feed([&["repl", "-q"], args].concat(), lines);
+        (ran.code, ran.text())
+    };
+    assert_eq!(run(&[], "exit 3\nget a\n"), (3, String::new()));
+    assert_eq!(run(&[], "frob\nexit 0\n"), (0, String::new()));
+    assert_eq!(run(&[], "QUIT 255\n"), (255, String::new()));
+    for wrong in ["exit 256", "exit soon", "exit -1", "exit 1 2"] {
+        let lines = format!("{wrong}\nget a\n");
+        assert_eq!(run(&[], &lines), (2, "1\n".to_owned()), "{wrong}");
+    }
+    assert_eq!(
+        run(&["--bail"], "get nope\nfrob\nget a\n"),
+        (2, String::new())
+    );
+    place
+        .feed(["repl"], "exit soon\n")
+        .fails(2, &["an exit code from 0 to 255"]);
 }
 
 #[test]

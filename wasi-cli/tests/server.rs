@@ -68,7 +68,12 @@ fn one_who_may_only_read_reads_and_is_told_which_right_is_missing() {
         (3_000_000..=3_600_000).contains(&ttl["ttl_ms"].as_u64().unwrap()),
         "{ttl}"
     );
-    read(&["get", "app:k", "--json"]).fails(5, &["NOPERM", "'multi'"]);
+    let told = read(&["get", "app:k", "--json"]).fails_in_json(5);
+    let words = told["message"].as_str().unwrap();
+    assert!(
+        words.contains("NOPERM") && words.contains("'multi'"),
+        "{words}"
+    );
     let refused = read(&["put", "app:k", "w"]).fails(5, &["NOPERM", "'set'"]);
     assert!(!refused.err.contains("the URL takes them"), "{refused:?}");
 }

@@ -31,6 +31,10 @@ Under WASI, give the program access to the directory:
   wasmtime run --dir data portcask.wasm --dir data get user:1";
 
 const EXIT_CODES: &str = "\
+Standard error:
+  one line says why the exit code is not 0. With --json it is an object with code, class and
+  message, and a remark before it is an object with remark.
+
 Exit codes:
   0    done
   1    the key does not exist, or a condition (--if-absent ...) did not hold
@@ -84,7 +88,10 @@ pub enum Verb {
     #[command(visible_alias = "fold", after_help = SCAN_EXAMPLES)]
     Scan(ScanArgs),
     Range(RangeArgs),
-    /// Print the time until a key expires, or `forever`; exits 1 if there is no such key
+    /// Print the time until a key expires, such as 1h29m30s, or `forever`
+    ///
+    /// The form is that of put --ttl, rounded to seconds, in the last second to milliseconds; --json tells the exact
+    /// time as ttl_ms and expires_ms. Exits 1 if there is no such key.
     Ttl(KeyArg),
     #[command(after_help = EXPIRE_EXAMPLES)]
     Expire(ExpireArgs),

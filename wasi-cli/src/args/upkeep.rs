@@ -98,12 +98,17 @@ Example:
 
 /// Type verbs one after another
 ///
-/// On a terminal you get history, editing and completion; otherwise it reads plain lines.
+/// On a terminal you get history, editing and completion; otherwise it reads plain lines, goes on after an error, and
+/// exits with the code of the first one (2 or more), or with that of `exit CODE`. Without errors the last line's code
+/// counts, so `get` of a key that does not exist exits 1 there.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ReplArgs {
     /// Keep no history file
     #[arg(long)]
     pub no_history: bool,
+    /// Stop at the first error in a file or a pipe of lines
+    #[arg(long)]
+    pub bail: bool,
 }
 
 pub const COMPLETIONS_EXAMPLES: &str = "\

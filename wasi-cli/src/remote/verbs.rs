@@ -165,11 +165,10 @@ fn history(context: &mut Context, args: &KeyArg) -> Outcome {
     let server = server(context)?;
     let versions = server.db().history(&key).map_err(|error| failure(&error))?;
     if versions.is_empty() {
-        context.remark(&format!(
+        return context.no(&format!(
             "the log holds no version of {}",
             excerpt(&key, 60)
         ));
-        return Ok(Exit::No);
     }
     let mut table = Table::new(&[">seq", "value", "expires"]);
     for version in versions {

@@ -64,7 +64,8 @@ impl Editor {
             Self::Plain(plain) => plain.next(),
             Self::Seen(editor, _) => match editor.readline("portcask> ") {
                 Ok(text) => Ok(Line::Text(text)),
-                Err(ReadlineError::Interrupted) => Ok(Line::Abandoned),
+                // A line that was given up.
+                Err(ReadlineError::Interrupted) => Ok(Line::Text(String::new())),
                 Err(ReadlineError::Eof) => Ok(Line::End),
                 Err(error) => Err(Failure::new(
                     Exit::System,

@@ -2,6 +2,9 @@
 //!
 //! A line is parsed by the same rules as the command line. The first writing verb makes this
 //! process the writer until the end; until then every line sees what other writers did.
+//!
+//! A script, that is lines from a file or a pipe, goes on after an error and ends with the code of the first one. That
+//! a key does not exist is an answer and no error: its code 1 counts on the last line alone, as in a shell.
 
 #[cfg_attr(target_family = "wasm", path = "plain.rs")]
 mod editor;
@@ -10,7 +13,7 @@ mod words;
 use crate::Context;
 use crate::args::{Cli, ReplArgs, Verb};
 use crate::failure::{Exit, Failure, Outcome};
-use crate::term::complain;
+use crate::term::{complain_in_json, fail};
 use clap::{CommandFactory, Parser};
 use editor::{Editor, Line};
 use std::collections::BTreeMap;
@@ -40,28 +43,39 @@ pub fn repl(context: &mut Context, args: &ReplArgs) -> Outcome {
     context.in_repl = true;
     let (json, quiet) = (context.json, context.quiet);
     let mut last = Exit::Done;
-    loop {
+    let mut error = None;
+    while error.is_none() || !args.bail || is_seen {
         context.out.flush()?;
-        let line = match editor.next()? {
-            Line::Text(text) => text,
-            Line::Abandoned => continue,
+        let done = match editor.next()? {
+            Line::Text(text) if text.trim().is_empty() || text.trim().starts_with('#') => continue,
+            Line::Text(text) => run(context, &text),
+            Line::Unreadable => Err(Failure::input(
+                "skipped a line that is not UTF-8; use --key-base64 and --base64",
+            )),
             Line::End => break,
         };
-        match run(context, &line) {
-            Ok(Some(exit)) => last = exit,
+        last = match done {
+            Ok(Some(exit)) => exit,
             Ok(None) => break,
             Err(Failure::ClosedPipe) => return Err(Failure::ClosedPipe),
             Err(Failure::Said { exit, message }) => {
                 context.out.flush()?;
-                complain(&message);
-                last = exit;
+                fail(exit, &message);
+                exit
             }
+        };
+        if !matches!(last, Exit::Done | Exit::No) {
+            error.get_or_insert(last);
         }
         crate::interrupt::forget();
         (context.json, context.quiet) = (json, quiet);
+        complain_in_json(json);
     }
-    // For a person the end is the end; a script wants to know how its last line went.
-    Ok(if is_seen { Exit::Done } else { last })
+    // For a person the end is the end; a script wants to know how its lines went.
+    Ok(match is_seen || context.chosen_exit.is_some() {
+        true => Exit::Done,
+        false => error.unwrap_or(last),
+    })
 }
 
 /// Does a line. `None` ends the session.
@@ -76,8 +90,13 @@ fn run(context: &mut Context, line: &str) -> Result<Option<Exit>, Failure> {
     };
     first.make_ascii_lowercase();
     match (first.as_str(), count) {
-        (text, _) if text.starts_with('#') => return Ok(Some(Exit::Done)),
         ("exit" | "quit" | "\\q", 1) => return Ok(None),
+        ("exit" | "quit" | "\\q", _) => {
+            let code = words[1].parse().ok().filter(|_| count == 2);
+            let wrong = || Failure::usage("exit takes nothing, or an exit code from 0 to 255");
+            context.chosen_exit = Some(code.ok_or_else(wrong)?);
+            return Ok(None);
+        }
         ("ping", 1) => {
             context.out.line("PONG")?;
             return Ok(Some(Exit::Done));
@@ -92,10 +111,12 @@ fn run(context: &mut Context, line: &str) -> Result<Option<Exit>, Failure> {
         .into_iter()
         .chain(words)
         .map(OsString::from);
-    let cli = match Cli::try_parse_from(crate::spelling::normalised(typed)) {
+    let typed = crate::spelling::normalised(typed);
+    let cli = match Cli::try_parse_from(&typed) {
         Ok(cli) => cli,
         Err(error) => {
             context.out.flush()?;
+            complain_in_json(context.json || crate::spelling::asks_for_json(&typed));
             // Directories are named outside.
             return Ok(Some(crate::spelling::refuse(&error, &[])));
         }
@@ -109,6 +130,7 @@ fn run(context: &mut Context, line: &str) -> Result<Option<Exit>, Failure> {
         return Err(Failure::usage("you are already in the REPL"));
     };
     context.json |= cli.store.json;
+    complain_in_json(context.json);
     context.quiet |= cli.store.quiet;
     context.store.set_line_args(&cli.store);
     context.store.refresh();

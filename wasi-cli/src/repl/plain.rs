@@ -1,7 +1,6 @@
 //! Lines from standard input, for guests that have no terminal to edit on.
 
 use crate::failure::Failure;
-use crate::term::complain;
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, Write};
 use std::path::Path;
@@ -10,8 +9,8 @@ use std::path::Path;
 pub enum Line {
     /// A line.
     Text(String),
-    /// A line that was given up.
-    Abandoned,
+    /// A line that is no text.
+    Unreadable,
     /// Nothing more comes.
     End,
 }
@@ -53,11 +52,5 @@ fn plain_line() -> Result<Line, Failure> {
     if read == 0 {
         return Ok(Line::End);
     }
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok(Line::Text(text)),
-        Err(_) => {
-            complain("skipped a line that is not UTF-8; use --key-base64 and --base64");
-            Ok(Line::Abandoned)
-        }
-    }
+    Ok(String::from_utf8(bytes).map_or(Line::Unreadable, Line::Text))
 }

@@ -19,11 +19,10 @@ pub fn history(context: &mut Context, args: &KeyArg) -> Outcome {
     let key = argument_or_base64(&args.key, args.key_base64)?;
     let versions = context.store.read(|engine| engine.history(&key))?;
     if versions.is_empty() {
-        context.remark(&format!(
+        return context.no(&format!(
             "the log holds no version of {}",
             excerpt(&key, 60)
         ));
-        return Ok(Exit::No);
     }
     let mut table = Table::new(&[">seq", "live", "value", "expires", "file", ">offset"]);
     for version in &versions {

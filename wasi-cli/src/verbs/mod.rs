@@ -16,17 +16,22 @@ mod upkeep;
 
 use crate::Context;
 use crate::args::Verb;
-use crate::failure::Outcome;
+use crate::failure::{Exit, Failure, Outcome};
 #[cfg(not(target_family = "wasm"))]
 pub use bench::on_server as bench_on_server;
 #[cfg(not(target_family = "wasm"))]
 pub use transfer::import_from;
 
-/// Does what was typed.
+/// Does what was typed. For a program every code but 0 is a failure with words of its own, also where an answer says all.
 pub fn run(context: &mut Context, verb: Verb) -> Outcome {
-    match context.store.is_remote()? {
+    let is_session = matches!(verb, Verb::Repl(_));
+    let exit = match context.store.is_remote()? {
         true => crate::remote::run(context, verb),
         false => run_here(context, verb),
+    }?;
+    match exit == Exit::Done || is_session || !context.json {
+        true => Ok(exit),
+        false => Err(Failure::new(exit, exit.of_answer())),
     }
 }
 

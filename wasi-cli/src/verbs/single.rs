@@ -105,15 +105,21 @@ pub fn delete(context: &mut Context, args: &DeleteArgs) -> Outcome {
     }
     if context.json {
         context.out.json(&json!({ "deleted": deleted }))?;
-    } else if deleted == 0 && args.keys.len() == 1 {
-        return missing(context, argument(&args.keys[0]));
-    } else if deleted < args.keys.len() as u64 {
-        context.remark(&format!(
-            "{deleted} of {} keys existed and were deleted",
-            args.keys.len()
-        ));
     }
-    Ok(if deleted == 0 { Exit::No } else { Exit::Done })
+    let told = format!(
+        "{deleted} of {} keys existed and were deleted",
+        args.keys.len()
+    );
+    match deleted {
+        0 if args.keys.len() == 1 => missing(context, argument(&args.keys[0])),
+        0 => context.no(&told),
+        _ => {
+            if deleted < args.keys.len() as u64 && !context.json {
+                context.remark(&told);
+            }
+            Ok(Exit::Done)
+        }
+    }
 }
 
 /// `exists`: prints true or false.
@@ -125,7 +131,11 @@ pub fn exists(context: &mut Context, args: &KeyArg) -> Outcome {
     } else if !context.quiet {
         context.out.line(exists.to_string())?;
     }
-    Ok(if exists { Exit::Done } else { Exit::No })
+    match exists {
+        true => Ok(Exit::Done),
+        false if context.json => missing(context, &key),
+        false => Ok(Exit::No),
+    }
 }
 
 /// `ttl`: prints how long a key has to live.
@@ -176,7 +186,6 @@ pub fn persist(context: &mut Context, args: &KeyArg) -> Outcome {
 fn changed(context: &mut Context, key: &[u8], existed: bool) -> Outcome {
     if context.json {
         context.out.json(&json!({ "exists": existed }))?;
-        return Ok(if existed { Exit::Done } else { Exit::No });
     }
     if existed {
         Ok(Exit::Done)
@@ -186,8 +195,7 @@ fn changed(context: &mut Context, key: &[u8], existed: bool) -> Outcome {
 }
 
 fn missing(context: &mut Context, key: &[u8]) -> Outcome {
-    context.remark(&format!("no such key: {}", excerpt(key, 60)));
-    Ok(Exit::No)
+    context.no(&format!("no such key: {}", excerpt(key, 60)))
 }
 
 fn refused(context: &mut Context, found: &Refused) -> Outcome {
@@ -195,14 +203,13 @@ fn refused(context: &mut Context, found: &Refused) -> Outcome {
         let told = json!({ "refused": true, "seq": found.seq });
         context.out.json(&told)?;
     }
-    context.remark(&match (found.exists, found.seq) {
+    context.no(&match (found.exists, found.seq) {
         (_, Some(seq)) => {
             format!("nothing was changed: the key exists, with sequence number {seq}")
         }
         (true, None) => "nothing was changed: the key exists".to_owned(),
         (false, None) => "nothing was changed: the key does not exist".to_owned(),
-    });
-    Ok(Exit::No)
+    })
 }
 
 /// Whether a life ended before it began, by this machine's clock.

@@ -176,8 +176,7 @@ pub fn clear(context: &mut Context, args: &ClearArgs) -> Outcome {
         let mut answer = String::new();
         let _ = io::stdin().lock().read_line(&mut answer);
         if !matches!(answer.trim(), "y" | "Y" | "yes") {
-            context.remark("nothing was deleted");
-            return Ok(Exit::No);
+            return context.no("nothing was deleted");
         }
     }
     let cleared = context.store.clear()?;

@@ -146,6 +146,37 @@ impl Ran {
         self
     }
 
+    /// This code, and as the last line on standard error the object that says so; remarks before it are objects too.
+    #[track_caller]
+    pub fn fails_in_json(self, code: i32) -> serde_json::Value {
+        assert_eq!(self.code, code, "{self:?}");
+        let lines = self.err.lines().map(|line| {
+            let line: serde_json::Value = serde_json::from_str(line)
+                .unwrap_or_else(|error| panic!("{error} in {line}: {self:?}"));
+            line
+        });
+        let mut lines: Vec<_> = lines.collect();
+        let last = lines.pop().unwrap_or_default();
+        let is_remark = |line: &serde_json::Value| line["remark"].is_string();
+        assert!(lines.iter().all(is_remark), "{self:?}");
+        assert_eq!(last["code"], code, "{self:?}");
+        let classes = [
+            (1, "no"),
+            (2, "usage"),
+            (3, "damaged"),
+            (4, "locked"),
+            (5, "system"),
+            (6, "input"),
+            (7, "unable"),
+        ];
+        let class = classes.iter().find(|(of, _)| *of == code).unwrap().1;
+        assert_eq!(last["class"], class, "{self:?}");
+        let message = last["message"].as_str().unwrap_or_default();
+        assert!(!message.is_empty(), "{self:?}");
+        assert!(!message.starts_with("portcask: "), "{self:?}");
+        last
+    }
+
     #[track_caller]
     pub fn prints(self, out: &str) -> Self {
         assert_eq!(String::from_utf8_lossy(&self.out), out, "{}", self.err);
