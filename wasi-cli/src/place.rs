@@ -7,8 +7,9 @@ use crate::failure::{Exit, Failure};
 use crate::host::sync_parent;
 use crate::partial::{hold_directory, partial};
 use crate::store::{open_for_writing, parent_must_exist};
+use crate::text::{argument, excerpt};
 use portcask::format::file::names;
-use portcask::{Error, Op, PlatformStorage, Storage};
+use portcask::{Error, FileName, Op, PlatformStorage, Storage};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,13 @@ impl Place {
                 portcask::is_store(&storage).map_err(|error| Failure::engine(target, &error))?;
             if holds_store {
                 return Err(Failure::engine(target, &Error::NotEmpty));
+            }
+            if let Some(others) = others(target) {
+                let target = target.display();
+                return Err(Failure::new(
+                    Exit::System,
+                    format!("{target}: not empty ({others}); use an empty or a new directory"),
+                ));
             }
             return Ok(Self {
                 target: target.to_owned(),
@@ -87,6 +95,47 @@ impl Place {
         drop(self.held);
         settled
     }
+}
+
+/// A first write into a directory that holds other things and no store is more often a slip than meant: its files would
+/// lie among the others. What tools and file systems hide there does not count.
+pub fn refuse_others(dir: &Path) -> Result<(), Failure> {
+    let Some(others) = others(dir) else {
+        return Ok(());
+    };
+    Err(Failure::new(
+        Exit::System,
+        format!(
+            "{0}: not a store, and not empty ({others}); name an empty or a new directory, or make a store among these \
+             files first: portcask --dir {0} init",
+            dir.display()
+        ),
+    ))
+}
+
+/// What is in a directory that holds no store, for people: the first name, and how many more.
+fn others(dir: &Path) -> Option<String> {
+    // What cannot be listed is told by what opens it.
+    let entries = std::fs::read_dir(dir).ok()?;
+    let mut others = Vec::new();
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let known = name.to_str().and_then(FileName::new);
+        if known.is_some_and(|name| names::parse(&name).is_some()) {
+            return None;
+        }
+        let own = [names::lock(), names::reserve()];
+        let is_own = known.is_some_and(|name| own.contains(&name));
+        if !is_own && name != "lost+found" && !name.as_encoded_bytes().starts_with(b".") {
+            others.push(name);
+        }
+    }
+    others.sort();
+    let first = excerpt(argument(others.first()?), 40);
+    Some(match others.len() {
+        1 => first,
+        count => format!("{first} and {} more", count - 1),
+    })
 }
 
 /// Removes the files of a store that did not become whole, and no others.

@@ -3,6 +3,7 @@
 
 use crate::args::{MergePolicyArgs, StoreArgs};
 use crate::failure::{Exit, Failure, plain};
+use crate::place::refuse_others;
 use crate::remote::Remote;
 use crate::term::complain;
 use portcask::storage::ErrorKind;
@@ -30,6 +31,8 @@ pub struct Store {
     line_ack: Option<Ack>,
     /// The server, once it is reached.
     server: Option<Remote>,
+    /// A store may be made beside files that are no store's.
+    is_new_among_others: bool,
 }
 
 struct Handle {
@@ -58,7 +61,13 @@ impl Store {
             is_hushed: false,
             line_ack: None,
             server: None,
+            is_new_among_others: false,
         }
+    }
+
+    /// Lets a writer make a store beside files that are no store's: somebody asked for just that.
+    pub fn allow_new_among_others(&mut self) {
+        self.is_new_among_others = true;
     }
 
     /// The merge policy of a writer that is opened from now on.
@@ -114,7 +123,7 @@ impl Store {
     pub fn dir(&self) -> Result<&Path, Failure> {
         if self.is_remote()? {
             return Err(Failure::usage(
-                "this needs the files of a store, and --url names a server",
+                "this needs the files of a store, and --url names a server: use --dir on its machine",
             ));
         }
         match self.args.dir.as_deref() {
@@ -274,6 +283,9 @@ impl Store {
         if !self.open.as_ref().is_some_and(|handle| handle.is_writer) {
             let dir = self.dir()?.to_owned();
             self.open = None;
+            if !self.is_new_among_others {
+                refuse_others(&dir)?;
+            }
             let storage = open_for_writing(&dir)?;
             let engine = Engine::open(storage, self.write_options())?;
             self.install(engine, true);

@@ -146,6 +146,40 @@ fn a_time_to_live_is_told_as_it_was_given() {
 }
 
 #[test]
+fn a_first_write_among_foreign_files_is_refused_unless_the_store_was_asked_for() {
+    let home = tempfile::tempdir().unwrap();
+    let store = home.path().join("documents");
+    std::fs::create_dir(&store).unwrap();
+    // Nobody counts these.
+    std::fs::write(store.join(".gitkeep"), "").unwrap();
+    std::fs::create_dir(store.join("lost+found")).unwrap();
+    std::fs::write(store.join("letter.txt"), "Dear").unwrap();
+    std::fs::write(store.join("photo.jpg"), "").unwrap();
+    for verb in [
+        &["put", "a", "1"][..],
+        &["fill", "-n", "1"],
+        &["bench", "--ops", "1"],
+        &["import", "documents/letter.txt"],
+    ] {
+        refused(&store, verb, "not empty (letter.txt and 1 more)");
+    }
+    assert_eq!(std::fs::read_dir(&store).unwrap().count(), 4);
+    assert!(portcask(&store, &["init"]).status.success());
+    let put = portcask(&store, &["put", "a", "1"]);
+    assert!(put.status.success() && put.stderr.is_empty());
+    assert_eq!(std::fs::read(store.join("letter.txt")).unwrap(), b"Dear");
+    // A copy has no place among others either.
+    std::fs::create_dir(home.path().join("desk")).unwrap();
+    std::fs::write(home.path().join("desk/pen"), "").unwrap();
+    refused(&store, &["backup", "desk"], "desk: not empty (pen)");
+    // What tools hide is no reason to refuse.
+    let fresh = home.path().join("fresh");
+    std::fs::create_dir(&fresh).unwrap();
+    std::fs::write(fresh.join(".gitkeep"), "").unwrap();
+    assert!(portcask(&fresh, &["put", "a", "1"]).status.success());
+}
+
+#[test]
 fn a_size_means_the_same_to_the_command_and_to_the_server() {
     let home = tempfile::tempdir().unwrap();
     let store = home.path().join("store");

@@ -192,6 +192,7 @@ pub fn clear(context: &mut Context, args: &ClearArgs) -> Outcome {
 
 /// `init`: makes a store.
 pub fn init(context: &mut Context) -> Outcome {
+    context.store.allow_new_among_others();
     let (created, keys) = context
         .store
         .write(|engine| Ok((engine.report().created, engine.len())))?;

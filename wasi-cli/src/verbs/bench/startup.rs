@@ -3,6 +3,7 @@
 use crate::Context;
 use crate::args::BenchArgs;
 use crate::failure::Failure;
+use crate::place::refuse_others;
 use crate::store::open_for_writing;
 use portcask::storage::{Access, Capabilities, ErrorKind, Host};
 use portcask::{Engine, Error, FileName, PlatformStorage, RecoveryReport, Storage, StorageError};
@@ -55,6 +56,7 @@ pub fn of_server(server: &crate::remote::Remote) -> Result<Startup, Failure> {
 /// Opens the store, and closes it again.
 pub fn measure(context: &mut Context, args: &BenchArgs) -> Result<Startup, Failure> {
     let dir = context.store.dir()?.to_owned();
+    refuse_others(&dir)?;
     let storage = open_for_writing(&dir)?;
     let refused = |error: Error| Failure::engine(&dir, &error);
     let is_store = portcask::is_store(&storage).map_err(refused)?;
