@@ -276,19 +276,21 @@ fn a_directory_that_a_server_holds_says_use_url() {
 fn what_needs_files_or_is_the_servers_business_is_refused() {
     let served = serve();
     let dump = ["dump", "segment-0000000001"];
-    for verb in [
-        &["rotate"][..],
-        &["recover"],
-        &["backup", "copy"],
-        &["restore", "copy"],
-        &["doctor"],
-        &["init"],
-        &["salvage", "--to", "rescued"],
-        &dump,
-        &["merge", "--plan"],
-        &["bench", "--startup-only"],
+    for (verb, instead) in [
+        (&["rotate"][..], "--segment-size"),
+        (&["recover"], "verify works"),
+        (&["backup", "copy"], "BGSAVE"),
+        (&["restore", "copy"], "import works"),
+        (&["doctor"], "--dir DIR doctor"),
+        (&["init"], "when it starts"),
+        (&["salvage", "--to", "rescued"], "--dir DIR salvage"),
+        (&dump, "portcask dump DIR/FILE"),
+        (&["merge", "--plan"], "by itself"),
+        (&["bench", "--startup-only"], "--dir DIR bench"),
     ] {
-        served.run(verb).fails(2, &["files of a store"]);
+        let words = [verb[0], "needs the files of a store", instead];
+        served.run(verb).fails(2, &words);
+        served.run(verb.iter().chain(&["--json"])).fails_in_json(2);
     }
     served
         .run(["put", "a", "1", "--strict"])
@@ -354,13 +356,15 @@ fn a_server_that_is_not_there_or_lets_nobody_in_is_said_in_one_line() {
     let nobody = format!("redis://{}", free.local_addr().unwrap());
     drop(free);
     let run = |args: &[&str]| ran(portcask().args(args).stdin(Stdio::null()));
-    run(&["--url", &nobody, "get", "a"]).fails(5, &["cannot reach", "is it running?"]);
+    let told = run(&["--url", &nobody, "get", "a"]).fails(5, &["cannot reach", "is it running?"]);
+    assert!(!told.err.contains("os error"), "{told:?}");
     run(&["--url", "store", "get", "a"]).fails(2, &["redis://"]);
     let served = serve_with(|config| config.password = Some("s3cret".into()));
     served
         .run(["get", "a"])
         .fails(5, &["denies access", "user:password"]);
     let url = served.url().replace("redis://", "redis://:s3cret@");
+    run(&["--url", &format!("{url}/3"), "get", "a"]).fails(5, &["leave the number out"]);
     run(&["--url", &url, "put", "a", "1"]).succeeds();
     let mut from_environment = portcask();
     from_environment

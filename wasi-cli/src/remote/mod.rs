@@ -221,7 +221,7 @@ pub fn failure(error: &Error) -> Failure {
         Error::Gap { oldest, .. } => format!("; start over with a scan, or with --from {oldest}"),
         _ => advice.to_owned(),
     };
-    let words = error.to_string();
+    let words = without_number(&error.to_string());
     let words = match advice.is_empty() {
         true => &words,
         // The server's own words may end a sentence.
@@ -230,9 +230,20 @@ pub fn failure(error: &Error) -> Failure {
     Failure::new(exit, format!("{words}{advice}"))
 }
 
+/// A system's words without Rust's "(os error 2)".
+fn without_number(words: &str) -> String {
+    let Some((before, rest)) = words.split_once(" (os error ") else {
+        return words.to_owned();
+    };
+    let (_, after) = rest.split_once(')').unwrap_or_default();
+    format!("{before}{after}")
+}
+
 /// What to look at when there is no connection, by the words for why.
 fn advice_on_connecting(why: &str) -> &'static str {
-    if why.contains("CaUsedAsEndEntity") {
+    if why.contains("switch database") {
+        "; a store is one database: leave the number out of the URL"
+    } else if why.contains("CaUsedAsEndEntity") {
         "; this is the certificate of an authority: give the server its own, with CA:FALSE"
     } else if why.contains("certificate") {
         "; set SSL_CERT_FILE to a file with the authorities to trust"

@@ -23,9 +23,51 @@ pub fn run(context: &mut Context, verb: Verb) -> Outcome {
             let server = server(context)?;
             bench_on_server(context, &args, &server)
         }
-        // Those that need the files say so themselves, where they ask for the directory.
-        verb => run_here(context, verb),
+        verb => match instead(&verb) {
+            Some((name, instead)) => Err(Failure::usage(format!(
+                "{name} needs the files of a store, and --url names a server: {instead}"
+            ))),
+            None => run_here(context, verb),
+        },
     }
+}
+
+/// The name of a verb that no server carries out, and what to do instead.
+fn instead(verb: &Verb) -> Option<(&'static str, &'static str)> {
+    Some(match verb {
+        Verb::Init(_) => ("init", "a server makes its store when it starts"),
+        Verb::Rotate(_) => (
+            "rotate",
+            "a server starts a new segment by itself (portcask-server --segment-size)",
+        ),
+        Verb::Recover(_) => (
+            "recover",
+            "a server repairs what a crash left behind when it starts; verify works on a running one",
+        ),
+        Verb::Backup(_) => (
+            "backup",
+            "use portcask --dir DIR backup on its machine, also while it runs, or its own BGSAVE \
+             (portcask-server --backup-dir)",
+        ),
+        Verb::Restore(_) => (
+            "restore",
+            "stop it and use portcask --dir DIR restore on its machine; import works on a running one",
+        ),
+        Verb::Salvage(_) => (
+            "salvage",
+            "stop it and use portcask --dir DIR salvage on its machine",
+        ),
+        Verb::Doctor(_) => (
+            "doctor",
+            "use portcask --dir DIR doctor on its machine; stats and verify work on a running one",
+        ),
+        // A path names a file of this machine.
+        Verb::Dump(args) if !args.file.exists() => (
+            "dump",
+            "use portcask dump DIR/FILE on its machine, also while it runs",
+        ),
+        _ => return None,
+    })
 }
 
 fn server(context: &mut Context) -> Result<Remote, Failure> {
@@ -124,7 +166,8 @@ fn merge(context: &mut Context, args: &MergeArgs) -> Outcome {
     let stray = [(args.plan, "--plan"), (args.due, "--due")];
     if let Some((_, option)) = stray.iter().find(|(given, _)| *given) {
         return Err(Failure::usage(format!(
-            "{option} needs the files of a store; a server merges on its own when a merge is due"
+            "merge {option} needs the files of a store, and --url names a server: a server merges by itself when a \
+             merge is due"
         )));
     }
     context.store.set_policy(&args.policy);

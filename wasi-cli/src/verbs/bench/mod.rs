@@ -56,7 +56,7 @@ pub fn on_server(
     ];
     if let Some((_, option)) = of_directories.iter().find(|(given, _)| *given) {
         return Err(Failure::usage(format!(
-            "{option} needs the files of a store"
+            "bench {option} needs the files of a store, and --url names a server: use portcask --dir DIR bench"
         )));
     }
     let startup = startup::of_server(server)?;
