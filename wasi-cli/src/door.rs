@@ -156,11 +156,20 @@ impl Store {
         }
     }
 
-    /// Changes from a sequence number on.
+    /// Changes from a sequence number on. Errors if that is beyond the next one: it is another store's then, as a server
+    /// says too.
     pub fn changes(&mut self, from: u64, limit: usize) -> Result<ChangePage, Failure> {
-        match self.server()? {
-            Some(server) => server.changes(from, limit),
-            None => self.read(|engine| engine.changes(from, limit)),
+        if let Some(server) = self.server()? {
+            return server.changes(from, limit);
+        }
+        let (page, last) =
+            self.read(|engine| Ok((engine.changes(from, limit)?, engine.stats()?.last_seq)))?;
+        let next = last.saturating_add(1);
+        match page.changes.is_empty() && from > next {
+            true => Err(Failure::input(format!(
+                "the log ends at {last}: there is no change {from} to go on from; --from {next} is the next one"
+            ))),
+            false => Ok(page),
         }
     }
 

@@ -210,6 +210,25 @@ fn a_server_is_filled_checked_measured_merged_and_verified() {
 }
 
 #[test]
+fn a_feed_from_beyond_the_end_of_the_log_is_refused_alike_everywhere() {
+    let served = serve();
+    served.run(["put", "k", "1"]).succeeds();
+    let place = Place::with(&[("k", "1")]);
+    let words = ["the log ends at 1", "no change 9", "2 is the next one"];
+    served.run(["changes", "--from", "9"]).fails(6, &words);
+    place.run(["changes", "--from", "9"]).fails(6, &words);
+    // The next number is where a reader waits.
+    served
+        .run(["changes", "-q", "--from", "2"])
+        .succeeds()
+        .prints("");
+    place
+        .run(["changes", "-q", "--from", "2"])
+        .succeeds()
+        .prints("");
+}
+
+#[test]
 fn history_and_changes_come_over_a_url() {
     let served = serve();
     served

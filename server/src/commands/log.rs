@@ -31,7 +31,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .told(
             "server",
             "",
-            "Returns the changes from a number on, and the number to go on with.",
+            "Returns the changes from a number on, and the number to go on with. A number beyond the next one is an error.",
         ),
     Command::new("portcask.merge", 1, merge)
         .flag(OPERATOR)
@@ -78,7 +78,8 @@ fn history(call: &mut Call<'_, '_>) -> Outcome {
     Ok(())
 }
 
-/// `PORTCASK.TAIL from-seq [count]`.
+/// `PORTCASK.TAIL from-seq [count]`. The next number is a place to wait at; one beyond it is refused, as Kafka refuses an
+/// offset out of range: whoever has such a number has it from another store, and would pass over all that comes before it.
 fn tail(call: &mut Call<'_, '_>) -> Outcome {
     let args = call.args;
     let from = u64::try_from(int(args.at(1))?).map_err(|_| NOT_AN_INTEGER)?;
@@ -91,6 +92,12 @@ fn tail(call: &mut Call<'_, '_>) -> Outcome {
         call.server
             .store
             .log_changes(from, count.clamp(1, CHANGES_MAX), TAIL_BYTES)?;
+    if changes.is_empty() {
+        let last = call.server.store.db().stats()?.last_seq;
+        if from > last.saturating_add(1) {
+            return Err(beyond(from, last));
+        }
+    }
     // The changes of other keys than the user's are as if there were none.
     let user = &call.session.user;
     changes.retain(|change| user.may_use_key(&change.key));
@@ -113,6 +120,13 @@ fn tail(call: &mut Call<'_, '_>) -> Outcome {
         }
     }
     Ok(())
+}
+
+fn beyond(from: u64, last: u64) -> Refusal {
+    let next = last.saturating_add(1);
+    Refusal::from(format!(
+        "the log ends at {last}: there is no change {from} to go on from; {next} is the next one"
+    ))
 }
 
 fn merge(call: &mut Call<'_, '_>) -> Outcome {

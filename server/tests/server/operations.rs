@@ -112,6 +112,23 @@ fn history_and_tail_tell_what_happened() {
         "*2 :5 *1 *4 :4 $1 b $1 3 :-1"
     );
     assert_eq!(client.ask("PORTCASK.TAIL 5"), "*2 :5 *0");
+    // Nobody is told to wait at a number that writes would reach only after many others.
+    assert_eq!(
+        client.ask("PORTCASK.TAIL 6"),
+        "-ERR the log ends at 4: there is no change 6 to go on from; 5 is the next one"
+    );
+    assert_eq!(
+        client.ask(&format!("PORTCASK.TAIL {} 10", i64::MAX)),
+        format!(
+            "-ERR the log ends at 4: there is no change {} to go on from; 5 is the next one",
+            i64::MAX
+        )
+    );
+    client.ask("SET c 4");
+    assert_eq!(
+        client.ask("PORTCASK.TAIL 5"),
+        "*2 :6 *1 *4 :5 $1 c $1 4 :-1"
+    );
     assert_eq!(
         client.ask("PORTCASK.TAIL -1"),
         "-ERR value is not an integer or out of range"

@@ -217,7 +217,7 @@ pub struct ExpireArgs {
 /// Print the changes of the store, oldest first
 ///
 /// To resume the feed, pass the number on the last line to --from. Exits 3 if merge has already
-/// dropped changes you asked for.
+/// dropped changes you asked for, and 6 if the log does not reach up to that number.
 #[derive(Args, Clone, Debug)]
 pub struct ChangesArgs {
     /// Start at this sequence number; by default, at the oldest from which the log is complete
