@@ -1,5 +1,6 @@
 //! What can be typed, and how it ends. Flags, their variables and their help come from the table of settings.
 
+use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use portcask::Error;
 use portcask_server::settings::{self, Setting};
@@ -11,14 +12,15 @@ use std::path::{Path, PathBuf};
 const EXAMPLES: &str = "\
 Examples:
   portcask-server --dir data                     then connect with redis-cli or any Redis client
+  portcask-server data                           the same, if there is such a directory
   portcask-server --dir data --port 0            pick a free port and print it
   portcask-server --dir data --sync always       acknowledge a write once it is on the disk
   portcask-server /etc/portcask.conf             a file of lines such as `dir /var/lib/portcask`
   REDIS_PASSWORD=s3cret portcask-server --dir data --bind 0.0.0.0
 
 A flag overrides the environment, which overrides the file, which overrides the default. CONFIG SET \
-changes some settings while the server runs. Write sizes as 64kb, 256mb or 1gb, and times as 500ms, \
-30s (or 30), 5m or 2h.
+changes some settings while the server runs. Write sizes as 64kb, 256mb or 1gb (or 64KiB, 256MiB, 1GiB; without b they are decimal, as in redis.conf), and \
+times as 500ms, 30s (or 30), 5m or 2h.
 
 In the file, each line is a setting: the flag's name without `--`, then its value. # starts a comment, \
 and quotes hold words together. CONFIG REWRITE saves the current settings to the file.
@@ -45,9 +47,19 @@ pub enum Wrong {
 pub fn config() -> Result<Config, Wrong> {
     let matches = command().try_get_matches().map_err(Wrong::Usage)?;
     let mut config = Config::new(PathBuf::new());
-    let file = matches.get_one::<PathBuf>("file");
-    if let Some(file) = file.filter(|it| it.as_os_str() != "") {
-        settings::read_file(file, &mut config).map_err(|error| Wrong::Told(error.to_string()))?;
+    let named = matches.get_one::<PathBuf>("file");
+    let named = named.filter(|it| it.as_os_str() != "");
+    // `portcask-server data` is short for --dir data.
+    let is_typed = |name| matches.value_source(name) == Some(ValueSource::CommandLine);
+    let is_short = named.is_some_and(|it| is_typed("file") && it.is_dir());
+    if let Some(file) = named.filter(|_| !is_short) {
+        settings::read_file(file, &mut config).map_err(|error| {
+            let advice = match is_typed("file") && !file.exists() {
+                true => format!("; for a store: --dir {}", file.display()),
+                false => String::new(),
+            };
+            Wrong::Told(format!("{error}{advice}"))
+        })?;
     }
     // Not set and set to nothing are the same in many tools, and nothing must not open what the file has closed.
     if let Some(password) = std::env::var_os("REDIS_PASSWORD").filter(|it| !it.is_empty()) {
@@ -63,6 +75,14 @@ pub fn config() -> Result<Config, Wrong> {
     for setting in settings::all() {
         take(setting, &matches, &mut config).map_err(Wrong::Told)?;
     }
+    if let Some(dir) = named.filter(|_| is_short) {
+        if is_typed("dir") {
+            let dir = dir.display();
+            let words = format!("{dir} is a directory, and --dir names one too: give one of them");
+            return Err(Wrong::Told(words));
+        }
+        config.dir.clone_from(dir);
+    }
     if config.dir == Path::new("") {
         let words = "where is the store? Give --dir DIR, PORTCASK_DIR, or a file with a `dir` line";
         return Err(Wrong::Told(words.into()));
@@ -75,8 +95,7 @@ fn take(setting: &Setting, matches: &ArgMatches, config: &mut Config) -> Result<
     let Some(words) = matches.get_many::<String>(setting.name) else {
         return Ok(());
     };
-    let by_variable =
-        matches.value_source(setting.name) == Some(clap::parser::ValueSource::EnvVariable);
+    let by_variable = matches.value_source(setting.name) == Some(ValueSource::EnvVariable);
     if by_variable && words.clone().all(|word| word.is_empty()) {
         return Ok(());
     }
@@ -108,10 +127,10 @@ pub fn command() -> Command {
                 .value_name("FILE")
                 .value_parser(value_parser!(PathBuf))
                 .env("PORTCASK_CONFIG")
-                .help("A configuration file, in the manner of redis.conf"),
+                .help("A configuration file, in the manner of redis.conf; or the store's directory, as --dir"),
         );
     for setting in settings::all() {
-        let default = setting.get(&defaults);
+        let default = in_units(setting.value, setting.get(&defaults));
         let help = match default.as_str() {
             "" => setting.help.to_owned(),
             default => format!("{} [default: {default}]", setting.help),
@@ -137,6 +156,23 @@ pub fn command() -> Command {
         command = command.arg(flag);
     }
     command
+}
+
+/// A default as one would type it: `256mb`, `30s`.
+fn in_units(kind: &str, default: String) -> String {
+    let number = default.parse::<u64>().ok().filter(|number| *number > 0);
+    let scales = [("gb", 30), ("mb", 20), ("kb", 10)];
+    match (kind, number) {
+        ("TIME", Some(seconds)) => format!("{seconds}s"),
+        ("BYTES", Some(bytes)) => {
+            let mut exact = scales
+                .iter()
+                .filter(|(_, bits)| bytes.trailing_zeros() >= *bits);
+            let unit = exact.next();
+            unit.map_or(default, |(unit, bits)| format!("{}{unit}", bytes >> bits))
+        }
+        _ => default,
+    }
 }
 
 /// Has the server stop in order when the system or a person asks for it: once this returned, any request counts.
@@ -210,6 +246,53 @@ impl Signals {
     }
 }
 
+/// What to do where another program has the port, by the flag that named it.
+pub fn advice(error: &StartError, config: &Config) -> String {
+    let StartError::Bind(address, why) = error else {
+        return String::new();
+    };
+    if why.kind() != io::ErrorKind::AddrInUse {
+        return String::new();
+    }
+    let is = |port: Option<u16>| port == Some(address.port());
+    #[cfg(feature = "grpc")]
+    let is_grpc = is(config.grpc.map(|it| it.port()));
+    #[cfg(not(feature = "grpc"))]
+    let is_grpc = false;
+    let flag = match () {
+        () if config.bind.contains(address) => "--port",
+        () if is(config.tls.port) => "--tls-port",
+        () if is(config.metrics_port) => "--metrics-port",
+        () if is_grpc => "--grpc-port",
+        () => "--port",
+    };
+    format!("; {flag} N takes another port, and {flag} 0 picks a free one and prints it")
+}
+
+/// Who can connect, where that is narrower or wider than one may think.
+pub fn admission(server: &Server, config: &Config) -> Option<String> {
+    let listens_here_alone = config.bind.iter().all(|it| it.ip().is_loopback());
+    match server.asks_for_password() {
+        true => None,
+        false if config.protected_mode => {
+            let bind = match listens_here_alone {
+                true => " and --bind 0.0.0.0",
+                false => "",
+            };
+            Some(format!(
+                "protected mode: only this machine can connect; to let others in, set a password (--requirepass, \
+                 REDIS_PASSWORD){bind}"
+            ))
+        }
+        // With TLS alone, certificates may say who gets in.
+        false if listens_here_alone || config.tls.only => None,
+        false => Some(
+            "no password and no protected mode: whoever reaches this port can read and change everything"
+                .to_owned(),
+        ),
+    }
+}
+
 /// What tells a script why.
 pub fn exit_code(error: &StartError) -> u8 {
     let error = match error {
@@ -240,6 +323,18 @@ mod tests {
     fn the_command_line_is_well_formed() {
         super::command().debug_assert();
     }
+    #[test]
+    fn defaults_are_told_in_units() {
+        let told = |kind, default: &str| super::in_units(kind, default.to_owned());
+        assert_eq!(told("BYTES", "268435456"), "256mb");
+        assert_eq!(told("BYTES", "1073741824"), "1gb");
+        assert_eq!(told("BYTES", "65535"), "65535");
+        assert_eq!(told("BYTES", "0"), "0");
+        assert_eq!(told("TIME", "30"), "30s");
+        assert_eq!(told("TIME", "100ms"), "100ms");
+        assert_eq!(told("COUNT", "1024"), "1024");
+    }
+
     #[test]
     fn the_prose_of_the_help_is_broken_by_the_terminal_alone() {
         let is_prose = |line: &str| line.starts_with(|first: char| !first.is_whitespace());

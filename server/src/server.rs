@@ -268,6 +268,12 @@ impl Server {
         self.grpc_address
     }
 
+    /// Whether a client must log in before it is served: the default user is off, or has a password.
+    pub fn asks_for_password(&self) -> bool {
+        let default = self.stopper.0.users.default_user();
+        !(default.is_on && default.is_open)
+    }
+
     /// A handle that stops it.
     pub fn stopper(&self) -> Stopper {
         self.stopper.clone()

@@ -1,7 +1,10 @@
 //! What cannot start says why, and with which code.
 
+use crate::common::Client;
 use crate::process::Process;
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::process::{Command, Stdio};
 
 /// Runs the command, which must refuse, and returns its code and its words.
 pub fn refused(arguments: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
@@ -74,6 +77,117 @@ fn a_bad_flag_or_no_directory_is_a_wrong_command_line() {
 }
 
 #[test]
+fn a_directory_in_the_place_of_the_file_is_the_store() {
+    let home = tempfile::tempdir().unwrap();
+    let store = home.path().join("store");
+    let path = store.to_str().unwrap();
+    // What is not there is no directory yet, so it is said which flag is meant.
+    check(&[path], 2, &format!("for a store: --dir {path}"));
+    assert!(!store.exists());
+    std::fs::create_dir(&store).unwrap();
+    check(&[path, "--dir", path], 2, "give one of them");
+    let server = Process::start_as(&[path, "--port", "0"]);
+    assert_eq!(Client::connect(server.address).ask("SET k v"), "+OK");
+    drop(server);
+    let names = std::fs::read_dir(&store).unwrap();
+    let mut names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(names.any(|name| name.starts_with("segment-")));
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_with_the_flag_that_takes_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().to_str().unwrap();
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    check(
+        &["--dir", store, "--port", &port],
+        5,
+        "another program already does; --port N takes another port, and --port 0 picks a free one",
+    );
+    check(
+        &["--dir", store, "--port", "0", "--metrics-port", &port],
+        5,
+        "--metrics-port N takes another port",
+    );
+}
+
+/// What is printed at the start; the server then ends by itself.
+fn printed(arguments: &[&str], log_in: &[&str]) -> Vec<String> {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portcask-server"));
+    command.args(["--port", "0", "--dir"]).arg(dir.path());
+    let mut child = command
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let first = lines.next().unwrap().unwrap();
+    let (_, port) = first.rsplit_once(':').unwrap();
+    let mut client = Client::connect((Ipv4Addr::LOCALHOST, port.parse().unwrap()).into());
+    for command in log_in {
+        client.ask(command);
+    }
+    client.command(&["SHUTDOWN"]);
+    let rest = lines.map(Result::unwrap).collect();
+    assert!(child.wait().unwrap().success());
+    rest
+}
+
+#[test]
+fn a_start_whose_words_nobody_reads_is_a_start_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portcask-server"));
+    command.args(["--port", &address.port().to_string(), "--dir"]);
+    let mut child = command
+        .arg(dir.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    while TcpStream::connect(address).is_err() {
+        assert_eq!(
+            child.try_wait().unwrap(),
+            None,
+            "it runs until it is asked to stop"
+        );
+        std::thread::yield_now();
+    }
+    let mut client = Client::connect(address);
+    client.command(&["SHUTDOWN"]);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn the_start_tells_who_can_connect_where_that_may_surprise() {
+    assert_eq!(
+        printed(&[], &[]),
+        [
+            "portcask-server: protected mode: only this machine can connect; to let others in, set a password \
+          (--requirepass, REDIS_PASSWORD) and --bind 0.0.0.0"
+        ]
+    );
+    assert_eq!(
+        printed(&["--bind", "0.0.0.0"], &[]),
+        [
+            "portcask-server: protected mode: only this machine can connect; to let others in, set a password \
+          (--requirepass, REDIS_PASSWORD)"
+        ]
+    );
+    let open = printed(&["--bind", "0.0.0.0", "--protected-mode", "no"], &[]);
+    assert!(
+        open.concat().contains("whoever reaches this port"),
+        "{open:?}"
+    );
+    let closed = printed(&["--bind", "0.0.0.0", "--requirepass", "pw"], &["AUTH pw"]);
+    assert_eq!(closed, [""; 0]);
+}
+
+#[test]
 fn a_directory_that_cannot_be_used_is_named_with_the_reason() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
@@ -138,6 +252,7 @@ fn help_teaches_and_lists_every_setting_with_its_variable() {
         "Examples:",
         "CONFIG REWRITE",
         "[default: 10000]",
+        "[default: 256mb]",
     ] {
         assert!(help.contains(words), "{words}");
     }
