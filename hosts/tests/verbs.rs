@@ -131,3 +131,28 @@ fn a_backup_beside_what_was_handed_over_is_told_which_directory_is_missing() {
         assert!(!said.contains("partial"), "{said}");
     }
 }
+
+#[test]
+fn what_a_guest_cannot_do_is_told_as_natively_in_words_or_as_an_object() {
+    let scratch = TempDir::new().unwrap();
+    std::fs::write(scratch.path().join("letter.txt"), "Dear").unwrap();
+    let preopens = [(scratch.path().into(), "home".into())];
+    let run = |args: &[&str]| {
+        let args = [&["portcask"], args].concat();
+        GUEST.run(&args, &[], &preopens, b"").unwrap()
+    };
+    let among = run(&["--dir", "home", "put", "cat", "meow"]);
+    let said = text(&among.stderr);
+    assert_eq!(among.status, 5, "{said}");
+    assert!(said.contains("not empty (letter.txt)"), "{said}");
+    assert_eq!(
+        run(&["--dir", "home/store", "put", "cat", "meow"]).status,
+        0
+    );
+    let missing = run(&["--dir", "home/store", "--json", "get", "dog"]);
+    assert_eq!(missing.status, 1);
+    assert_eq!(
+        text(&missing.stderr),
+        "{\"code\":1,\"class\":\"no\",\"message\":\"no such key: dog\"}\n"
+    );
+}
