@@ -1,18 +1,25 @@
-// Divides the engine's module in two: what a visitor waits for, and what an open store calls when it has time.
+// Divides the engine's module in three: what a visitor waits for, what opens a store that lies there already, and what an open
+// store calls when it has time.
 //
-//   node split.mjs BINARYEN WHOLE FIRST REST
+//   node split.mjs BINARYEN WHOLE FIRST OPEN REST
 //
-// The second part has the functions that the exports in `LATER` alone need. It works in the first one's memory and calls its functions,
-// which this exports for it under short names. The first never calls the second: the module has no function in a table, so that whatever
-// one may reach can be read from its text, and what is not loaded yet cannot be missed by a call of the first.
+// A later part has the functions that its exports alone need. It works in the first one's memory and calls functions of those before
+// it, which these export for it under short names. No part calls a later one: the module has no function in a table, so that whatever
+// one may reach can be read from its text, and what is not loaded yet cannot be missed by a call of what is.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 
-/** What is called when there is time, or by those who ask about a store as a whole: `Engine.complete` waits for it. */
-const LATER = ['merge_step', 'merge_all', 'merge_in_need', 'clear', 'stats', 'retune', 'confirm_clock', 'tick'];
+/**
+ * The exports of the later parts, in the order in which they are loaded. `open`: a directory without a store becomes one without
+ * it. `rest`: what is called when there is time, or by those who ask about a store as a whole. `Engine.complete` waits for them.
+ */
+const LATER = {
+  open: ['open', 'wanted_to_open'],
+  rest: ['merge_step', 'merge_all', 'merge_in_need', 'clear', 'stats', 'retune', 'confirm_clock', 'tick'],
+};
 
-const [binaryenAt, wholeAt, firstAt, restAt] = process.argv.slice(2);
+const [binaryenAt, wholeAt, ...partsAt] = process.argv.slice(2);
 const { default: binaryen } = await import(pathToFileURL(binaryenAt));
 
 const NAME = String.raw`\$(?:"[^"]*"|[^\s()]+)`;
@@ -44,40 +51,49 @@ function reach(names) {
   return reached;
 }
 
-const isLater = ({ as }) => LATER.includes(as);
-for (const as of LATER) if (!exported.some((one) => one.as === as)) throw new Error(`there is no export "${as}"`);
-const now = reach(exported.filter((one) => one.name && !isLater(one)).map(({ name }) => name));
-const moved = new Set([...reach(exported.filter(isLater).map(({ name }) => name))].filter((name) => functions.has(name) && !now.has(name)));
-const movedText = [...moved].map((name) => functions.get(name)).join('\n');
-const called = [...namesAfter(movedText, '(?:return_)?call')].filter((name) => functions.has(name) && !moved.has(name));
-const globals = new Set([...namesAfter(movedText, 'global.get'), ...namesAfter(movedText, 'global.set')]);
+const later = Object.values(LATER).flat();
+for (const as of later) if (!exported.some((one) => one.as === as)) throw new Error(`there is no export "${as}"`);
 
-// The exports' names have letters that no other export has.
-const short = (at) => `.${at.toString(36)}`;
-const shared = [
-  ...called.map((name, at) => ({ as: short(at), it: `func ${name}`, type: `func ${name} ${/\((?:type|param|result).*$/m.exec(functions.get(name).split('\n')[0])?.[0] ?? ''}` })),
-  ...[...globals].map((name, at) => {
+/** The parts, each with its exports and with the functions that none before it has. */
+const parts = [];
+for (const name of ['first', ...Object.keys(LATER)]) {
+  const exports = exported.filter(({ as }) => (name in LATER ? LATER[name].includes(as) : !later.includes(as)));
+  const reached = reach(exports.flatMap((one) => one.name ?? []));
+  const known = new Set(parts.flatMap(({ own }) => [...own]));
+  parts.push({ name, exports, own: new Set([...reached].filter((one) => functions.has(one) && !known.has(one))), shared: [] });
+}
+const textOf = ({ own }) => [...own].map((name) => functions.get(name)).join('\n');
+
+// What a part lends to later ones goes by names with a letter that no other export has.
+let lent = 0;
+function lend(lender, it, type) {
+  const known = lender.shared.find((one) => one.it === it);
+  if (known) return known;
+  const loan = { as: `.${(lent++).toString(36)}`, it, type };
+  lender.shared.push(loan);
+  return loan;
+}
+
+const [first] = parts;
+for (const part of parts.slice(1)) {
+  const body = textOf(part);
+  part.imports = [];
+  const take = (lender, it, type) => part.imports.push(` (import "${lender.name}" "${lend(lender, it, type).as}" (${type}))`);
+  for (const name of namesAfter(body, '(?:return_)?call')) {
+    if (!functions.has(name) || part.own.has(name)) continue;
+    const signature = /\((?:type|param|result).*$/m.exec(functions.get(name).split('\n')[0])?.[0] ?? '';
+    take(parts.find(({ own }) => own.has(name)), `func ${name}`, `func ${name} ${signature}`);
+  }
+  for (const name of new Set([...namesAfter(body, 'global.get'), ...namesAfter(body, 'global.set')])) {
     const [, type] = new RegExp(`\\(global ${name.replace(/\W/g, '\\$&')} (\\(mut \\w+\\)|\\w+)`).exec(text);
-    return { as: short(called.length + at), it: `global ${name}`, type: `global ${name} ${type}` };
-  }),
-];
+    take(first, `global ${name}`, `global ${name} ${type}`);
+  }
+}
 const memory = /\(memory (\$\S+) (\d+)/.exec(text);
 
-const gone = new Set([...[...moved].map((name) => functions.get(name)), ...exported.filter(isLater).map(({ field }) => field)]);
-const first = fields.filter((field) => !gone.has(field));
-const rest = [
-  ...all('type'),
-  ...all('import').filter((field) => /\(func/.test(field)),
-  ` (import "first" "memory" (memory ${memory[1]} ${memory[2]}))`,
-  ...shared.map(({ as, type }) => ` (import "first" "${as}" (${type}))`),
-  ...all('table'),
-  ...exported.filter(isLater).map(({ field }) => field),
-  movedText,
-];
-
 /** Writes the fields as a module, without what nobody uses any more. */
-function write(path, parts) {
-  const module = binaryen.parseText(`(module\n${parts.join('\n')}\n)`);
+function write(path, fields) {
+  const module = binaryen.parseText(`(module\n${fields.join('\n')}\n)`);
   module.setFeatures(features);
   if (!module.validate()) throw new Error(`${path} would be no module`);
   module.runPasses(['remove-unused-module-elements', 'reorder-functions', 'reorder-globals']);
@@ -85,5 +101,18 @@ function write(path, parts) {
   module.dispose();
 }
 
-write(firstAt, [...first, ...shared.map(({ as, it }) => ` (export "${as}" (${it}))`)]);
-write(restAt, rest);
+const lends = ({ shared }) => shared.map(({ as, it }) => ` (export "${as}" (${it}))`);
+const gone = new Set(parts.slice(1).flatMap(({ own, exports }) => [...[...own].map((name) => functions.get(name)), ...exports.map(({ field }) => field)]));
+write(partsAt[0], [...fields.filter((field) => !gone.has(field)), ...lends(first)]);
+for (const [at, part] of parts.slice(1).entries()) {
+  write(partsAt[at + 1], [
+    ...all('type'),
+    ...all('import').filter((field) => /\(func/.test(field)),
+    ` (import "first" "memory" (memory ${memory[1]} ${memory[2]}))`,
+    ...part.imports,
+    ...all('table'),
+    ...part.exports.map(({ field }) => field),
+    textOf(part),
+    ...lends(part),
+  ]);
+}

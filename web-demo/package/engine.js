@@ -17,7 +17,7 @@ const PLAIN = { worded: (error) => error, named: (report) => report };
 /** Compiled once per module address, however many stores a worker opens. */
 const compiled = new Map();
 
-function compile(url) {
+export function compile(url) {
   const key = String(url);
   if (!compiled.has(key)) compiled.set(key, fetched(url).catch((error) => { compiled.delete(key); throw error; }));
   return compiled.get(key);
@@ -33,19 +33,19 @@ async function fetched(url) {
 }
 
 export class Engine {
-  #calls; #memory; #bytes; #room; #roomBytes = 0; #files; #url; #restUrl; #imports; #words;
+  #calls; #memory; #bytes; #room; #roomBytes = 0; #files; #url; #later; #imports; #words;
 
   /**
    * @param {string | URL} url of the module @param {import('./opfs.js').OpfsFiles} files
-   * @param {string | URL} [restUrl] of what the module leaves out, for `complete`
+   * @param {{open: string | URL, rest: string | URL}} [later] of what the module leaves out (`split.mjs`), unless it is whole
    * @param {{worded: Function, named: Function}} [words] `words.js`, unless errors and reports are sent to a page that has it
    */
-  static async load(url, files, restUrl, words = PLAIN) {
+  static async load(url, files, later, words = PLAIN) {
     const engine = new Engine();
     engine.#words = words;
     engine.#files = files;
     engine.#url = url;
-    engine.#restUrl = restUrl;
+    engine.#later = later;
     engine.#imports = { opfs: files.imports(() => engine.#all()) };
     const { exports } = await WebAssembly.instantiate(await compile(url), engine.#imports);
     engine.#calls = exports;
@@ -56,19 +56,29 @@ export class Engine {
 
   /** Another one like this, with nothing in it. */
   async again() {
-    const engine = await Engine.load(this.#url, this.#files, this.#restUrl, this.#words);
+    const engine = await Engine.load(this.#url, this.#files, this.#later, this.#words);
     await engine.complete();
     return engine;
   }
 
-  /**
-   * Loads what opening, reading and writing do without (`split.mjs`), unless that was done or the module is whole. To be
-   * awaited before `stats`, `clear`, `tick`, `retune`, `confirmClock` or a merge.
-   */
+  /** Loads a part, unless that was done or the module is whole: then it has this call. */
+  async #load(part, call) {
+    if (this.#calls[call]) return;
+    const before = { ...this.#imports, first: this.#calls, open: this.#calls };
+    const { exports } = await WebAssembly.instantiate(await compile(this.#later[part]), before);
+    this.#calls = { ...this.#calls, ...exports };
+  }
+
+  /** To be awaited before `open` and `wantedToOpen`: `create`, reading and writing do without. */
+  opening() { return this.#load('open', 'open'); }
+
+  /** To be awaited before `stats`, `clear`, `tick`, `retune`, `confirmClock` or a merge. */
   async complete() {
     if (this.#calls.tick) return;
-    const rest = await WebAssembly.instantiate(await compile(this.#restUrl), { ...this.#imports, first: this.#calls });
-    this.#calls = { ...this.#calls, ...rest.exports };
+    // At the same time, though the second one calls the first.
+    await Promise.all(Object.values(this.#later).map(compile));
+    await this.opening();
+    await this.#load('rest', 'tick');
   }
 
   /** All of the memory, as it is now: growing takes older views away. */
@@ -126,9 +136,14 @@ export class Engine {
 
   seat(number, name) { return this.#told(this.#calls.seat(number, this.#give(name))) === 1; }
 
-  /** The names to seat before going on, for so many new segments. */
-  wanted(segments = 0) {
-    const length = this.#told(this.#calls.wanted(segments));
+  /** The names to seat before going on, for so many new segments of this store, or of a new one. */
+  wanted(segments = 0) { return this.#names(this.#calls.wanted(segments)); }
+
+  /** The names to seat before `open`. */
+  wantedToOpen() { return this.#names(this.#calls.wanted_to_open()); }
+
+  #names(answer) {
+    const length = this.#told(answer);
     return length ? decoder.decode(this.#answer(length)).trimEnd().split('\n') : [];
   }
 
@@ -141,11 +156,17 @@ export class Engine {
   /** Another number whenever a file has come or gone. */
   changes() { return this.#calls.changes(); }
 
-  open(options) {
+  /** Opens what lies in the directory. */
+  open(options) { return this.#opened('open', options); }
+
+  /** Begins a store. Refuses, before anything is written, where a file has the name of a store's. */
+  create(options) { return this.#opened('create', options); }
+
+  #opened(call, options) {
     const given = new DataView(new ArrayBuffer(41));
     given.setUint8(0, FLAGS.reduce((flags, name, bit) => flags | (options[name] ? 1 << bit : 0), 0));
     SIZES.forEach((name, at) => given.setFloat64(1 + 8 * at, options[name], true));
-    return this.#report(recovered, this.#calls.open(this.#give(new Uint8Array(given.buffer))));
+    return this.#report(recovered, this.#calls[call](this.#give(new Uint8Array(given.buffer))));
   }
 
   get(key) {

@@ -64,7 +64,7 @@ export class Lab {
     const { engine, files } = await this.#fresh();
     const options = { ...OPTIONS, readOnly, salvage };
     for (let tries = 0; ; tries += 1) {
-      for (const wanted of engine.wanted()) engine.seat(await files.openOne(wanted), wanted);
+      for (const wanted of engine.wantedToOpen()) engine.seat(await files.openOne(wanted), wanted);
       try {
         const report = engine.open(options);
         this.#engine = engine;

@@ -1,7 +1,7 @@
 // One store on one worker's handles, with everything but the verbs: those are the leader's, or `sync.js`'s.
 
 import { Closed, NeedsWorker, NotEmpty, NotReady, PrivateMode, TooManyFiles, Unsupported } from './errors.js';
-import { Engine } from './engine.js';
+import { Engine, compile } from './engine.js';
 import { MemoryDirectory } from './memory.js';
 import { folderOf } from './names.js';
 import { Note } from './note.js';
@@ -13,13 +13,15 @@ const MIB = 1 << 20;
 const HANDLES_MAX = 100;
 /** Bytes merged at once when idle: some milliseconds. */
 const MERGE_BYTES = 1 * MIB;
+/** The place in the engine's `ErrorKind` of what refuses a new store where something lies. */
+const EXISTS = 1;
 const DEFAULTS = {
   values: 'json', keys: 'text', ttl: 0, keyBytesMax: 65535, valueBytesMax: 512 * MIB, reserveBytes: MIB,
   create: true, acceptStale: false, trustClock: false, verifyOverwrite: false, merge: true,
 };
 
 export class Store {
-  #files; #engine; #fuller; #words; #seen; #idle; #ending = false; #closed = false; #turn = Promise.resolve(); #whole = Promise.resolve();
+  #files; #engine; #fuller; #words; #seen; #idle; #opening = false; #ending = false; #closed = false; #turn = Promise.resolve(); #whole = Promise.resolve();
   options;
   /** `opfs` or `memory`. */
   backend;
@@ -40,9 +42,13 @@ export class Store {
     try {
       const { wasmUrl } = options;
       const beside = wasmUrl && new URL(wasmUrl, location);
-      const restUrl = wasmUrl ? new URL('portcask-rest.wasm', beside) : new URL('./portcask-rest.wasm', import.meta.url);
+      const later = wasmUrl
+        ? { open: new URL('portcask-open.wasm', beside), rest: new URL('portcask-rest.wasm', beside) }
+        : { open: new URL('./portcask-open.wasm', import.meta.url), rest: new URL('./portcask-rest.wasm', import.meta.url) };
+      // What a store that lies there needs is fetched meanwhile; whoever needs it then tries again.
+      files.holdsStore().then((holds) => holds && compile(later.open)).catch(() => {});
       store.#fuller = wasmUrl ? new URL('portcask-full.wasm', beside) : new URL('./portcask-full.wasm', import.meta.url);
-      store.#engine = await Engine.load(beside ?? new URL('./portcask.wasm', import.meta.url), files, restUrl, words);
+      store.#engine = await Engine.load(beside ?? new URL('./portcask.wasm', import.meta.url), files, later, words);
       store.#words = words;
       await store.note.read();
       await store.#undoImport();
@@ -106,16 +112,38 @@ export class Store {
       engine.seat(number, name);
     }
     this.options.segmentBytes = segmentBytesFor(bytes, this.options.segmentBytes);
-    await this.reserve();
-    await this.#open();
+    await this.#open(!bytes);
   }
 
-  async #open() {
-    // A stranger's file may stand in the way of a name: then another one is wanted.
-    this.report = await this.#again(() => this.#engine.open(this.options));
+  async #open(isNew = false) {
+    this.report = (isNew && await this.#create()) || await this.#recover();
     await this.reserve();
     await this.#sweep();
     this.#later();
+  }
+
+  /** Begins a store where no file holds a byte; nothing where something else is in the way. */
+  async #create() {
+    try {
+      await this.reserve();
+      return await this.#again(() => this.#engine.create(this.options));
+    } catch (error) {
+      if (error.told?.kind !== EXISTS) throw error;
+      return undefined;
+    }
+  }
+
+  /** Opens what lies there, with the part of the engine that only this needs: without it nothing is written. */
+  async #recover() {
+    await this.#engine.opening();
+    this.#opening = true;
+    try {
+      await this.reserve();
+      // A stranger's file may stand in the way of a name: then another one is wanted.
+      return await this.#again(() => this.#engine.open(this.options));
+    } finally {
+      this.#opening = false;
+    }
   }
 
   /** Loads what `stats`, `clear` and merging need. */
@@ -138,7 +166,7 @@ export class Store {
   /** Opens what the next calls need: the files of so many new segments. */
   reserve(segments = 0) {
     return this.#inTurn(async () => {
-      for (const name of this.#engine.wanted(segments)) {
+      for (const name of this.#opening ? this.#engine.wantedToOpen() : this.#engine.wanted(segments)) {
         const number = await this.#files.openOne(name);
         if (this.#closed) return;
         this.#engine.seat(number, name);
@@ -270,6 +298,8 @@ export class Store {
   }
 
   async #export(pause) {
+    // It is opened again for this, and must not be closed before that can be done.
+    await this.#engine.opening();
     this.engine.close();
     const files = [];
     try {

@@ -196,7 +196,7 @@ async function sampleLog() {
   const engine = await Engine.load(new URL('../package/portcask-full.wasm', import.meta.url), files);
   const seat = async () => { for (const name of engine.wanted()) engine.seat(await files.openOne(name), name); };
   await seat();
-  engine.open({ segmentBytes: 1 << 20, keyBytesMax: 65535, valueBytesMax: 1 << 20, ttl: 0, reserveBytes: 0, create: true });
+  engine.create({ segmentBytes: 1 << 20, keyBytesMax: 65535, valueBytesMax: 1 << 20, ttl: 0, reserveBytes: 0, create: true });
   await seat();
   const name = 'segment-0000000001';
   let flushedTo = HEADER_BYTES;

@@ -1,4 +1,5 @@
-// The engine comes in two parts: what opens, reads and writes, and what is loaded behind it.
+// The engine comes in three parts: what begins a store, reads and writes; what opens one that lies there; and what is loaded
+// behind that.
 
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
@@ -12,41 +13,139 @@ import { PACKAGE, browse, tab } from './browser.mjs';
 const part = (name) => fileURLToPath(new URL(`../package/${name}.wasm`, import.meta.url));
 const skip = existsSync(part('portcask-rest')) ? false : 'the module was built without wasm-opt, and so in one piece';
 
-test('nothing that the first part can reach is in the second one', { skip }, async () => {
-  const module = async (name) => new WebAssembly.Module(await readFile(part(name)));
-  const imports = async (name) => new Set(WebAssembly.Module.imports(await module(name)).map((needed) => needed.module));
-  assert.deepEqual(await imports('portcask'), new Set(['opfs']));
-  assert.ok((await imports('portcask-rest')).has('first'));
-});
-
-test('while the second part cannot be loaded, a store is opened, read, written and closed all the same', { skip }, async (t) => {
+/** A browser, and a folder served to it that has some parts of the engine alone. */
+async function lonely(t, ...names) {
   const folder = await mkdtemp(join(tmpdir(), 'portcask-parts-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
-  await copyFile(part('portcask'), join(folder, 'portcask.wasm'));
+  const add = (name) => copyFile(part(name), join(folder, `${name}.wasm`));
+  for (const name of names) await add(name);
   const world = await browse(t, { ...PACKAGE, '/lonely/': folder });
-  const page = await world.context.newPage();
-  await page.goto(`${world.server.url}/blank.html`);
+  const page = async () => {
+    const page = await world.context.newPage();
+    await page.goto(`${world.server.url}/blank.html`);
+    await page.evaluate(async () => {
+      globalThis.portcask = await import('/package/index.js');
+      globalThis.code = (promise) => promise.then(() => 'none', (error) => error.code ?? `${error}`);
+      globalThis.open = (options) => portcask.open('lonely', { wasmUrl: '/lonely/portcask.wasm', ...options });
+      /** Every file of the store, with its length and what tells its bytes from others. */
+      globalThis.lying = async () => {
+        const root = await navigator.storage.getDirectory();
+        const folder = await (await root.getDirectoryHandle('portcask')).getDirectoryHandle('lonely');
+        const files = {};
+        for await (const [name, file] of folder.entries()) {
+          const bytes = await (await file.getFile()).arrayBuffer();
+          files[name] = [bytes.byteLength, new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)).join()];
+        }
+        return Object.entries(files).sort();
+      };
+    });
+    return page;
+  };
+  return { add, page, world };
+}
+
+test('no part can reach what is in a later one', { skip }, async () => {
+  const module = async (name) => new WebAssembly.Module(await readFile(part(name)));
+  const imports = async (name) => [...new Set(WebAssembly.Module.imports(await module(name)).map((needed) => needed.module))].sort();
+  const known = ['opfs'];
+  for (const [name, as] of [['portcask', 'first'], ['portcask-open', 'open'], ['portcask-rest', 'rest']]) {
+    const needed = await imports(name);
+    assert.deepEqual(needed.filter((other) => !known.includes(other)), [], name);
+    assert.ok(as === 'first' || needed.includes('first'), name);
+    known.push(as);
+  }
+});
+
+test('while the later parts cannot be loaded, a new store is begun, read, written and closed all the same', { skip }, async (t) => {
+  const { add, page: newPage } = await lonely(t, 'portcask');
+  const page = await newPage();
   const told = await page.evaluate(async () => {
-    globalThis.portcask = await import('/package/index.js');
-    const code = (promise) => promise.then(() => 'none', (error) => error.code ?? `${error}`);
-    globalThis.open = () => portcask.open('lonely', { wasmUrl: '/lonely/portcask.wasm' });
-    const first = await open();
-    await first.set('a', 1);
-    const codes = [await code(first.stats()), await code(first.clear()), await code(first.merge())];
-    await first.setMany([['b', 2], ['c', 3]]);
-    await first.close();
     globalThis.store = await open();
-    return [codes, await store.get('a'), (await store.keys()).sort(), await code(store.stats())];
+    await store.set('a', 1);
+    const codes = [await code(store.stats()), await code(store.clear()), await code(store.merge()), await code(store.exportTo())];
+    await store.setMany([['b', 2], ['c', 3]]);
+    return [codes, await store.get('a'), (await store.keys()).sort()];
   });
-  assert.deepEqual(told, [['Failed', 'Failed', 'Failed'], 1, ['a', 'b', 'c'], 'Failed']);
-  // Once it can be had, the same store has all verbs.
-  await copyFile(part('portcask-rest'), join(folder, 'portcask-rest.wasm'));
+  assert.deepEqual(told, [['Failed', 'Failed', 'Failed', 'Failed'], 1, ['a', 'b', 'c']]);
+  // Once they can be had, the same store has all verbs.
+  await add('portcask-open');
+  await add('portcask-rest');
   const later = await page.evaluate(async () => {
     const { keys } = await store.stats();
+    const bytes = (await store.exportTo()).size;
     await store.clear();
-    return [keys, await store.keys()];
+    return [keys, bytes > 0, await store.keys()];
   });
-  assert.deepEqual(later, [3, []]);
+  assert.deepEqual(later, [3, true, []]);
+});
+
+for (const how of ['was closed', 'was not closed']) {
+  test(`a store that ${how} is left as it is while the part that opens it cannot be loaded, and opens with all it holds later`, { skip }, async (t) => {
+    const { add, page: newPage } = await lonely(t, 'portcask');
+    const writer = await newPage();
+    await writer.evaluate(async (closes) => {
+      // Several segments, so that some are sealed and have whole hints.
+      const store = await open({ segmentBytes: 1 << 20 });
+      for (let from = 0; from < 4000; from += 400) {
+        await store.setMany(Array.from({ length: 400 }, (_, n) => [`key${from + n}`, 'v'.repeat(800) + (from + n)]));
+      }
+      await store.delMany(['key7', 'key8']);
+      if (closes) await store.close();
+    }, how === 'was closed');
+    await writer.close();
+    const page = await newPage();
+    const [before, codes, after] = await page.evaluate(async () => {
+      const before = await lying();
+      return [before, [await code(open()), await code(open())], await lying()];
+    });
+    assert.ok(before.some(([name]) => name.startsWith('hint-')), before.map(([name]) => name).join());
+    assert.deepEqual(codes, ['Failed', 'Failed']);
+    assert.deepEqual(after, before);
+    // The same page tries again.
+    await add('portcask-open');
+    const told = await page.evaluate(async () => {
+      const store = await open();
+      await store.set('new', 1);
+      const values = await store.getMany(['key0', 'key7', 'key3999', 'new']);
+      return [values.map((value) => value?.slice?.(-3) ?? value), (await store.keys()).length, await store.report(), await code(store.stats())];
+    });
+    const [values, keys, report, stats] = told;
+    assert.deepEqual([values, keys, stats], [['vv0', undefined, '999', 1], 3999, 'Failed']);
+    assert.ok(report.hintedBytes > 1_000_000 && report.clean === (how === 'was closed'), JSON.stringify(report));
+    assert.equal(report.damages.length, 0);
+  });
+}
+
+test('a new store asks for the part that opens others only when it is open, and another one asks at once', { skip }, async (t) => {
+  const { page: newPage, world } = await lonely(t, 'portcask', 'portcask-open', 'portcask-rest');
+  const asked = [];
+  world.context.on('request', (request) => { if (request.url().includes('/lonely/')) asked.push(new URL(request.url()).pathname.slice(8, -5)); });
+  const page = await newPage();
+  await page.evaluate(async () => {
+    const store = await open();
+    await store.set('a', 1);
+    await store.stats();
+    await store.close();
+  });
+  assert.equal(asked[0], 'portcask');
+  assert.deepEqual([...asked].sort(), ['portcask', 'portcask-open', 'portcask-rest']);
+  assert.equal(await page.evaluate(async () => (await open()).get('a')), 1);
+});
+
+test('where a folder stands in the way of a name, a new store is begun all the same', { skip }, async (t) => {
+  const { page: newPage } = await lonely(t, 'portcask', 'portcask-open', 'portcask-rest', 'portcask-full');
+  const page = await newPage();
+  const told = await page.evaluate(async () => {
+    const root = await navigator.storage.getDirectory();
+    const folder = await (await root.getDirectoryHandle('portcask', { create: true })).getDirectoryHandle('lonely', { create: true });
+    for (const name of ['manifest-0000000001', 'segment-0000000001']) await folder.getDirectoryHandle(name, { create: true });
+    const store = await open();
+    await store.set('a', 1);
+    await store.close();
+    const again = await open();
+    return [await again.get('a'), (await again.verify()).sound];
+  });
+  assert.deepEqual(told, [1, true]);
 });
 
 test('what was loaded with the first opening needs no network any more, errors in words included', { skip }, async (t) => {
@@ -55,8 +154,9 @@ test('what was loaded with the first opening needs no network any more, errors i
   const before = await page.evaluate(async () => {
     globalThis.store = await portcask.open('offline');
     await store.set('a', 1);
-    // The last to be loaded: whoever asks for it waits.
+    // The last to be loaded: whoever asks for it waits. An export brings `tar.js`.
     await store.stats();
+    await store.exportTo();
     return (await portcask.open('offline', { create: false })).report();
   });
   assert.ok(before.summary, JSON.stringify(before));
@@ -65,8 +165,10 @@ test('what was loaded with the first opening needs no network any more, errors i
     await store.set('b', 2);
     const refused = await store.batch().require('a', 'absent').set('a', 2).commit().catch(({ code, message }) => [code, message]);
     await store.merge();
+    // The engine opens the store again for it.
+    const exported = (await store.exportTo()).size > 0;
     await store.clear();
-    return [refused, await store.keys()];
+    return [refused, exported, await store.keys()];
   });
-  assert.deepEqual(told, [['ConditionFailed', 'what the batch requires of a key is not so; nothing was taken'], []]);
+  assert.deepEqual(told, [['ConditionFailed', 'what the batch requires of a key is not so; nothing was taken'], true, []]);
 });

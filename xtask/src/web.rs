@@ -1,4 +1,4 @@
-//! The browser package: its two modules built, its size held to a limit, its tests run.
+//! The browser package: its modules built, its size held to a limit, its tests run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,34 +12,36 @@ use crate::wasm::grouped;
 
 /// The npm package, with everything in it but the modules.
 const PACKAGE: &str = "web-demo/package";
-/// What a visitor is to wait for one day: the module's first part, the page's and the worker's JavaScript, gzipped.
+/// What a visitor is to wait for at most: the module's first part, the page's and the worker's JavaScript, gzipped.
 const GOAL_BYTES: u64 = 60_000;
 /// What it may be today: just above what it is, so that it only ever shrinks. Lower this with each gain.
-const LOADED_BYTES_MAX: u64 = 70_200;
-const _: () = assert!(LOADED_BYTES_MAX >= GOAL_BYTES);
+const LOADED_BYTES_MAX: u64 = 54_300;
+const _: () = assert!(LOADED_BYTES_MAX < GOAL_BYTES);
+/// Likewise with what opens a store that lies there already.
+const REOPENED_BYTES_MAX: u64 = 73_200;
 
 /// A module of the engine: where it goes and what is in it.
 struct Module {
     file: &'static str,
     features: &'static str,
-    /// Where its functions go that a visitor need not wait for.
-    rest: Option<&'static str>,
+    /// Where its functions go that not every visitor waits for, as `split.mjs` divides them.
+    later: &'static [&'static str],
 }
 
 const SHIPPED: [Module; 2] = [
     Module {
         file: "portcask.wasm",
         features: "slim",
-        rest: Some("portcask-rest.wasm"),
+        later: &["portcask-open.wasm", "portcask-rest.wasm"],
     },
     Module {
         file: "portcask-full.wasm",
         features: "full",
-        rest: None,
+        later: &[],
     },
 ];
 
-/// Builds both modules into the package; makes them smaller where wasm-opt can be had, and says so where not.
+/// Builds the modules into the package; makes them smaller where wasm-opt can be had, and says so where not.
 pub fn build(repo: &Repo, toolchain: &WasmToolchain, consent: Consent) -> Result<()> {
     let wasm_opt = WasmOpt::ready(repo, consent);
     if let Err(reason) = &wasm_opt {
@@ -47,21 +49,24 @@ pub fn build(repo: &Repo, toolchain: &WasmToolchain, consent: Consent) -> Result
     }
     for module in SHIPPED {
         let built = compiled(repo, toolchain, module.features)?;
-        let shipped = repo.root.join(PACKAGE).join(module.file);
-        let rest = module.rest.map(|rest| repo.root.join(PACKAGE).join(rest));
-        match (&wasm_opt, &rest) {
-            (Ok(wasm_opt), Some(rest)) => {
+        let files = [&[module.file], module.later].concat();
+        let mut parts: Vec<_> = files
+            .iter()
+            .map(|file| repo.root.join(PACKAGE).join(file))
+            .collect();
+        match &wasm_opt {
+            Ok(wasm_opt) if parts.len() > 1 => {
                 let whole = built.with_extension("whole.wasm");
                 size::optimize(wasm_opt, &built, &whole)?;
-                split(repo, wasm_opt, [&whole, &shipped, rest])?;
+                split(repo, wasm_opt, &whole, &parts)?;
             }
-            (Ok(wasm_opt), None) => size::optimize(wasm_opt, &built, &shipped)?,
-            (Err(_), _) => copy(&built, &shipped)?,
+            Ok(wasm_opt) => size::optimize(wasm_opt, &built, &parts[0])?,
+            Err(_) => {
+                copy(&built, &parts[0])?;
+                parts.truncate(1);
+            }
         }
-        for shipped in [Some(shipped), rest.filter(|_| wasm_opt.is_ok())]
-            .into_iter()
-            .flatten()
-        {
+        for shipped in parts {
             let metadata = fs::metadata(&shipped);
             let bytes = metadata.doing(format_args!("cannot weigh {}", shipped.display()))?;
             println!(
@@ -74,12 +79,11 @@ pub fn build(repo: &Repo, toolchain: &WasmToolchain, consent: Consent) -> Result
     Ok(())
 }
 
-/// Divides a whole module in two: what a visitor waits for, and the rest.
-fn split(repo: &Repo, wasm_opt: &WasmOpt, [whole, first, rest]: [&Path; 3]) -> Result<()> {
+/// Divides a whole module: what a visitor waits for, and the parts behind it.
+fn split(repo: &Repo, wasm_opt: &WasmOpt, whole: &Path, parts: &[PathBuf]) -> Result<()> {
     let mut node = Command::new("node");
     node.arg(repo.root.join("web-demo/split.mjs"));
-    node.arg(wasm_opt.library()).args([whole, first, rest]);
-    shell::run(&mut node)
+    shell::run(node.arg(wasm_opt.library()).arg(whole).args(parts))
 }
 
 /// Builds the engine's module with these features, and answers where it is.
@@ -104,28 +108,34 @@ pub fn weigh(repo: &Repo, tools: &WebTools) -> Result<String> {
     let mut node = Command::new("node");
     node.arg(repo.root.join("web-demo/size.mjs"));
     let told = shell::read(node.env("PORTCASK_WEB_TOOLS", &tools.folder))?;
-    let [wasm, page, worker, later] =
-        ["wasm", "page", "worker", "later"].map(|name| number(&told, name));
-    let (wasm, scripts) = (wasm?, page? + worker?);
-    judged(wasm, scripts, later?)
+    let [wasm, page, worker, open, later] =
+        ["wasm", "page", "worker", "open", "later"].map(|name| number(&told, name));
+    judged(wasm?, page? + worker?, open?, later?)
 }
 
-fn judged(wasm: u64, scripts: u64, later: u64) -> Result<String> {
-    let all = wasm + scripts;
-    if all > LOADED_BYTES_MAX {
-        return Err(Failure::new(format!(
-            "a visitor loads {} bytes gzipped, and may load {}",
-            grouped(all),
-            grouped(LOADED_BYTES_MAX)
-        )));
+fn judged(wasm: u64, scripts: u64, open: u64, later: u64) -> Result<String> {
+    let first = wasm + scripts;
+    let limits = [
+        ("with a new store", first, LOADED_BYTES_MAX),
+        ("whose store lies there", first + open, REOPENED_BYTES_MAX),
+    ];
+    for (who, bytes, limit) in limits {
+        if bytes > limit {
+            return Err(Failure::new(format!(
+                "a visitor {who} loads {} bytes gzipped, and may load {}",
+                grouped(bytes),
+                grouped(limit)
+            )));
+        }
     }
-    let goal = if all <= GOAL_BYTES { "within" } else { "ABOVE" };
     Ok(format!(
-        "{} bytes gzipped ({} of wasm, {} of JavaScript), {goal} the goal of {}; {} more behind the first opening or when asked for",
-        grouped(all),
+        "{} bytes gzipped ({} of wasm, {} of JavaScript), of at most {}; {} more to open what lies there, and {} behind the first \
+         opening or when asked for",
+        grouped(first),
         grouped(wasm),
         grouped(scripts),
         grouped(GOAL_BYTES),
+        grouped(open),
         grouped(later)
     ))
 }
@@ -194,9 +204,11 @@ mod tests {
 
     #[test]
     fn one_byte_too_many_is_too_many() {
-        assert!(judged(LOADED_BYTES_MAX - 10, 10, 7).is_ok());
-        assert!(judged(LOADED_BYTES_MAX - 10, 11, 7).is_err());
-        assert!(judged(40_000, 10_000, 20_000).unwrap().contains("within"));
+        assert!(judged(LOADED_BYTES_MAX - 10, 10, 7, 7).is_ok());
+        assert!(judged(LOADED_BYTES_MAX - 10, 11, 7, 7).is_err());
+        let open = REOPENED_BYTES_MAX - 50_000;
+        assert!(judged(40_000, 10_000, open, 7).is_ok());
+        assert!(judged(40_000, 10_000, open + 1, 7).is_err());
     }
 
     #[test]

@@ -43,12 +43,16 @@ exports! {
     seat(handle: u32, name_bytes: usize);
     /// The names to be seated next, one a line, for so many new segments.
     wanted(segments: usize);
+    /// Likewise, for a store that lies there and is to be opened: its first segments are as many as were asked for last.
+    wanted_to_open();
     /// A handle to close, its file to be deleted; -1 if there is none.
     give_back(all: bool);
     /// Another number whenever a file has come or gone.
     changes();
-    /// Opens the store; the answer is the report of the recovery.
+    /// Opens the store that lies there, if any; the answer is the report of the recovery.
     open(bytes: usize);
+    /// Begins a store where none lies; the same answer.
+    create(bytes: usize);
     /// The value of a key.
     get(key_bytes: usize);
     /// A value with its sequence number and expiry.

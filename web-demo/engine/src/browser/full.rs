@@ -6,7 +6,7 @@ use super::report;
 use portcask::{Error, FileName, OpenAccess, OpenMode, Options, VerifyReport, fallible};
 
 /// Further flags of an opening: 16 to read only, 32 to rescue what a store holds that does not open.
-pub(super) fn look_only(options: &mut Options, flags: u8) {
+pub(super) fn look_only(mut options: Options, flags: u8) -> Options {
     if flags & 16 != 0 {
         options.access = OpenAccess::ReadOnly;
     }
@@ -15,6 +15,7 @@ pub(super) fn look_only(options: &mut Options, flags: u8) {
         options.access = OpenAccess::ReadOnly;
         options.accept_stale = true;
     }
+    options
 }
 
 impl Module {

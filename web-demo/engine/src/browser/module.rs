@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use portcask::opfs::Imports;
 use portcask::{
     Ack, Batch, Condition, Engine, Error, ErrorKind, Expiry, FileName, MergePolicy, MergeProgress,
-    Op, Options, PlatformStorage, StorageError, fallible, files_ahead,
+    Op, Options, PlatformStorage, StorageError, fallible, files_ahead, files_of_new_store,
 };
 
 /// New segments that one write needs at most, and one step of merge: for sealing the active one, and to copy to.
@@ -97,19 +97,31 @@ impl Module {
             .map(|()| 1)
     }
 
+    /// What an open store creates next, or a new one.
     fn names_ahead(&self) -> Result<Vec<FileName>, Error> {
         match &self.store {
             Some(store) => store.files_ahead(self.ahead),
-            None => files_ahead(&self.dir, self.ahead),
+            None => files_of_new_store(self.ahead),
         }
     }
 
     /// The names that JavaScript has to seat before the engine can go on, one a line.
     pub fn wanted(&mut self, segments: usize) -> Answer {
         self.ahead = segments.max(SEGMENTS_AHEAD);
+        let ahead = self.names_ahead();
+        self.want(ahead)
+    }
+
+    /// Likewise, before what lies in the directory is opened.
+    pub fn wanted_to_open(&mut self) -> Answer {
+        let ahead = files_ahead(&self.dir, self.ahead);
+        self.want(ahead)
+    }
+
+    fn want(&mut self, ahead: Result<Vec<FileName>, Error>) -> Answer {
         self.answer.clear();
         let mut names = self.dir.wanted();
-        match self.names_ahead() {
+        match ahead {
             Ok(ahead) => {
                 for name in ahead {
                     if !names.contains(&name) {
@@ -174,7 +186,38 @@ impl Module {
         self.store.as_mut().ok_or(Error::Closed)
     }
 
+    /// Opens whatever lies in the directory.
     pub fn open(&mut self, bytes: usize) -> Answer {
+        let (options, flags) = self.options(bytes)?;
+        // Others than writers open to look only.
+        #[cfg(feature = "full")]
+        let options = super::full::look_only(options, flags);
+        #[cfg(feature = "full")]
+        let store = Engine::open(self.dir.clone(), options)?;
+        #[cfg(not(feature = "full"))]
+        let store = {
+            let _ = flags;
+            Engine::open_writer(self.dir.clone(), options)?
+        };
+        self.opened(store)
+    }
+
+    /// Begins a store in a directory where none lies.
+    pub fn create(&mut self, bytes: usize) -> Answer {
+        let (options, _) = self.options(bytes)?;
+        let store = Engine::create(self.dir.clone(), options)?;
+        self.opened(store)
+    }
+
+    fn opened(&mut self, store: Engine<PlatformStorage>) -> Answer {
+        self.answer.clear();
+        report::recovery(&mut self.answer, store.report())?;
+        self.store = Some(store);
+        Ok(self.answer.len() as i32)
+    }
+
+    /// The options in the room, and the flags that some of them came from.
+    fn options(&self, bytes: usize) -> Result<(Options, u8), Error> {
         let mut parts = Parts(self.given(bytes)?);
         let flags = parts.byte()?;
         let mut options = Options {
@@ -189,18 +232,8 @@ impl Module {
             verify_overwrite: flags & 8 != 0,
             ..Options::default()
         };
-        #[cfg(feature = "full")]
-        super::full::look_only(&mut options, flags);
         options.merge = policy(options.segment_bytes);
-        // Others than writers open to look only.
-        #[cfg(feature = "full")]
-        let store = Engine::open(self.dir.clone(), options)?;
-        #[cfg(not(feature = "full"))]
-        let store = Engine::open_writer(self.dir.clone(), options)?;
-        self.answer.clear();
-        report::recovery(&mut self.answer, store.report())?;
-        self.store = Some(store);
-        Ok(self.answer.len() as i32)
+        Ok((options, flags))
     }
 
     pub fn get(&mut self, key_bytes: usize) -> Answer {
