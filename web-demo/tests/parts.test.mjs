@@ -85,12 +85,15 @@ for (const how of ['was closed', 'was not closed']) {
     const writer = await newPage();
     await writer.evaluate(async (closes) => {
       // Several segments, so that some are sealed and have whole hints.
-      const store = await open({ segmentBytes: 1 << 20 });
+      const workers = [];
+      const worker = () => workers[workers.push(new Worker('/package/worker.js', { type: 'module' })) - 1];
+      const store = await open({ segmentBytes: 1 << 20, worker });
       for (let from = 0; from < 4000; from += 400) {
         await store.setMany(Array.from({ length: 400 }, (_, n) => [`key${from + n}`, 'v'.repeat(800) + (from + n)]));
       }
       await store.delMany(['key7', 'key8']);
-      if (closes) await store.close();
+      // A page that is closed would close the store.
+      if (closes) await store.close(); else workers[0].terminate();
     }, how === 'was closed');
     await writer.close();
     const page = await newPage();
