@@ -16,7 +16,7 @@ mod waiting;
 
 pub(crate) use stream::Stream;
 
-use crate::lanes::Seat;
+use crate::lanes::{Reach, Seat};
 use crate::observe::Tally;
 use crate::protocol::Parser;
 use crate::server::{Listed, Shared};
@@ -38,6 +38,10 @@ const BATCH_REPLY_BYTES: usize = 64 << 10;
 const BRIEF_COMMANDS: u64 = 4;
 /// Batches of less than that after which a client no longer counts as one who asks for much.
 const HEAVY_BATCHES: u32 = 8;
+/// From so many commands at a time on, if none of them writes, a client counts as one who sends many reads.
+const MANY_READS: u64 = 8;
+/// Batches after which it does, and after as many others no more.
+const READING_BATCHES: u32 = 8;
 /// What is still read, and for how long, of a client that was told goodbye: closing at once would make
 /// its system throw away the last words unread.
 const LINGER_BYTES: usize = 1 << 20;
@@ -73,7 +77,10 @@ pub(crate) async fn serve(
         clock: Instant::now(),
         began: Instant::now(),
         is_brief: true,
+        is_reading: false,
         heavy_batches: 1,
+        reading_batches: 0,
+        reach: Reach::Narrow,
         is_drained: true,
         seat: None,
         shared,
@@ -117,11 +124,17 @@ struct Connection {
     began: Instant,
     /// The last batch had few commands.
     is_brief: bool,
+    /// The last batch had many commands, and none that writes.
+    is_reading: bool,
     /// All that has arrived whole was run.
     is_drained: bool,
     /// Batches of small replies until it belongs to a lane: a newcomer's first one may be large. Until then it takes
     /// its turn in the yard with the others of its kind.
     heavy_batches: u32,
+    /// Batches of many reads, less the others since; see [`READING_BATCHES`].
+    reading_batches: u32,
+    /// Which lanes it may be in.
+    reach: Reach,
     /// Its place in a lane; it is in the yard if it has none.
     seat: Option<Seat>,
     /// The server waits for it, so that its last words arrive.
@@ -145,10 +158,8 @@ impl Connection {
 
     /// Goes on in a lane or in the yard, where it belongs now. Returns it if that cannot be.
     fn go(mut self) -> Option<Self> {
-        let seat = match self.heavy_batches {
-            0 => self.shared.lanes.seat(),
-            _ => None,
-        };
+        let reach = self.wanted_reach();
+        let seat = reach.and_then(|reach| self.shared.lanes.seat(reach));
         let runtime = match &seat {
             Some(seat) => seat.runtime().clone(),
             None => self.shared.lanes.yard().clone(),
@@ -220,18 +231,33 @@ impl Connection {
                 Batch::More => tokio::task::yield_now().await,
                 Batch::Drained => self.is_drained = true,
             }
-            if self.seat.is_some() != (self.heavy_batches == 0) {
+            if self.seat.as_ref().map(Seat::reach) != self.wanted_reach() {
                 return Stay::Moves;
             }
         }
     }
 
-    /// Judges by its last replies whether it asks for much.
+    /// Which lanes it belongs to; none if that is the yard.
+    fn wanted_reach(&self) -> Option<Reach> {
+        (self.heavy_batches == 0).then_some(self.reach)
+    }
+
+    /// Judges by its last batch whether it asks for much, or for many small things.
     fn weigh(&mut self) {
         match self.output.reply.bytes.len() {
             0 => {}
             BATCH_REPLY_BYTES.. => self.heavy_batches = HEAVY_BATCHES,
             _ => self.heavy_batches = self.heavy_batches.saturating_sub(1),
+        }
+        self.reading_batches = match self.is_reading {
+            true => (self.reading_batches + 1).min(READING_BATCHES),
+            false => self.reading_batches.saturating_sub(1),
+        };
+        match self.reading_batches {
+            0 => self.reach = Reach::Narrow,
+            READING_BATCHES => self.reach = Reach::Wide,
+            // In between it stays where it is.
+            _ => {}
         }
     }
 

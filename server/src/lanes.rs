@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   lanes   threads with an event loop each, for those who ask for little: a client belongs to one of them, so that
-//!           no thread wakes another one for it
+//!           no thread wakes another one for it. The first half of them is for everybody, the others only for those
+//!           who send many reads at a time
 //!   yard    as many threads for newcomers and for those who ask for much at a time, which cannot make the others
 //!           wait; and for everything else that the server does
 //! ```
@@ -11,6 +12,7 @@
 //! thread takes over the worker's other clients.
 
 use std::io;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -26,8 +28,21 @@ const YARD_NICE: i32 = 10;
 
 /// Where clients are served.
 pub(crate) struct Lanes {
+    /// First those for everybody.
     lanes: Vec<Arc<Lane>>,
+    /// How many of them are for everybody.
+    narrow: usize,
     yard: Handle,
+}
+
+/// Which lanes a client may be seated in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Those that leave processors to the clients: one who sends a command and waits has as much to do for it as the
+    /// server has. Writes are one at a time anyway.
+    Narrow,
+    /// All of them: reads that come many at a time cost their client little.
+    Wide,
 }
 
 struct Lane {
@@ -40,13 +55,17 @@ struct Lane {
 pub(crate) struct Threads {
     pub yard: Runtime,
     lanes: Vec<Runtime>,
+    narrow: usize,
 }
 
 impl Threads {
-    /// So many lanes; `None` is one for every two processors: whoever sends the requests needs some, too.
+    /// So many lanes, all for everybody; `None` is one for every processor, half of them for everybody.
     pub(crate) fn start(lanes: Option<usize>) -> io::Result<Self> {
-        let half = || thread::available_parallelism().map_or(1, |all| all.get() / 2);
-        let count = lanes.unwrap_or_else(half).max(1);
+        let all = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let (narrow, count) = match lanes {
+            Some(count) => (count.max(1), count.max(1)),
+            None => ((all() / 2).max(1), all()),
+        };
         let lane = |number| {
             let name = format!("portcask-lane{number}");
             Builder::new_multi_thread()
@@ -58,12 +77,13 @@ impl Threads {
         };
         Ok(Self {
             yard: Builder::new_multi_thread()
-                .worker_threads(count)
+                .worker_threads(narrow)
                 .thread_name("portcask-yard")
                 .on_thread_start(give_way)
                 .enable_all()
                 .build()?,
             lanes: (0..count).map(lane).collect::<io::Result<_>>()?,
+            narrow,
         })
     }
 
@@ -77,6 +97,7 @@ impl Threads {
         };
         Lanes {
             lanes: self.lanes.iter().map(lane).collect(),
+            narrow: self.narrow,
             yard: self.yard.handle().clone(),
         }
     }
@@ -101,7 +122,7 @@ fn give_way() {
 impl Lanes {
     /// How many threads the yard has.
     pub(crate) fn yard_threads(&self) -> usize {
-        self.lanes.len()
+        self.narrow
     }
 
     /// Where those are served who ask for much.
@@ -109,56 +130,91 @@ impl Lanes {
         &self.yard
     }
 
-    /// A seat in the lane with the fewest clients.
-    pub(crate) fn seat(&self) -> Option<Seat> {
+    /// A seat in the lane with the fewest clients, of those within reach.
+    pub(crate) fn seat(&self, reach: Reach) -> Option<Seat> {
+        let lanes = match reach {
+            Reach::Narrow => self.lanes.get(..self.narrow)?,
+            Reach::Wide => &self.lanes,
+        };
         let clients = |lane: &&Arc<Lane>| lane.clients.load(Ordering::Relaxed);
-        let lane = self.lanes.iter().min_by_key(clients)?;
+        let lane = Arc::clone(lanes.iter().min_by_key(clients)?);
         lane.clients.fetch_add(1, Ordering::Relaxed);
-        Some(Seat(Arc::clone(lane)))
+        Some(Seat { lane, reach })
     }
 }
 
 /// A client's place in a lane, until it is dropped.
-pub(crate) struct Seat(Arc<Lane>);
+pub(crate) struct Seat {
+    lane: Arc<Lane>,
+    reach: Reach,
+}
 
 impl Seat {
     pub(crate) fn runtime(&self) -> &Handle {
-        &self.0.runtime
+        &self.lane.runtime
+    }
+
+    /// What it was chosen from.
+    pub(crate) fn reach(&self) -> Reach {
+        self.reach
     }
 
     /// Whether the lane has other clients.
     pub(crate) fn is_shared(&self) -> bool {
-        self.0.clients.load(Ordering::Relaxed) > 1
+        self.lane.clients.load(Ordering::Relaxed) > 1
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.0.clients.fetch_sub(1, Ordering::Relaxed);
+        self.lane.clients.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Threads;
+    use super::{Lanes, Ordering, Reach, Seat, Threads};
+
+    fn clients(lanes: &Lanes) -> Vec<usize> {
+        let clients = lanes.lanes.iter();
+        clients
+            .map(|lane| lane.clients.load(Ordering::Relaxed))
+            .collect()
+    }
 
     #[test]
     fn a_client_is_seated_where_the_fewest_are_and_its_seat_is_free_once_it_is_gone() {
         let threads = Threads::start(Some(2)).unwrap();
         let lanes = threads.lanes();
-        let seats: Vec<_> = (0..4).map(|_| lanes.seat().unwrap()).collect();
-        let clients = |lanes: &super::Lanes| -> Vec<usize> {
-            let clients = lanes.lanes.iter();
-            clients
-                .map(|lane| lane.clients.load(super::Ordering::Relaxed))
-                .collect()
-        };
+        let reaches = [Reach::Narrow, Reach::Wide].repeat(2);
+        let seats = reaches.into_iter().map(|reach| lanes.seat(reach).unwrap());
+        let seats: Vec<_> = seats.collect();
         assert_eq!(clients(&lanes), [2, 2]);
-        assert!(seats.iter().all(super::Seat::is_shared));
+        assert!(seats.iter().all(Seat::is_shared));
         drop(seats);
         assert_eq!(clients(&lanes), [0, 0]);
-        let alone = lanes.seat().unwrap();
+        let alone = lanes.seat(Reach::Narrow).unwrap();
         assert!(!alone.is_shared());
+        threads.end();
+    }
+
+    #[test]
+    fn some_lanes_may_be_for_those_alone_who_send_many_reads_at_a_time() {
+        let mut threads = Threads::start(Some(3)).unwrap();
+        threads.narrow = 1;
+        let lanes = threads.lanes();
+        let seat = |reach| lanes.seat(reach).unwrap();
+        let seats = [
+            seat(Reach::Narrow),
+            seat(Reach::Narrow),
+            seat(Reach::Wide),
+            seat(Reach::Wide),
+            seat(Reach::Wide),
+        ];
+        assert_eq!(clients(&lanes)[0], 2);
+        assert_eq!(clients(&lanes)[1..].iter().sum::<usize>(), 3);
+        assert_eq!(seats[0].reach(), Reach::Narrow);
+        assert_eq!(seats[4].reach(), Reach::Wide);
         threads.end();
     }
 
@@ -181,7 +237,9 @@ mod tests {
     fn there_is_always_a_lane_and_a_yard() {
         for lanes in [None, Some(0), Some(1)] {
             let threads = Threads::start(lanes).unwrap();
-            assert!(threads.lanes().seat().is_some());
+            for reach in [Reach::Narrow, Reach::Wide] {
+                assert!(threads.lanes().seat(reach).is_some());
+            }
             assert!(threads.lanes().yard_threads() > 0);
             threads.end();
         }

@@ -11,7 +11,7 @@
 //! A group that the store refuses is rewound: its replies are forgotten, and its commands run again, each alone.
 
 use super::output::Output;
-use super::{BATCH_REPLY_BYTES, BRIEF_COMMANDS, Connection, End};
+use super::{BATCH_REPLY_BYTES, BRIEF_COMMANDS, Connection, End, MANY_READS};
 use crate::commands::{Command, Flags, Gathering, Sending, dispatch};
 use crate::protocol::{Gate, ProtocolError, Step};
 use crate::server::Shared;
@@ -65,6 +65,8 @@ struct Course<'a> {
     /// Commands that may still be run.
     left: usize,
     commands: u64,
+    /// One of them writes.
+    writes: bool,
 }
 
 /// Why a group ends.
@@ -86,6 +88,7 @@ impl Connection {
             alone_until: 0,
             left: BATCH_COMMANDS,
             commands: 0,
+            writes: false,
         };
         let batch = loop {
             let gathered = self.gather(&mut course);
@@ -99,6 +102,7 @@ impl Connection {
         let counter = &self.shared.counters.commands;
         counter.fetch_add(course.commands, Ordering::Relaxed);
         self.is_brief = course.commands <= BRIEF_COMMANDS;
+        self.is_reading = course.commands >= MANY_READS && !course.writes;
         self.tally.flush(&self.shared.observed.commands);
         if let Batch::Drained = batch {
             self.input.waits();
@@ -241,6 +245,7 @@ impl Connection {
         }
         course.commands += 1;
         let is_gathered = course.gathering.group.is_some();
+        course.writes |= is_gathered;
         if is_gathered && is_first {
             course.mark = Some(mark);
         }
@@ -285,6 +290,7 @@ impl Connection {
         }
         self.session.wait_is_told = is_wanted;
         if flags.has(Flags::WRITE.and(Flags::EXEC)) {
+            course.writes = true;
             self.session.written = self.shared.store.changes();
         }
         let mut told = start..reply.bytes.len();
