@@ -8,6 +8,7 @@
 //! one batch of replies, whatever it sends. What it sends is held only as far as it has arrived.
 
 mod batch;
+mod gets;
 mod input;
 mod mail;
 mod output;

@@ -38,8 +38,9 @@ pub(crate) use transactions::Queue;
 use crate::outgoing::FLOOR_BYTES;
 use crate::protocol::reply::QUOTED_BYTES_MAX;
 use crate::protocol::{Args, Reply};
+use crate::pubsub::Classes;
 use crate::server::Shared;
-use crate::session::Session;
+use crate::session::{Replies, Session};
 use crate::store::{Group, Keyspace, SyncPolicy};
 
 /// What a command works with.
@@ -182,6 +183,26 @@ fn decide<'store>(
         }
     }
     Ok(sending)
+}
+
+/// `GET`, if for this client it is nothing but looking at a key, whichever, and answering its value.
+pub(crate) fn plain_get(
+    server: &Shared,
+    session: &Session,
+    reply: &Reply,
+) -> Option<&'static Command> {
+    let command = table().find(b"get")?;
+    let mailbox = &session.client.mailbox;
+    let user = &session.user;
+    let is_plain = session.authenticated
+        && session.queue.is_none()
+        && session.replies == Replies::On
+        && user.may_run(command)
+        && user.may_use_all_keys()
+        && (reply.resp3 || !mailbox.is_subscribed())
+        && !mailbox.has_mail()
+        && !server.store.events().wanted().has(Classes::MISS);
+    is_plain.then_some(command)
 }
 
 /// Runs a command within a group.

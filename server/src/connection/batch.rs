@@ -13,9 +13,10 @@
 use super::output::Output;
 use super::{BATCH_REPLY_BYTES, BRIEF_COMMANDS, Connection, End, MANY_READS};
 use crate::commands::{Command, Flags, Gathering, Sending, dispatch};
-use crate::protocol::{Gate, ProtocolError, Step};
+use crate::observe::Observed;
+use crate::protocol::{Gate, Parser, ProtocolError, Step};
 use crate::server::Shared;
-use crate::session::{Replies, Wait};
+use crate::session::{Client, Replies, Wait};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -56,17 +57,25 @@ struct Mark {
 }
 
 /// A batch while it is run.
-struct Course<'a> {
+pub(super) struct Course<'a> {
     shared: &'a Shared,
     gathering: Gathering<'a>,
     mark: Option<Mark>,
     /// Up to here in the input commands run alone: their group was refused.
     alone_until: usize,
     /// Commands that may still be run.
-    left: usize,
+    pub left: usize,
     commands: u64,
     /// One of them writes.
     writes: bool,
+}
+
+impl Course<'_> {
+    /// So many commands were run alone.
+    pub(super) fn ran(&mut self, commands: usize) {
+        self.left -= commands;
+        self.commands += commands as u64;
+    }
 }
 
 /// Why a group ends.
@@ -74,6 +83,25 @@ enum Gathered {
     /// The next command is not one for it.
     Boundary,
     Batch(Batch),
+}
+
+/// Notes a command that took long and is gone: `input` begins with it.
+pub(super) fn note_again(
+    observed: &Observed,
+    command: &'static Command,
+    input: &[u8],
+    client: &Client,
+    took: Duration,
+) {
+    let gate = Gate {
+        args_max: usize::MAX,
+        bulk_bytes_max: usize::MAX,
+        authenticated: true,
+    };
+    let mut parser = Parser::default();
+    if let Ok(Step::Whole(_)) = parser.advance(input, gate) {
+        observed.note(command, parser.args(input), client, took);
+    }
 }
 
 impl Connection {
@@ -114,6 +142,12 @@ impl Connection {
         while course.left > 0 {
             if self.output.reply.bytes.len() >= BATCH_REPLY_BYTES {
                 break;
+            }
+            if course.gathering.group.is_none() && self.run_of_gets(course) {
+                if self.session.client.is_killed() {
+                    return Gathered::Batch(Batch::Over(End::Killed));
+                }
+                continue;
             }
             if let Some(mark) = &course.mark
                 && self.input.start() - mark.input >= GROUP_BYTES
@@ -189,16 +223,8 @@ impl Connection {
             last.took += took;
             if observed.is_noted(last.took) {
                 let input = self.input.since(last.from);
-                let gate = Gate {
-                    args_max: usize::MAX,
-                    bulk_bytes_max: usize::MAX,
-                    authenticated: true,
-                };
-                let mut parser = crate::protocol::Parser::default();
-                if let Ok(Step::Whole(_)) = parser.advance(input, gate) {
-                    let client = &self.session.client;
-                    observed.note(last.command, parser.args(input), client, last.took);
-                }
+                let client = &self.session.client;
+                note_again(observed, last.command, input, client, last.took);
             }
         }
         for ran in self.ran.drain(..) {

@@ -6,12 +6,14 @@
 
 #[cfg(test)]
 mod chunks;
+mod gets;
 mod inline;
 mod parse;
 pub(crate) mod reply;
 #[cfg(any(test, feature = "fuzzing"))]
 mod understand;
 
+pub(crate) use gets::get;
 pub(crate) use inline::split as split_words;
 pub(crate) use parse::{Args, Gate, KeptArgs, Parser, ProtocolError, Step, integer};
 pub(crate) use reply::Reply;

@@ -1,9 +1,10 @@
 //! Replies, written straight into the bytes to be sent.
 
-use std::io::Write;
-
 /// Bytes of an error that come from the client, at most: they are quoted, not mirrored.
 pub(crate) const QUOTED_BYTES_MAX: usize = 128;
+
+/// The longest integer.
+const NUMBER_BYTES_MAX: usize = "-9223372036854775808".len();
 
 /// What is to be sent to one client.
 #[derive(Debug, Default)]
@@ -114,12 +115,22 @@ impl Reply {
     }
 
     fn number(&mut self, kind: u8, number: i64) {
-        self.bytes.push(kind);
-        match u8::try_from(number) {
-            Ok(digit @ 0..=9) => self.bytes.push(b'0' + digit),
-            _ => write!(self.bytes, "{number}").unwrap_or_else(|_| unreachable!("memory")),
+        let mut text = [0; NUMBER_BYTES_MAX];
+        let mut start = text.len();
+        let mut left = number.unsigned_abs();
+        loop {
+            start -= 1;
+            text[start] = b'0' + (left % 10) as u8;
+            left /= 10;
+            if left == 0 {
+                break;
+            }
         }
-        self.end();
+        if number < 0 {
+            start -= 1;
+            text[start] = b'-';
+        }
+        self.line(kind, &text[start..]);
     }
 
     fn line(&mut self, kind: u8, line: &[u8]) {
@@ -130,5 +141,19 @@ impl Reply {
 
     fn end(&mut self) {
         self.bytes.extend_from_slice(b"\r\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Reply;
+
+    #[test]
+    fn integers_are_told_as_they_are_written() {
+        for number in [0, 7, 10, 99, 1_000_000_007, -1, -10, i64::MAX, i64::MIN] {
+            let mut reply = Reply::default();
+            reply.integer(number);
+            assert_eq!(reply.bytes, format!(":{number}\r\n").into_bytes());
+        }
     }
 }

@@ -88,6 +88,16 @@ impl Store {
         seen
     }
 
+    /// Shows `look` the values of several keys in turn. Each is read on its own; after an error those before it have
+    /// been shown.
+    pub(crate) fn get_many(
+        &self,
+        keys: &[&[u8]],
+        mut look: impl FnMut(Option<&[u8]>),
+    ) -> Result<(), Error> {
+        self.db.get_many_with(keys, |_, value| look(value))
+    }
+
     /// Looks at several keys as they were at one moment.
     pub(crate) fn read_alone<T>(&self, look: impl FnOnce(&mut Keyspace<'_>) -> T) -> T {
         let _turn = self.turn();

@@ -41,6 +41,11 @@ impl Fixture {
         Client::connect(self.address())
     }
 
+    /// Where its files are.
+    pub fn dir(&self) -> &std::path::Path {
+        self.dir.path()
+    }
+
     /// Stops the server and starts another one over the same directory.
     pub fn restart(self) -> Self {
         let Self { server, dir } = self;

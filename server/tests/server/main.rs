@@ -13,6 +13,7 @@ mod operations;
 mod pipelines;
 mod process;
 mod pubsub;
+mod reads;
 mod real_redis;
 mod settings;
 mod starting;
