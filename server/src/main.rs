@@ -2,6 +2,7 @@
 
 mod args;
 mod logging;
+mod memory;
 mod notify;
 
 use args::Wrong;
@@ -9,12 +10,8 @@ use portcask_server::{Config, Server, StartError};
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-/// The system's own keeps long replies that were given back: beside many clients that do not read, twice as much
-/// memory as the limits allow.
-#[global_allocator]
-static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
+    memory::give_back_soon();
     args::outlive_file_limits();
     let config = match args::config() {
         Ok(config) => config,
