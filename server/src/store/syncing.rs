@@ -7,6 +7,9 @@
 //! ```
 //!
 //! One thread has the store synced as long as somebody wants it; no other thread waits for that.
+//!
+//! Clients that were just told that a write is durable are often about to send the next one. So the thread waits for
+//! as many as there were, while they keep coming: one sync for all of them takes less time than one for each half.
 
 use super::Store;
 use portcask::Error;
@@ -14,8 +17,15 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
+
+/// Those who come again come one behind the other; after so long without any the rest do not.
+const GAP: Duration = Duration::from_micros(100);
+/// How long they are waited for in all.
+const GATHERING: Duration = Duration::from_millis(2);
+/// After a wait in vain so many syncs begin without one, doubled each time up to this.
+const VAIN_MAX: u32 = 64;
 
 /// When a write is acknowledged, and so what a power cut may take. A killed process loses nothing at any
 /// of them.
@@ -64,6 +74,38 @@ impl fmt::Display for SyncPolicy {
     }
 }
 
+/// What past syncs tell of the next one.
+#[derive(Default)]
+struct Pace {
+    /// Those that the last sync was for, and those who came meanwhile.
+    expected: u64,
+    /// Syncs that begin at once after the next wait in vain, less one.
+    vain: u32,
+    /// Syncs that still do.
+    left: u32,
+}
+
+impl Pace {
+    /// Whether the next sync begins at once.
+    fn skips(&mut self) -> bool {
+        let skips = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        skips
+    }
+
+    /// A wait is over, and all came who were waited for, or not.
+    fn learn(&mut self, came: bool) {
+        self.left = match came {
+            true => 0,
+            false => self.vain + 1,
+        };
+        self.vain = match came {
+            true => 0,
+            false => (self.vain * 2 + 1).min(VAIN_MAX - 1),
+        };
+    }
+}
+
 /// Has the store synced, for all connections.
 pub(crate) struct Syncing {
     policy: AtomicU64,
@@ -83,8 +125,8 @@ struct Work {
     wanted: u64,
     /// How many of them a sync began for.
     taken: u64,
-    /// The thread waits for work.
-    rests: bool,
+    /// The thread waits until so many are wanted and not taken; 0 if it does not wait.
+    rests_for: u64,
     is_over: bool,
 }
 
@@ -128,7 +170,9 @@ impl Syncing {
                 return Err(Error::Closed);
             }
             work.wanted += 1;
-            self.wake(&mut work);
+            if work.wanted - work.taken >= work.rests_for {
+                self.wake(&mut work);
+            }
             work.wanted
         };
         match done.wait_for(|(upto, _)| *upto >= mine).await {
@@ -142,6 +186,7 @@ impl Syncing {
     /// found for each sync.
     pub(crate) fn run(&self, store: &Store) {
         let mut synced_changes = 0;
+        let mut pace = Pace::default();
         loop {
             let mut work = self.work();
             let mut is_due = false;
@@ -152,7 +197,14 @@ impl Syncing {
                 return;
             }
             let is_wanted = work.wanted > work.taken;
+            if is_wanted {
+                work = self.gather(work, &mut pace);
+            }
+            if work.is_over {
+                return;
+            }
             let upto = work.wanted;
+            let count = upto - work.taken;
             work.taken = upto;
             drop(work);
             let changes = store.changes();
@@ -168,6 +220,7 @@ impl Syncing {
             if synced.is_ok() {
                 self.covered.store(changes, Ordering::Release);
             }
+            pace.expected = count + (self.work().wanted - upto);
             drop(self.done.send_replace((upto, synced)));
         }
     }
@@ -179,9 +232,37 @@ impl Syncing {
         self.wake(&mut work);
     }
 
+    /// Waits for those who are expected, while they keep coming.
+    fn gather<'a>(
+        &'a self,
+        mut work: MutexGuard<'a, Work>,
+        pace: &mut Pace,
+    ) -> MutexGuard<'a, Work> {
+        let expected = pace.expected;
+        let is_waited_for = |work: &Work| !work.is_over && work.wanted - work.taken < expected;
+        if !is_waited_for(&work) || pace.skips() {
+            return work;
+        }
+        let began = Instant::now();
+        while is_waited_for(&work) {
+            let before = work.wanted;
+            work.rests_for = expected;
+            let waited = self.bell.wait_timeout(work, GAP);
+            let how;
+            (work, how) = waited.unwrap_or_else(PoisonError::into_inner);
+            work.rests_for = 0;
+            if how.timed_out() && (work.wanted == before || began.elapsed() >= GATHERING) {
+                break;
+            }
+        }
+        let came = !is_waited_for(&work);
+        pace.learn(came);
+        work
+    }
+
     /// Waits once. Returns whether the interval is over.
     fn rest<'a>(&'a self, mut work: MutexGuard<'a, Work>) -> (MutexGuard<'a, Work>, bool) {
-        work.rests = true;
+        work.rests_for = 1;
         let (mut work, is_due) = match self.policy() {
             SyncPolicy::Every(time) => {
                 let waited = self.bell.wait_timeout(work, time);
@@ -193,13 +274,13 @@ impl Syncing {
                 (waited.unwrap_or_else(PoisonError::into_inner), false)
             }
         };
-        work.rests = false;
+        work.rests_for = 0;
         (work, is_due)
     }
 
     fn wake(&self, work: &mut Work) {
-        // A call of the system for the first one, not for each.
-        if std::mem::take(&mut work.rests) {
+        // A call of the system for one of them, not for each.
+        if std::mem::take(&mut work.rests_for) > 0 {
             self.bell.notify_one();
         }
     }
@@ -212,7 +293,7 @@ impl Syncing {
 
 #[cfg(test)]
 mod tests {
-    use super::{SyncPolicy, Syncing};
+    use super::{Pace, SyncPolicy, Syncing};
     use crate::config::Limits;
     use crate::outgoing::Outgoing;
     use crate::pubsub::{Events, Hub};
@@ -261,6 +342,25 @@ mod tests {
             syncing.end();
         });
         assert_eq!(wait(), Err(Error::Closed));
+    }
+
+    #[test]
+    fn who_does_not_come_again_is_waited_for_less_and_less() {
+        let mut pace = Pace::default();
+        let mut syncs_without_a_wait = Vec::new();
+        for _ in 0..9 {
+            pace.learn(false);
+            let mut count = 0;
+            while pace.skips() {
+                count += 1;
+            }
+            syncs_without_a_wait.push(count);
+        }
+        assert_eq!(syncs_without_a_wait, [1, 2, 4, 8, 16, 32, 64, 64, 64]);
+        pace.learn(true);
+        assert!(!pace.skips());
+        pace.learn(false);
+        assert!(pace.skips() && !pace.skips());
     }
 
     #[test]
