@@ -40,7 +40,8 @@ pub struct Config {
     /// How the store is opened. Its acknowledgement level and sync interval are not used: see `sync`.
     pub store: DbOptions,
     /// Threads that serve clients who ask for little, and as many again for newcomers and those who ask for much at a
-    /// time; `None` is one of each for every two processors, and at least one.
+    /// time; `None` is one of each for every two processors, and at least one, and as many as there are processors for
+    /// those who send many reads at a time.
     pub threads: Option<usize>,
     /// What is logged, by whoever installs a subscriber for `tracing`: this crate installs none.
     pub log_level: LogLevel,

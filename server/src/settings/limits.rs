@@ -185,7 +185,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     .told(
         LIMITS,
         "Threads that serve clients, and as many again for newcomers and clients with long replies; 0 means one of each \
-         for every two processors",
+         for every two processors, and as many as there are processors for reads that come many at a time",
     ),
 ];
 
