@@ -126,13 +126,22 @@ pub(super) fn watch(
     asked: WatchRequest,
 ) -> Answer<ReceiverStream<Answer<WatchPage>>> {
     let db = shared.store.db();
+    let next = || db.stats().map(|stats| stats.last_seq.saturating_add(1));
     let from = match asked.from_seq {
-        None => db.stats().map(|stats| stats.last_seq + 1),
+        None => next(),
         Some(0) => match db.changes(0, 1) {
             Err(Error::Gap { missed }) => Ok(missed.oldest),
             found => found.map(|_| 0),
         },
-        Some(seq) => Ok(seq),
+        Some(seq) => match next() {
+            // As PORTCASK.TAIL: the number is another store's, and what comes before it would be passed over.
+            Ok(next) if seq > next => {
+                return Err(Status::out_of_range(format!(
+                    "there is no change {seq} to go on from; {next} is the next one"
+                )));
+            }
+            found => found.map(|_| seq),
+        },
     };
     let mut feed = Feed::from(from.map_err(|error| status::of(&error))?);
     Ok(pages(shared, move |shared, sender| async move {

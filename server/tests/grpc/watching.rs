@@ -157,6 +157,25 @@ fn what_merge_has_dropped_is_out_of_range_and_zero_begins_where_the_log_is_whole
 }
 
 #[test]
+fn a_number_beyond_the_log_is_out_of_range_and_the_next_one_waits() {
+    let fixture = start();
+    run(async {
+        let mut client = fixture.connect().await;
+        client.put(put("k", "1")).await.unwrap();
+        let beyond = WatchRequest {
+            from_seq: Some(3),
+            prefix: Vec::new(),
+        };
+        let refused = client.watch(beyond).await.unwrap_err();
+        assert_eq!(refused.code(), Code::OutOfRange, "{refused}");
+        let mut pages = watch(&mut client, Some(2), "").await;
+        client.put(put("k", "2")).await.unwrap();
+        let (found, _) = changes(&mut pages).await;
+        assert_eq!(found[0].seq, 2);
+    });
+}
+
+#[test]
 fn many_writers_are_seen_in_one_order_by_every_watcher() {
     let fixture = start();
     run(async {
