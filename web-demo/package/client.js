@@ -203,7 +203,11 @@ export class Client {
     // a buffer all of the buffer would be sent.
     for (const id of ids) {
       const { what } = this.#calls.get(id);
-      if (what[1] instanceof Ops) what[1] = what[1].bytes().slice();
+      const [, ops] = what;
+      if (ops instanceof Ops) {
+        what[1] = ops.bytes().slice();
+        ops.free();
+      }
     }
     if (!this.#leader || !ids.length) return this.#watch();
     return this.#post(ids.map((id) => [id, ...this.#calls.get(id).what]));

@@ -92,10 +92,10 @@ export function isLonger(plain, limit) {
   return !isAtMost && bytesOf(plain).length > limit;
 }
 
-/** A value from its bytes; `undefined` for an absent one. */
-export function valueOf(bytes, as) {
-  if (bytes === undefined || as === 'bytes') return bytes;
-  return valueOfText(decoder.decode(bytes), as);
+/** A value from its bytes, or its text where it is none of bytes; `undefined` for an absent one. */
+export function valueOf(plain, as) {
+  if (plain === undefined || as === 'bytes') return plain;
+  return valueOfText(typeof plain === 'string' ? plain : decoder.decode(plain), as);
 }
 
 /** Bytes as text. */

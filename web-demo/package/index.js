@@ -13,6 +13,9 @@ const GROUP_BYTES = 4 << 20;
 const PAGE_BYTES = 256 << 10;
 const LEVELS = ['flushed', 'written', 'queued'];
 
+/** A key as it is sent: a text is sent faster than bytes, and with a part of a buffer all of the buffer would be. */
+const keySent = (key) => (typeof key === 'string' ? key : keyBytes(key).slice());
+
 /** What names reports and errors: loaded behind the first opening, so that it is there without a network. */
 const words = () => import('./words.js');
 const named = async (report) => (await words()).named(await report);
@@ -69,14 +72,14 @@ class Portcask {
     return this.#client.call(verb, ...given);
   }
 
-  async get(key, { as = this.#options.values } = {}) { return valueOf(await this.#ask('get', keyBytes(key)), as); }
-  async has(key) { return (await this.#ask('entry', keyBytes(key))) !== undefined; }
+  async get(key, { as = this.#options.values } = {}) { return valueOf(await this.#ask('get', keySent(key), as), as); }
+  async has(key) { return this.#ask('has', keySent(key)); }
   async entry(key, { as = this.#options.values } = {}) {
-    const entry = await this.#ask('entry', keyBytes(key));
+    const entry = await this.#ask('entry', keySent(key));
     return entry && { ...entry, value: valueOf(entry.value, as) };
   }
   async getMany(keys, { as = this.#options.values } = {}) {
-    const values = await this.#ask('getMany', [...keys].map(keyBytes));
+    const values = await this.#ask('getMany', [...keys].map(keySent), as);
     return values.map((value) => valueOf(value, as));
   }
 
