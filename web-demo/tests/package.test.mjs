@@ -60,6 +60,30 @@ test('every verb of the vocabulary does what its name says', async (t) => {
   });
 });
 
+test('a put is one write and one flush, and so are many together', async (t) => {
+  const page = await tab(await browse(t));
+  const counts = await page.evaluate(() => new Promise((counted, failed) => {
+    const worker = new Worker('/counting.js', { type: 'module' });
+    worker.onmessage = ({ data }) => counted(data);
+    worker.onerror = ({ message }) => failed(new Error(message));
+  }));
+  assert.deepEqual(counts, [{ write: 20, flush: 20 }, { write: 1, flush: 1 }, { write: 1, flush: 0 }, { write: 0, flush: 0 }]);
+});
+
+test('a key that is a part of a buffer takes only its part along, as it was when it was asked for', async (t) => {
+  const page = await opened(t, 'parts', { values: 'text' });
+  const told = await page.evaluate(async () => {
+    const buffer = new TextEncoder().encode('--key--');
+    const key = buffer.subarray(2, 5);
+    await store.set(key, 'there');
+    const asked = [store.get(key), store.has(key), store.entry(key), store.getMany([key, 'key', 'none'])];
+    buffer.fill(0);
+    const [value, has, entry, many] = await Promise.all(asked);
+    return [value, has, entry.value, many.map((one) => one ?? 'absent'), await store.has('none'), await store.has('key')];
+  });
+  assert.deepEqual(told, ['there', true, 'there', ['there', 'there', 'absent'], false, true]);
+});
+
 test('keys and values are text, bytes or JSON as they are asked for', async (t) => {
   const page = await opened(t, 'formats', { values: 'bytes', keys: 'bytes' });
   const answers = await page.evaluate(async () => {
