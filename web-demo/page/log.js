@@ -354,7 +354,7 @@ function sentence(record) {
   const fate = record.kind === 'delete' ? 'deletes its key. The records before are dead.'
     : isLive(record, now) ? `is live: a get reads exactly these ${bytes(record.bytes)}${record.expires ? `, for ${duration(record.expires - now)} more` : ''}.`
       : record.live ? 'has expired: nobody is shown it any more.' : 'is dead: a newer record took its place. Merge drops it.';
-  const batch = record.batch === 'first' ? ` It begins a batch of ${record.batchRecords + 1}: all or none of them survive.` : record.batch === 'later' ? ' It belongs to a batch: all or none of it survives.' : '';
+  const batch = record.batch === 'first' ? ` It begins a batch of ${record.batchRecords}: all or none of them survive.` : record.batch === 'later' ? ' It belongs to a batch: all or none of it survives.' : '';
   return [el('b', {}, `${record.kind} ${shown(record.key)}`), ` ${fate}${batch}`];
 }
 

@@ -44,6 +44,9 @@ test('the demo loads without a complaint and asks nobody else for anything', asy
   await page.click('#try-some');
   await page.waitForSelector('.record.live');
   assert.equal(await textOf(page, '#fact-role'), 'leads');
+  // Six keys of one tick, and what the system notes of this tab.
+  await page.hover('.record:text("cat")');
+  await page.waitForFunction(() => /It begins a batch of 8:.*batch records7 follow/s.test(document.querySelector('#inspector').textContent));
   isQuiet();
 });
 
