@@ -92,18 +92,14 @@ export function isLonger(plain, limit) {
   return !isAtMost && bytesOf(plain).length > limit;
 }
 
-/** A value from its bytes, or its text where it is none of bytes; `undefined` for an absent one. */
-export function valueOf(plain, as) {
-  if (plain === undefined || as === 'bytes') return plain;
-  return valueOfText(typeof plain === 'string' ? plain : decoder.decode(plain), as);
-}
-
 /** Bytes as text. */
 export const textOf = (bytes) => decoder.decode(bytes);
 
-/** A value from its text, `as` text or JSON; `undefined` for an absent one. */
-export function valueOfText(text, as) {
-  if (text === undefined || as === 'text') return text;
+/** A value from its bytes, or from its text where that is not what is asked for; `undefined` for an absent one. */
+export function valueOf(plain, as) {
+  if (plain === undefined || as === 'bytes') return plain;
+  const text = typeof plain === 'string' ? plain : textOf(plain);
+  if (as === 'text') return text;
   try { return JSON.parse(text); } catch (cause) {
     throw new BadValue('the value is no JSON: read it with { as: "text" } or { as: "bytes" }', { cause });
   }

@@ -169,15 +169,11 @@ export class Engine {
     return this.#report(recovered, this.#calls[call](this.#give(new Uint8Array(given.buffer))));
   }
 
-  get(key) {
-    const length = this.#calls.get(this.#give(key));
-    return this.#told(length) === ABSENT ? undefined : this.#answer(length);
-  }
-
-  /** As `get`, of a value that is text. */
-  getText(key) {
+  /** A value's bytes, or its text where anything else is asked for: no buffer is made for that. */
+  get(key, as = 'bytes') {
     const length = this.#calls.get(this.#give(key));
     if (this.#told(length) === ABSENT) return undefined;
+    if (as === 'bytes') return this.#answer(length);
     const at = this.#calls.answer() >>> 0;
     return textOf(this.#all().subarray(at, at + length));
   }

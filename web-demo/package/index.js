@@ -1,6 +1,6 @@
 // A store on the page: any number of tabs, one log.
 
-import { ABSENT, AT_SEQ, DELETE, FORMATS, Ops, PRESENT, among, isLonger, keyBytes, keyOf, keyPlain, lifeOf, valueOf, valuePlain } from './codec.js';
+import { ABSENT, AT_SEQ, DELETE, FORMATS, Ops, PRESENT, among, isLonger, keyBytes, keyOf, lifeOf, valueOf, valuePlain } from './codec.js';
 import { Client } from './client.js';
 import { BadOption, ConditionFailed, KeyTooLong, LockedByOtherTab, Unsupported, ValueTooLarge } from './errors.js';
 import { folderOf, storeLock } from './names.js';
@@ -112,7 +112,7 @@ class Portcask {
   // Writing.
 
   #key(key) {
-    const plain = keyPlain(key);
+    const plain = keySent(key);
     const limit = this.#options.keyBytesMax;
     if (isLonger(plain, limit)) throw new KeyTooLong(`the key has more than ${limit} bytes, which is the limit`);
     return plain;

@@ -360,14 +360,11 @@ const LATER = Symbol('later');
 /** What needs all of the engine, which is loaded after opening. */
 const LATE = new Set(['stats', 'confirmClock', 'clear', 'merge', 'import']);
 
-/** A value as it is sent: a text is sent faster than bytes. */
-const sent = (engine, key, as) => (as === 'text' || as === 'json' ? engine.getText(key) : engine.get(key));
-
 /** What a client may ask for. `this` is the leader. */
 const verbs = {
   hello: (store) => ({ backend: store.backend }),
-  get: ({ engine }, _, key, as) => sent(engine, key, as),
-  getMany: ({ engine }, _, keys, as) => keys.map((key) => sent(engine, key, as)),
+  get: (store, _, key, as) => store.engine.get(key, as),
+  getMany: (store, _, keys, as) => keys.map((key) => store.engine.get(key, as)),
   has: (store, _, key) => store.engine.entry(key) !== undefined,
   entry: (store, _, key) => store.engine.entry(key),
   scan: (store, _, cursor, limit, prefix, values) => store.engine.scan(cursor, limit, prefix, values),

@@ -1,7 +1,7 @@
 // For those who live in a worker: a store whose every call answers at once.
 
 import { LockedByOtherTab, Unsupported } from './errors.js';
-import { DELETE, Ops, keyBytes, keyOf, keyPlain, lifeOf, valueOf, valueOfText, valuePlain } from './codec.js';
+import { DELETE, Ops, keyBytes, keyOf, keyPlain, lifeOf, valueOf, valuePlain } from './codec.js';
 import { channelOf, storeLock } from './names.js';
 import { Store } from './store.js';
 import * as words from './words.js';
@@ -37,8 +37,7 @@ export function openSync(name, options = {}) {
 
 class SyncStore extends Store {
   get(key, { as = this.options.values } = {}) {
-    const plain = keyPlain(key);
-    return as === 'bytes' ? this.engine.get(plain) : valueOfText(this.engine.getText(plain), as);
+    return valueOf(this.engine.get(keyPlain(key), as), as);
   }
   has(key) { return this.engine.entry(keyBytes(key)) !== undefined; }
   entry(key, { as = this.options.values } = {}) {
