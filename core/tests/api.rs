@@ -44,7 +44,9 @@ fn keys_put_together_take_the_memory_of_keys_put_one_by_one() {
     assert!(memory(&mut together) <= usual + usual / 8);
 
     let mut again = Batch::new();
-    (0..5000).for_each(|_| drop(again.put("the same key", "v")));
+    for _ in 0..5000 {
+        again.put("the same key", "v");
+    }
     let mut few = Script::new();
     few.store().unwrap().write(&again).unwrap();
     assert!(memory(&mut few) < usual / 100);
