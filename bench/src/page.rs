@@ -1,7 +1,9 @@
 //! `docs/PERFORMANCE.md`: the words are in it, the figures are put between its marks from the committed results.
 //!
 //! ```text
-//!   <!-- bench: NAME -->     what a run said, never typed by hand
+//!   <!-- bench: NAME -->     what the run said that the page is about, never typed by hand
+//!   <!-- /bench -->
+//!   <!-- bench: RUN/NAME --> what another one said
 //!   <!-- /bench -->
 //! ```
 
@@ -15,15 +17,18 @@ use std::path::{Path, PathBuf};
 
 const BEGIN: &str = "<!-- bench: ";
 const END: &str = "<!-- /bench -->";
+/// The run that the page is about; each lies in `results/` under its name.
+const MAIN_RUN: &str = "native";
 
 /// Writes the page and its pictures, or checks them.
 pub fn run(page: &Page) -> Result<()> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let docs = here.join("../docs");
-    let results = Results::load(&here.join("results/native.json"))?;
+    let load = |run: &str| Results::load(&here.join("results").join(run).with_extension("json"));
+    let results = load(MAIN_RUN)?;
     let path = docs.join("PERFORMANCE.md");
     let text = fs::read_to_string(&path)?;
-    let mut files = vec![(path, filled(&text, &results)?)];
+    let mut files = vec![(path, filled(&text, load)?)];
     let pictures = [
         ("overview", Some(plot::overview(&results))),
         ("sustained-rate", plot::rate(&results)),
@@ -56,7 +61,7 @@ fn check(path: &PathBuf, text: &str) -> Result<()> {
 }
 
 /// The page with what stands between its marks made anew.
-fn filled(text: &str, results: &Results) -> Result<String> {
+fn filled(text: &str, load: impl Fn(&str) -> Result<Results>) -> Result<String> {
     let mut page = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once(BEGIN) {
@@ -66,7 +71,8 @@ fn filled(text: &str, results: &Results) -> Result<String> {
         let (_, after) = after
             .split_once(END)
             .ok_or_else(|| format!("{name} has no {END}"))?;
-        let block = block(name, results)?;
+        let (run, what) = name.split_once('/').unwrap_or((MAIN_RUN, name));
+        let block = block(what, &load(run)?)?;
         page.push_str(&format!("{before}{BEGIN}{name} -->\n{block}{END}"));
         rest = after;
     }
@@ -88,10 +94,29 @@ fn block(name: &str, results: &Results) -> Result<String> {
 mod tests {
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "stands for reading a file")]
+    fn example(_run: &str) -> Result<Results> {
+        Ok(Results::example())
+    }
+
+    #[test]
+    fn each_mark_names_its_run_or_means_the_main_one() {
+        let text =
+            "<!-- bench: machine --><!-- /bench --><!-- bench: other/machine --><!-- /bench -->";
+        let asked = std::cell::RefCell::default();
+        let load = |run: &str| {
+            let asked: &std::cell::RefCell<Vec<String>> = &asked;
+            asked.borrow_mut().push(run.to_owned());
+            example(run)
+        };
+        filled(text, load).unwrap();
+        assert_eq!(asked.take(), [MAIN_RUN, "other"]);
+    }
+
     #[test]
     fn only_what_is_between_marks_is_made_anew() {
         let text = "before\n<!-- bench: machine -->\nold\n<!-- /bench -->\nafter\n";
-        let page = filled(text, &Results::example()).unwrap();
+        let page = filled(text, example).unwrap();
         assert!(page.starts_with("before\n<!-- bench: machine -->\na processor, "));
         assert!(page.ends_with("3 rounds.\n<!-- /bench -->\nafter\n"));
         assert!(!page.contains("old"));
@@ -100,7 +125,7 @@ mod tests {
     #[test]
     fn a_mark_that_names_nothing_is_refused() {
         let text = "<!-- bench: nothing -->\n<!-- /bench -->";
-        assert!(filled(text, &Results::example()).is_err());
-        assert!(filled("<!-- bench: machine -->", &Results::example()).is_err());
+        assert!(filled(text, example).is_err());
+        assert!(filled("<!-- bench: machine -->", example).is_err());
     }
 }
