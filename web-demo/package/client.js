@@ -14,7 +14,7 @@ async function explained(data) {
 }
 
 export class Client {
-  #name; #options; #worker; #workerId; #bus; #inbox; #leader; #heard = Date.now(); #timer;
+  #name; #options; #worker; #workerId; #bus; #inbox; #leader; #heard = Date.now(); #said = 0; #timer;
   #calls = new Map(); #next = 1; #outbox = []; #connected; #closing; #closed = false; #watching = false; #ready = false; #released; #failures = 0;
   /** To a leader in another tab. */
   #line = {};
@@ -46,13 +46,12 @@ export class Client {
     });
     this.#bus = new BroadcastChannel(channelOf(this.#name));
     this.#bus.onmessage = ({ data }) => {
-      if (data.leads) this.#follow(data.leads);
-      if (data.busy) this.#heard = Math.max(this.#heard, Date.now() + BUSY_MS);
+      this.#heed(data);
       if (data.alone) this.#connected?.refused(new LockedByOtherTab(data.alone));
       if (data.changes && this.#watching) this.onChanges(data.changes);
     };
     this.#inbox = new BroadcastChannel(channelOf(this.#name, this.id));
-    this.#inbox.onmessage = ({ data }) => this.#hear(data);
+    this.#inbox.onmessage = ({ data }) => this.#heed(data);
     globalThis.addEventListener?.('pagehide', this.#hide);
     globalThis.addEventListener?.('pageshow', this.#show);
     const connected = new Promise((done, refused) => { this.#connected = { done, refused }; });
@@ -91,10 +90,8 @@ export class Client {
         this.#ready = true;
         this.#whenGone(started, id);
       }
-      if (data.busy) this.#heard = Math.max(this.#heard, Date.now() + BUSY_MS);
-      if (data.leads) this.#follow(data.leads);
       if (data.failed) explained(data.failed).then((error) => this.#failed(started, error));
-      this.#hear(data);
+      this.#heed(data);
     };
     started.onerror = (event) => {
       clearTimeout(alarm);
@@ -137,8 +134,8 @@ export class Client {
 
   /** Somebody leads. All that was not answered is sent again, in order. */
   #follow(leader) {
-    this.#heard = Date.now();
     if (leader === this.#leader || this.#closed) return;
+    this.#said = 0;
     const first = this.#leader === undefined && this.#connected;
     this.#leader = leader;
     // Those of this very tick are still growing, and are sent at its end.
@@ -168,9 +165,27 @@ export class Client {
     this.#watch();
   }
 
+  /** What any channel brings of a leader: who it is, that it lives, and what it answers. */
+  #heed(data) {
+    if (data.leads && !data.answers) this.#follow(data.leads);
+    if (data.leads || data.busy) this.#lives(data);
+    if (data.answers) this.#hear(data);
+  }
+
+  /**
+   * A leader in the middle of something long may be silent for a while, whatever it answers in between. What it told
+   * before it said so, and what it told before that was over, may come later by another channel: both change nothing.
+   */
+  #lives({ leads, said, busy }) {
+    if (leads && leads !== this.#leader) return;
+    const late = said < this.#said;
+    const until = Date.now() + (busy && !late ? BUSY_MS : 0);
+    this.#heard = busy || late ? Math.max(this.#heard, until) : until;
+    this.#said = Math.max(this.#said, said ?? 0);
+  }
+
   #hear({ answers, leads }) {
-    if (!answers || (leads && leads !== this.#leader)) return;
-    this.#heard = Date.now();
+    if (leads && leads !== this.#leader) return;
     this.#failures = 0;
     for (const [id, fine, what] of answers) {
       if (fine) this.#answer(id, true, what);
@@ -222,7 +237,7 @@ export class Client {
       if (this.#closed || !this.#calls.size) return;
       const now = Date.now();
       // This tab slept, or the whole machine did: the leader has not had its chance yet.
-      if (now > due + 2 * period) this.#heard = now;
+      if (now > due + 2 * period) this.#heard = Math.max(this.#heard, now);
       const silent = now - this.#heard;
       if (silent > this.timeout / 4) {
         if (this.#leader) this.#post([[0, 'ping']]);

@@ -75,7 +75,7 @@ export class Engine {
   /** To be awaited before `stats`, `clear`, `tick`, `retune`, `confirmClock` or a merge. */
   async complete() {
     if (this.#calls.tick) return;
-    // At the same time, though the second one calls the first.
+    // Fetched side by side; the second imports from the first, so they are instantiated in order.
     await Promise.all(Object.values(this.#later).map(compile));
     await this.opening();
     await this.#load('rest', 'tick');
@@ -109,11 +109,11 @@ export class Engine {
   }
 
   /** What a call answered; throws a refusal. */
-  #told(number) {
+  #told(number, { worded } = this.#words) {
     if (number !== REFUSED) return number;
     const { refused: cause, looked } = this.#files;
     this.#files.refused = undefined;
-    throw this.#words.worded(refusal({ ...refused(this.#read(this.#calls.refused())), file: looked?.name ?? 'a file', cause: cause?.message }));
+    throw worded(refusal({ ...refused(this.#read(this.#calls.refused())), file: looked?.name ?? 'a file', cause: cause?.message }));
   }
 
   /** A copy of the answer's bytes. */
@@ -126,7 +126,7 @@ export class Engine {
   #read(at) { return new Answer(this.#all().subarray(at >>> 0)); }
 
   /** A report, read in place. */
-  #report(read, length) { return this.#told(length) && this.#words.named(read(this.#read(this.#calls.answer()))); }
+  #report(read, length, words) { return this.#told(length, words) && this.#words.named(read(this.#read(this.#calls.answer()))); }
 
   /** Calls a function of a fuller module that answers bytes, with bytes or a number. */
   ask(name, given) { return this.#answer(this.#told(this.#calls[name](typeof given === 'number' ? given : this.#give(given)))); }
@@ -160,13 +160,13 @@ export class Engine {
   open(options) { return this.#opened('open', options); }
 
   /** Begins a store. Refuses, before anything is written, where a file has the name of a store's. */
-  create(options) { return this.#opened('create', options); }
+  create(options) { return this.#opened('create', options, PLAIN); }
 
-  #opened(call, options) {
+  #opened(call, options, words) {
     const given = new DataView(new ArrayBuffer(41));
     given.setUint8(0, FLAGS.reduce((flags, name, bit) => flags | (options[name] ? 1 << bit : 0), 0));
     SIZES.forEach((name, at) => given.setFloat64(1 + 8 * at, options[name], true));
-    return this.#report(recovered, this.#calls[call](this.#give(new Uint8Array(given.buffer))));
+    return this.#report(recovered, this.#calls[call](this.#give(new Uint8Array(given.buffer))), words);
   }
 
   /** A value's bytes, or its text where anything else is asked for: no buffer is made for that. */

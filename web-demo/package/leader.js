@@ -11,6 +11,10 @@ const MERGE_BYTES = 1 << 20;
 export class Leader {
   #store; #name; #queue = []; #running = false; #unflushed = []; #changed = []; #clients = new Map(); #known = new Set(); #channels = new Map();
   #bus; #inbox; #watchers = new Set(); #turn = new MessageChannel(); #merging; #stopped; #outgoing = new Map();
+  /** What is under way in whose middle this worker may be silent. */
+  #long = 0;
+  /** Grows with each word about that, so that clients know the last one. */
+  #said = 0;
   /** Settles when this worker leads no longer: with an error if it had to stop. */
   ended = new Promise((ended) => { this.end = ended; });
 
@@ -29,7 +33,10 @@ export class Leader {
     this.announce();
   }
 
-  announce() { this.#tell({ leads: this.id }); }
+  announce() { this.#tell(this.#sign()); }
+
+  /** That this worker leads, and whether it may be silent next. */
+  #sign() { return { leads: this.id, said: this.#said, busy: this.#long > 0 }; }
 
   #channel(client) {
     if (!this.#channels.has(client)) this.#channels.set(client, new BroadcastChannel(channelOf(this.#name, client)));
@@ -55,7 +62,7 @@ export class Leader {
 
   /** Sends what was answered, one message to each client. */
   #deliver() {
-    for (const [reply, answers] of this.#outgoing) reply({ answers, leads: this.id });
+    for (const [reply, answers] of this.#outgoing) reply({ answers, ...this.#sign() });
     this.#outgoing.clear();
   }
 
@@ -103,8 +110,23 @@ export class Leader {
     }
   }
 
-  /** Before a long silence: nobody is to take this worker for a frozen one. */
-  busy() { this.#tell({ busy: this.id }); }
+  /** Does something long, with silences for which nobody is to take this worker for a frozen one. */
+  async during(work) {
+    this.#long += 1;
+    this.busy();
+    try {
+      return await work();
+    } finally {
+      this.#long -= 1;
+      this.busy();
+    }
+  }
+
+  /** Tells all whether this worker is in the middle of something long. */
+  busy() {
+    this.#said += 1;
+    this.announce();
+  }
 
   /** Lets others be served in the middle of something long. */
   breathe = () => {
@@ -238,12 +260,13 @@ export class Leader {
     else this.#watchers.delete(id);
   }
 
+  whole(call, deed) { return this.during(() => this.#replace(call, deed)); }
+
   /**
    * Does what takes away or replaces everything, and with it what the system key space knew: a note outlives it. Whoever
    * leads next finishes what was begun.
    */
-  async whole(call, deed) {
-    this.busy();
+  async #replace(call, deed) {
     const { note } = this.#store;
     // An earlier one is told by the store first.
     if (note.call) this.#tellAll();
@@ -370,10 +393,7 @@ const verbs = {
   scan: (store, _, cursor, limit, prefix, values) => store.engine.scan(cursor, limit, prefix, values),
   stats: (store) => store.stats(),
   report: (store) => store.report,
-  verify(store, call) {
-    this.busy();
-    return this.behind(call, store.verify(this.breathe));
-  },
+  verify(store, call) { return this.behind(call, this.during(() => store.verify(this.breathe))); },
   flush: (store) => store.flush(),
   confirmClock: (store) => store.engine.confirmClock(),
   commit(store, call, bytes, level) { return this.commit(call, bytes, level); },
@@ -384,10 +404,7 @@ const verbs = {
   watch(store, call, on) { this.watch(call.from, on); },
   forget(store, call, id) { this.forget(id); },
   ping: () => undefined,
-  export(store, call) {
-    this.busy();
-    return this.behind(call, store.exportFiles(this.breathe));
-  },
+  export(store, call) { return this.behind(call, this.during(() => store.exportFiles(this.breathe))); },
   /** The files stay as they came, byte by byte, until somebody writes: the note tells of it until then. */
   import(store, call, files) { return this.isDone(call) ? store.report : this.whole(call, () => store.importFiles(files, this.breathe)); },
 };

@@ -128,7 +128,7 @@ export class Store {
       await this.reserve();
       return await this.#again(() => this.#engine.create(this.options));
     } catch (error) {
-      if (error.told?.kind !== EXISTS) throw error;
+      if (error.told?.kind !== EXISTS) throw this.#words?.worded(error) ?? error;
       return undefined;
     }
   }

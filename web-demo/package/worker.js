@@ -14,7 +14,7 @@ const ending = new AbortController();
 async function lead({ name, id, options }) {
   await navigator.locks.request(storeLock(name), { signal: ending.signal }, async () => {
     const bus = new BroadcastChannel(channelOf(name));
-    bus.postMessage({ busy: id });
+    bus.postMessage({ busy: true });
     postMessage({ busy: true });
     const store = await Store.open(name, options).finally(() => bus.close());
     if (ending.signal.aborted) return store.close();

@@ -151,6 +151,26 @@ test('where a folder stands in the way of a name, a new store is begun all the s
   assert.deepEqual(told, [1, true]);
 });
 
+test('the synchronous API begins a store beside such a folder too', async (t) => {
+  const world = await browse(t);
+  const page = await tab(world);
+  const told = await page.evaluate(async () => {
+    const root = await navigator.storage.getDirectory();
+    const folder = await (await root.getDirectoryHandle('portcask', { create: true })).getDirectoryHandle('barred', { create: true });
+    for (const name of ['manifest-0000000001', 'segment-0000000001']) await folder.getDirectoryHandle(name, { create: true });
+    const source = `import { openSync } from '${location.origin}/package/sync.js';
+      openSync('barred', { values: 'text' }).then(async (store) => {
+        store.set('a', '1');
+        const read = store.get('a');
+        await store.close();
+        postMessage(read);
+      }).catch((error) => postMessage(String(error)));`;
+    const worker = new Worker(URL.createObjectURL(new Blob([source], { type: 'text/javascript' })), { type: 'module' });
+    return new Promise((answer) => { worker.onmessage = ({ data }) => answer(data); });
+  });
+  assert.equal(told, '1');
+});
+
 test('what was loaded with the first opening needs no network any more, errors in words included', { skip }, async (t) => {
   const world = await browse(t);
   const page = await tab(world);

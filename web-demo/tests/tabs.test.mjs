@@ -135,6 +135,29 @@ test('a leader that reads all of the store says so first, and nobody takes it fo
   assert.deepEqual(told, [true, true, 1]);
 });
 
+test('what a leader answers in the middle of something long does not take back that it may be silent', async (t) => {
+  const world = await browse(t);
+  const one = await tab(world);
+  await one.evaluate(async () => {
+    const worker = () => new Worker('/steps.js', { type: 'module' });
+    globalThis.store = await portcask.open('steps', { leaderTimeout: 600, worker });
+  });
+  const two = await opened(await tab(world), 'steps', { leaderTimeout: 600 });
+  const told = await two.evaluate(async () => {
+    await store.set('a', 1);
+    let going = true;
+    const verified = store.verify().finally(() => { going = false; });
+    const waited = [];
+    while (going) {
+      const start = Date.now();
+      await store.get('a');
+      waited.push(Date.now() - start);
+    }
+    return [(await verified).sound, Math.max(...waited) > 1000, waited.length > 2];
+  });
+  assert.deepEqual(told, [true, true, true]);
+});
+
 test('a check and an export go on in steps: other tabs write meanwhile, and both are of a sound store', async (t) => {
   const world = await browse(t);
   const one = await opened(await tab(world), 'steps', { segmentBytes: 1 << 20, values: 'bytes' });
