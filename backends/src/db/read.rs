@@ -80,21 +80,35 @@ impl<S: SharedStorage> Db<S> {
         keys: &[&[u8]],
         mut look: impl FnMut(usize, Option<&[u8]>),
     ) -> Result<()> {
+        self.get_many_while(keys, |at, value| {
+            look(at, value);
+            true
+        })
+    }
+
+    /// As [`Db::get_many_with`], until `look` answers that it has seen enough: the keys after that are not read.
+    pub fn get_many_while(
+        &self,
+        keys: &[&[u8]],
+        mut look: impl FnMut(usize, Option<&[u8]>) -> bool,
+    ) -> Result<()> {
         let core = self.core();
-        let mut shown = 0;
-        with_buffer(|buffer| {
+        let (mut shown, mut enough) = (0, false);
+        let ended = with_buffer(|buffer| {
             core.reading(|view| {
                 view.get_many_with(&keys[shown..], buffer, |_, value| {
                     if value.is_none() {
                         // Closing empties the index.
                         core.refuse_closed()?;
                     }
-                    look(shown, value);
+                    enough = !look(shown, value);
                     shown += 1;
-                    Ok(())
+                    // Only an error ends the walk; nobody sees this one.
+                    if enough { Err(Error::Closed) } else { Ok(()) }
                 })
             })
-        })
+        });
+        if enough { Ok(()) } else { ended }
     }
 
     /// Whether a key exists. Reads and verifies its record, so the answer never rests on a hash alone.

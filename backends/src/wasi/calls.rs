@@ -228,8 +228,9 @@ pub(super) fn random(into: &mut [u8]) -> Result<(), Errno> {
 ///
 /// Nothing else may be done with the answer than to hand it to a call.
 unsafe fn unread(path: &[u8]) -> &str {
-    // SAFETY: a text of other bytes may exist as long as nobody reads it as text, and by this function's condition nobody does.
-    unsafe { str::from_utf8_unchecked(path) }
+    // SAFETY: both lie in memory alike, and a text of other bytes may exist as long as nobody reads it as text: by this
+    // function's condition nobody does.
+    unsafe { &*(core::ptr::from_ref(path) as *const str) }
 }
 
 /// Calls again while the host says that it was interrupted.

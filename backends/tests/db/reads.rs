@@ -58,6 +58,13 @@ fn a_value_is_lent_also_inside_of_another_and_to_nobody_once_the_store_is_closed
     let show = |at, value: Option<&[u8]>| shown.push((at, value.map(<[u8]>::len)));
     db.get_many_with(&keys, show).unwrap();
     assert_eq!(shown, [(0, Some(5)), (1, None), (2, Some(100_000))]);
+    let mut enough = Vec::new();
+    let until_absent = |at, value: Option<&[u8]>| {
+        enough.push(at);
+        value.is_some()
+    };
+    assert_eq!(db.get_many_while(&keys, until_absent), Ok(()));
+    assert_eq!(enough, [0, 1]);
     db.close().unwrap();
     assert_eq!(db.get_with(b"a", |_| ()), Err(Error::Closed));
     let refused = db.get_many_with(&keys, |_, _| panic!("shown"));

@@ -7,7 +7,7 @@ use crate::commands::plain_get;
 use crate::protocol;
 use std::time::Instant;
 
-/// Most of them at a time. What of their values does not go to the replies at hand is read in vain.
+/// Most of them at a time.
 const RUN: usize = 32;
 
 impl Connection {
@@ -42,9 +42,6 @@ impl Connection {
         let (mut answered, mut behind) = (0, 0);
         // After an error it is the next one's turn, which then has an answer of its own.
         let _ = self.shared.store.get_many(&keys[..count], |value| {
-            if reply.bytes.len() >= BATCH_REPLY_BYTES {
-                return;
-            }
             let start = reply.bytes.len();
             reply.maybe(value);
             let now = Instant::now();
@@ -57,6 +54,8 @@ impl Connection {
             }
             behind = ends[answered];
             answered += 1;
+            // The rest waits for the next batch.
+            reply.bytes.len() < BATCH_REPLY_BYTES
         });
         if answered == 0 {
             return false;

@@ -88,14 +88,14 @@ impl Store {
         seen
     }
 
-    /// Shows `look` the values of several keys in turn. Each is read on its own; after an error those before it have
-    /// been shown.
+    /// Shows `look` the values of several keys in turn, until it answers that it has seen enough. Each is read on its own;
+    /// after an error those before it have been shown.
     pub(crate) fn get_many(
         &self,
         keys: &[&[u8]],
-        mut look: impl FnMut(Option<&[u8]>),
+        mut look: impl FnMut(Option<&[u8]>) -> bool,
     ) -> Result<(), Error> {
-        self.db.get_many_with(keys, |_, value| look(value))
+        self.db.get_many_while(keys, |_, value| look(value))
     }
 
     /// Looks at several keys as they were at one moment.
