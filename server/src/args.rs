@@ -19,8 +19,8 @@ Examples:
   REDIS_PASSWORD=s3cret portcask-server --dir data --bind 0.0.0.0
 
 A flag overrides the environment, which overrides the file, which overrides the default. CONFIG SET \
-changes some settings while the server runs. Write sizes as 64kb, 256mb or 1gb (or 64KiB, 256MiB, 1GiB; without b they are decimal, as in redis.conf), and \
-times as 500ms, 30s (or 30), 5m or 2h.
+changes some settings while the server runs. Write sizes as 64kb, 256mb or 1gb, which are KiB, MiB and GiB as in \
+redis.conf, where 64k, 256m and 1g are decimal; write times as 500ms, 30s (or 30), 5m or 2h.
 
 In the file, each line is a setting: the flag's name without `--`, then its value. # starts a comment, \
 and quotes hold words together. CONFIG REWRITE saves the current settings to the file.
@@ -52,7 +52,10 @@ pub fn config() -> Result<Config, Wrong> {
     // `portcask-server data` is short for --dir data.
     let is_typed = |name| matches.value_source(name) == Some(ValueSource::CommandLine);
     let is_short = named.is_some_and(|it| is_typed("file") && it.is_dir());
-    if let Some(file) = named.filter(|_| !is_short) {
+    // What was typed hides the variable, but not the file that it names.
+    let by_variable = std::env::var_os("PORTCASK_CONFIG").map(PathBuf::from);
+    let by_variable = by_variable.filter(|file| is_short && file.as_os_str() != "");
+    if let Some(file) = by_variable.as_ref().or(named.filter(|_| !is_short)) {
         settings::read_file(file, &mut config).map_err(|error| {
             let advice = match is_typed("file") && !file.exists() {
                 true => format!("; for a store: --dir {}", file.display()),
@@ -323,6 +326,7 @@ mod tests {
     fn the_command_line_is_well_formed() {
         super::command().debug_assert();
     }
+
     #[test]
     fn defaults_are_told_in_units() {
         let told = |kind, default: &str| super::in_units(kind, default.to_owned());

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!   lanes   threads with an event loop each, for those who ask for little: a client belongs to one of them, so that
-//!           no thread wakes another one for it. The first half of them is for everybody, the others only for those
-//!           who send many reads at a time
-//!   yard    as many threads for newcomers and for those who ask for much at a time, which cannot make the others
+//!           no thread wakes another one for it. By default half of them are for everybody, and the others only for
+//!           those who send many reads at a time
+//!   yard    as many threads as there are lanes for everybody: for newcomers and for those who ask for much at a time, which cannot make the others
 //!           wait; and for everything else that the server does
 //! ```
 //!

@@ -86,8 +86,17 @@ fn a_directory_in_the_place_of_the_file_is_the_store() {
     assert!(!store.exists());
     std::fs::create_dir(&store).unwrap();
     check(&[path, "--dir", path], 2, "give one of them");
-    let server = Process::start_as(&[path, "--port", "0"]);
-    assert_eq!(Client::connect(server.address).ask("SET k v"), "+OK");
+    // The file that the environment names counts all the same: it may hold the password.
+    let file = home.path().join("c.conf");
+    std::fs::write(&file, "maxclients 10\n").unwrap();
+    let named = [("PORTCASK_CONFIG", file.to_str().unwrap())];
+    let server = Process::start_with_env(&[path, "--port", "0"], &named);
+    let mut client = Client::connect(server.address);
+    assert_eq!(
+        client.ask("CONFIG GET maxclients"),
+        "*2 $10 maxclients $2 10"
+    );
+    assert_eq!(client.ask("SET k v"), "+OK");
     drop(server);
     let names = std::fs::read_dir(&store).unwrap();
     let mut names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
