@@ -171,8 +171,8 @@ fn publish<F: File + Clone>(
     start: u64,
     base_seq: u64,
 ) -> Result<()> {
-    // A table that grows by eighths moves each key nine times while a new store is filled. Without the memory for all
-    // keys at once it does so; and keys that were there already leave room over, which is given back.
+    // A table that grows by eighths moves each key nine times while a new store is filled. Without the memory for all at
+    // once it still grows so. Keys that are there already take no room, so what is left over is given back.
     let fills = staged.len() > index.keydir.len().max(AHEAD);
     if fills {
         let _ = index.keydir.reserve(staged.len());

@@ -209,7 +209,7 @@ fn take_over<S: Storage>(
     })))
 }
 
-/// What an edit of the state that an opening came from means for it.
+/// The error for an edit that the state before this opening does not take.
 fn invalid(damage: EditDamage, previous: u64) -> Error {
     match damage {
         EditDamage::OutOfMemory => Error::OutOfMemory,
