@@ -29,6 +29,8 @@ fn operations_of_a_batch_apply_in_their_order() {
     );
 }
 
+// With 16 bits of hash, some of so many keys would be refused.
+#[cfg(not(feature = "short-hash"))]
 #[test]
 fn keys_put_together_take_the_memory_of_keys_put_one_by_one() {
     let keys: Vec<[u8; 4]> = (0..5000_u32).map(u32::to_le_bytes).collect();
