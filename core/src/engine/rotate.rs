@@ -6,7 +6,7 @@ use crate::fallible;
 use crate::format::counter;
 use crate::format::file::names;
 use crate::format::file::{FILE_HEADER_BYTES, Footer};
-use crate::format::manifest::{Edit, SegmentEntry, SegmentState};
+use crate::format::manifest::Edit;
 use crate::index::{IndexCell, Segment};
 use crate::planted::{Bug, planted};
 use crate::prelude::*;
@@ -98,15 +98,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let next_id = self.state().next_id;
         self.observe_clock();
         let clock_ms = self.index.read(|index| index.clock.floor_ms());
-        let entry = SegmentEntry {
-            id: created.id,
-            salt: created.site.salt,
-            base_seq,
-            last_seq: seq,
-            state: SegmentState::Active,
-            valid_bytes: FILE_HEADER_BYTES as u64,
-            records: 0,
-        };
+        let entry = created.entry(seq, FILE_HEADER_BYTES as u64, 0);
         let next = Edit::NextId(counter::after(next_id, 1)?);
         let reserved = match planted(Bug::ReservedForgotten) {
             true => next,

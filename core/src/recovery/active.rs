@@ -18,7 +18,7 @@ use crate::format::counter;
 use crate::format::file::FILE_HEADER_BYTES;
 use crate::format::file::StoreId;
 use crate::format::file::names;
-use crate::format::manifest::{Edit, SegmentEntry, SegmentState};
+use crate::format::manifest::{Edit, SegmentEntry};
 use crate::format::record::Kind;
 use crate::index::{Index, Segment};
 use crate::manifest_log::ManifestLog;
@@ -220,15 +220,8 @@ impl<S: Storage> Replay<'_, S> {
         let end = out.end();
         self.bound(&target, end, end);
         self.report.rewritten_records = counted.records;
-        let entry = SegmentEntry {
-            id: created.id,
-            salt: created.site.salt,
-            base_seq,
-            last_seq: counted.last_seq.max(base_seq.saturating_sub(1)),
-            state: SegmentState::Active,
-            valid_bytes: end,
-            records: counted.records,
-        };
+        let last_seq = counted.last_seq.max(base_seq.saturating_sub(1));
+        let entry = created.entry(last_seq, end, counted.records);
         let place = (slot, created.id);
         let active = Active::at(
             place,

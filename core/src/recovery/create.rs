@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::error::{Context, Error, Op, Result};
 use crate::format::counter;
 use crate::format::file::{FILE_HEADER_BYTES, StoreId, names};
-use crate::format::manifest::{SegmentEntry, SegmentState, State};
+use crate::format::manifest::State;
 use crate::index::Index;
 use crate::options::Options;
 use crate::prelude::*;
@@ -92,15 +92,7 @@ fn begin<S: Storage>(
     let (created, slot) = begun.inspect_err(|_| remove_begun(storage, &manifest.state))?;
     let end = FILE_HEADER_BYTES as u64;
     let hint = HintLog::new(storage, store, created.id, created.site.salt, now);
-    let entry = SegmentEntry {
-        id: created.id,
-        salt: created.site.salt,
-        base_seq,
-        last_seq: seq,
-        state: SegmentState::Active,
-        valid_bytes: end,
-        records: 0,
-    };
+    let entry = created.entry(seq, end, 0);
     let place = (slot, created.id);
     let active = Active::at(place, created.file, created.site, end, 0, hint);
     let reserved = manifest.state.next_id;

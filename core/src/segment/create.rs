@@ -3,6 +3,7 @@
 use crate::error::{Context, Error, Op, Result};
 use crate::format::file::names;
 use crate::format::file::{FILE_HEADER_BYTES, FileHeader, FileKind, HeaderDamage, StoreId};
+use crate::format::manifest::{SegmentEntry, SegmentState};
 use crate::format::record::Site;
 use crate::planted::{Bug, planted};
 use crate::storage::{Access, ErrorKind, File, Storage};
@@ -12,6 +13,21 @@ pub(crate) struct Created<F> {
     pub id: u64,
     pub file: F,
     pub site: Site,
+}
+
+impl<F> Created<F> {
+    /// How a manifest lists it while it is written to: so many records that end at `end`, the last with this number.
+    pub(crate) fn entry(&self, last_seq: u64, end: u64, records: u64) -> SegmentEntry {
+        SegmentEntry {
+            id: self.id,
+            salt: self.site.salt,
+            base_seq: self.site.base_seq,
+            last_seq,
+            state: SegmentState::Active,
+            valid_bytes: end,
+            records,
+        }
+    }
 }
 
 /// Creates `segment-<id>`, writes and syncs its header and its name; `None` if something of that

@@ -13,20 +13,12 @@ pub const OPENINGS: &[Verb] = &[
     verb("open after a close", closed, open),
     verb(
         "open a new store",
-        |scene| {
-            scene.kill().world.disk = SimDisk::new(3);
-            scene.world.oracle = Default::default();
-            scene.world.last_seq = 0;
-        },
+        emptied,
         open,
     ),
     verb(
         "create a store",
-        |scene| {
-            scene.kill().world.disk = SimDisk::new(3);
-            scene.world.oracle = Default::default();
-            scene.world.last_seq = 0;
-        },
+        emptied,
         |scene| {
             let store: Store = Engine::create(scene.world.disk.clone(), scene.options.clone())?;
             all_of(&store)
@@ -109,6 +101,13 @@ pub fn open(scene: &mut Scene) -> Result<String> {
     scene.world.open()?;
     let store = scene.store()?;
     all_of(store)
+}
+
+/// Nothing lies there, and nothing is expected.
+fn emptied(scene: &mut Scene) {
+    scene.kill().world.disk = SimDisk::new(3);
+    scene.world.oracle = Default::default();
+    scene.world.last_seq = 0;
 }
 
 fn open_with(scene: &mut Scene, change: impl FnOnce(&mut Options)) -> Result<String> {
