@@ -79,9 +79,9 @@ impl fmt::Display for SyncPolicy {
 struct Pace {
     /// Those that the last sync was for, and those who came meanwhile.
     expected: u64,
-    /// Syncs that begin at once after the next wait in vain, less one.
-    vain: u32,
-    /// Syncs that still do.
+    /// How many syncs began at once after the last wait in vain: twice as many after the next.
+    pause: u32,
+    /// How many of them are still to come.
     left: u32,
 }
 
@@ -95,14 +95,11 @@ impl Pace {
 
     /// A wait is over, and all came who were waited for, or not.
     fn learn(&mut self, came: bool) {
-        self.left = match came {
+        self.pause = match came {
             true => 0,
-            false => self.vain + 1,
+            false => (self.pause * 2).clamp(1, VAIN_MAX),
         };
-        self.vain = match came {
-            true => 0,
-            false => (self.vain * 2 + 1).min(VAIN_MAX - 1),
-        };
+        self.left = self.pause;
     }
 }
 
