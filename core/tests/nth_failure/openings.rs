@@ -11,19 +11,11 @@ use std::rc::Rc;
 pub const OPENINGS: &[Verb] = &[
     verb("open after a kill", killed, open),
     verb("open after a close", closed, open),
-    verb(
-        "open a new store",
-        emptied,
-        open,
-    ),
-    verb(
-        "create a store",
-        emptied,
-        |scene| {
-            let store: Store = Engine::create(scene.world.disk.clone(), scene.options.clone())?;
-            all_of(&store)
-        },
-    ),
+    verb("open a new store", emptied, open),
+    verb("create a store", emptied, |scene| {
+        let store: Store = Engine::create(scene.world.disk.clone(), scene.options.clone())?;
+        all_of(&store)
+    }),
     verb(
         "open with a reserve to lay",
         |scene| {
