@@ -55,8 +55,8 @@ pub fn normalised(args: impl Iterator<Item = OsString>) -> Vec<OsString> {
 
 /// Whether `--json` was typed: a line that cannot be understood is refused in JSON too.
 pub fn asks_for_json(args: &[OsString]) -> bool {
-    let options = args.iter().take_while(|arg| *arg != "--");
-    options.into_iter().any(|arg| arg == "--json")
+    let mut options = args.iter().take_while(|arg| *arg != "--");
+    options.any(|arg| arg == "--json")
 }
 
 /// What names a verb is one, also where there is a directory of that name: `./stats` is the directory then.

@@ -19,12 +19,10 @@ pub fn other_delimiter(row: &ByteRecord, delimiter: u8) -> Option<u8> {
 
 /// How to say which delimiter it is.
 pub fn advice_on_delimiter(other: u8) -> String {
+    let quoted = format!("'{}'", char::from(other));
     let (shown, typed) = match other {
-        b'\t' => ("tabs".to_owned(), r"'\t'".to_owned()),
-        other => (
-            format!("'{}'", char::from(other)),
-            format!("'{}'", char::from(other)),
-        ),
+        b'\t' => ("tabs", r"'\t'"),
+        _ => (&*quoted, &*quoted),
     };
     format!("its columns seem to be separated by {shown}: --delimiter {typed}")
 }
