@@ -4,7 +4,7 @@
 //!   keydir   hash -> (segment slot, offset, size)      one entry per live key
 //!   segments slot -> file, salt, counts                the open files
 //!   tail     bytes of the active segment that are acknowledged as buffered, not yet handed over
-//!   ttl      (expiry, hash) of every live key that has one
+//!   expiries (time, hash) of every live key that has one
 //! ```
 //!
 //! The writer and any readers share it through an [`IndexCell`]: in the core a plain cell, natively
@@ -18,6 +18,7 @@ mod ordered;
 mod ordered;
 
 mod cell;
+mod expiries;
 mod mixer;
 mod segments;
 
@@ -35,9 +36,9 @@ use crate::keydir::{HashKey, Keydir, Load, Place, SizeClass, Slot};
 use crate::planted::{Bug, planted};
 use crate::prelude::*;
 use crate::segment::read::{Located, Spot};
-use crate::sorted::Sorted;
 use crate::storage::File;
 
+use expiries::Expiries;
 use segments::Segments;
 
 /// See the [module](self). Opaque outside the core.
@@ -58,8 +59,7 @@ pub struct Index<F> {
     pub(crate) ordered: Option<Ordered>,
     /// Live places whose records could not be read when the ordered index was filled.
     pub(crate) unread: Vec<(KeyHash, Slot)>,
-    /// (expiry in ms, hash.hi) of each live key with an expiry.
-    ttl: Sorted<(u64, u64)>,
+    pub(crate) expiries: Expiries,
     segments: Segments<F>,
     live_keys: u64,
     live_meta: u64,
@@ -148,7 +148,7 @@ impl<F: File + Clone> Index<F> {
             poisoned: false,
             ordered: ordered::new(ordered),
             unread: Vec::new(),
-            ttl: Sorted::new(),
+            expiries: Expiries::default(),
             segments: Segments::default(),
             live_keys: 0,
             live_meta: 0,
@@ -162,7 +162,7 @@ impl<F: File + Clone> Index<F> {
 
     /// Bytes of memory that the keys cost.
     pub(crate) fn memory_bytes(&self) -> u64 {
-        self.keydir.memory_bytes() as u64 + self.ttl.len() as u64 * 16
+        self.keydir.memory_bytes() as u64 + self.expiries.memory_bytes()
     }
 
     /// Finds the record of a key without touching the platform.
@@ -262,7 +262,7 @@ impl<F: File + Clone> Index<F> {
             Change::Put { expiry_ms } => {
                 let slot = it.slot(expiry_ms);
                 if let Some(expiry) = expiry_ms {
-                    self.ttl.insert((expiry, it.hash.hi))?;
+                    self.expiries.insert((expiry, it.hash.hi))?;
                 }
                 let old = self.keydir.insert(it.hash, slot)?;
                 self.count_in(it.space, slot);
@@ -291,7 +291,7 @@ impl<F: File + Clone> Index<F> {
         match it.change {
             Change::Put { expiry_ms } => {
                 if let Some(expiry) = expiry_ms {
-                    self.ttl.insert((expiry, it.hash.hi))?;
+                    self.expiries.insert((expiry, it.hash.hi))?;
                 }
                 load.insert(it.hash, it.slot(expiry_ms))?;
             }
@@ -315,7 +315,7 @@ impl<F: File + Clone> Index<F> {
 
     /// Hides a key whose time is up; its record now acts as a tombstone.
     pub(crate) fn expire(&mut self, hash: KeyHash, key: &[u8], expiry_ms: u64, expected: Place) {
-        self.ttl.remove(&(expiry_ms, hash.hi));
+        self.expiries.remove((expiry_ms, hash.hi));
         let Some(slot) = self.keydir.get(hash).filter(|slot| slot.place == expected) else {
             return;
         };
@@ -330,12 +330,6 @@ impl<F: File + Clone> Index<F> {
         }
     }
 
-    /// Whether any live key has an expiry.
-    #[inline]
-    pub(crate) fn has_expiries(&self) -> bool {
-        !self.ttl.is_empty()
-    }
-
     /// Whether an absence of this key may be for no other reason than a time that is not on record.
     pub(crate) fn hides_by_clock(&self, hash: KeyHash) -> bool {
         self.expired_ms > self.told_ms || self.keydir.get(hash).is_some()
@@ -344,17 +338,6 @@ impl<F: File + Clone> Index<F> {
     /// This trusted time is on record.
     pub(crate) fn clock_told(&mut self, floor_ms: u64) {
         self.told_ms = floor_ms;
-    }
-
-    /// The keys whose time was up at `now_ms`, at most `limit`: (expiry, hash.hi).
-    pub(crate) fn due(&self, now_ms: u64, limit: usize) -> Result<Vec<(u64, u64)>, OutOfMemory> {
-        let due = self.ttl.from(|_| false).take_while(|(at, _)| *at <= now_ms);
-        fallible::collect(due.take(limit).copied())
-    }
-
-    /// Takes back a note of an expiry that turned out to be another version's.
-    pub(crate) fn forget_due(&mut self, due: (u64, u64)) {
-        self.ttl.remove(&due);
     }
 
     /// Points a key at the copy that merge made, if it still is where merge found it.
@@ -464,7 +447,7 @@ impl<F: File + Clone> Index<F> {
                     expiry_ms: Some(expiry),
                 })
         {
-            self.ttl.remove(&(expiry, it.hash.hi));
+            self.expiries.remove((expiry, it.hash.hi));
         }
     }
 

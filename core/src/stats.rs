@@ -13,6 +13,8 @@ use crate::storage::Storage;
 pub struct Stats {
     /// Live user keys.
     pub keys: u64,
+    /// Those of them that have an expiry.
+    pub expiring_keys: u64,
     /// Bytes of records that live keys need.
     pub live_bytes: u64,
     /// Bytes that nothing needs; merge reclaims them.
@@ -61,6 +63,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// Errors only with [`Error::OutOfMemory`](crate::Error::OutOfMemory).
     pub fn stats(&self) -> Result<Stats> {
         let keys = self.len();
+        let expiring_keys = self.index.read(|index| index.expiries.len());
         let state = self.state();
         let (segments, memory_bytes) = self.index.read(|index| {
             let segments = fallible::collect(state.segments.iter().filter_map(|entry| {
@@ -83,6 +86,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let (total_bytes, dead_bytes) = (sum(|s| s.size_bytes), sum(|s| s.dead_bytes));
         Ok(Stats {
             keys,
+            expiring_keys,
             live_bytes: sum(|s| s.live_bytes),
             dead_bytes,
             tombstone_bytes: sum(|s| s.tombstone_bytes),

@@ -263,6 +263,13 @@ impl<D: Disk> World<D> {
             let ttl = expiry.map_or(Ttl::Forever, Ttl::ExpiresAtMs);
             assert_eq!(store.ttl(key).unwrap(), ttl);
         }
+        let ends: Vec<u64> = model.values().filter_map(|(_, expiry)| *expiry).collect();
+        let expiring = store.expiring();
+        assert_eq!(expiring.keys, ends.len() as u64);
+        assert_eq!(
+            expiring.mean_ms,
+            ends.iter().sum::<u64>().checked_div(expiring.keys)
+        );
         let report = store.verify(|_, _| {}).unwrap();
         assert!(report.is_sound(), "{:?}", report.damages);
     }

@@ -2,7 +2,9 @@
 
 use super::writer::Held;
 use super::{Core, Db, SharedStorage};
-use portcask_core::{Entry, Error, Explanation, KeyPage, OpenAccess, Result, ScanPage, Ttl};
+use portcask_core::{
+    Entry, Error, Expiring, Explanation, KeyPage, OpenAccess, Result, ScanPage, Ttl,
+};
 use std::cell::Cell;
 use std::ops::RangeBounds;
 
@@ -134,6 +136,12 @@ impl<S: SharedStorage> Db<S> {
     /// Whether there is no live user key.
     pub fn is_empty(&self) -> Result<bool> {
         Ok(self.len()? == 0)
+    }
+
+    /// The live keys that have an expiry: how many, and when they end on average. Expired keys that were not swept yet
+    /// do not count.
+    pub fn expiring(&self) -> Result<Expiring> {
+        self.core().reading(|view| Ok(view.expiring()))
     }
 
     /// The wall-clock time this store trusts, in milliseconds since 1970.

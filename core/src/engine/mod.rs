@@ -34,7 +34,7 @@ pub use log::SyncTicket;
 pub use maintain::Tick;
 pub use read::{Entry, Reader};
 pub use scan::{Entries, KeyPage, Keys, ScanPage};
-pub use ttl::Ttl;
+pub use ttl::{Expiring, Ttl};
 pub use write::Committed;
 
 pub(crate) use writer::WriterState;

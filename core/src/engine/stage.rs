@@ -63,7 +63,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let hash = self.hash(space, key);
         let verifies = self.options.verify_overwrite;
         let slot = self.index.read(|index| {
-            if verifies || index.has_expiries() {
+            if verifies || !index.expiries.is_empty() {
                 return index.keydir.get(hash);
             }
             let (run, word) = index.keydir.around(hash);
@@ -83,7 +83,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let keyed = &mut known[..ops.len().min(AHEAD)];
         let verifies = self.options.verify_overwrite;
         self.index.read(|index| {
-            if verifies || index.has_expiries() {
+            if verifies || !index.expiries.is_empty() {
                 index.keydir.approach(keyed.iter().map(|(hash, _)| *hash));
                 for (hash, slot) in keyed {
                     *slot = index.keydir.get(*hash);

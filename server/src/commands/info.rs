@@ -232,9 +232,16 @@ fn about_cluster(_: &Shared, fields: &mut Fields) -> Outcome {
 }
 
 fn about_keys(server: &Shared, fields: &mut Fields) -> Outcome {
-    let keys = server.store.db().len()?;
+    let db = server.store.db();
+    let (keys, expiring) = (db.len()?, db.expiring()?);
     if keys > 0 {
-        fields.add("db0", format!("keys={keys}"));
+        let left = expiring.mean_ms.zip(db.now_ms());
+        let avg_ttl = left.map_or(0, |(ends, now)| ends.saturating_sub(now));
+        let expires = expiring.keys;
+        fields.add(
+            "db0",
+            format!("keys={keys},expires={expires},avg_ttl={avg_ttl}"),
+        );
     }
     Ok(())
 }

@@ -14,14 +14,35 @@ fn info_tells_what_tools_look_for() {
         "# Clients connected_clients:1",
         "role:master",
         "aof_enabled:1",
-        "db0:keys=2",
+        "db0:keys=2,expires=0,avg_ttl=0",
         &format!("tcp_port:{}", fixture.address().port()),
     ] {
         assert!(all.contains(part), "{part} is not in {all}");
     }
     let one = client.ask("INFO keyspace");
-    assert_eq!(one, "$24 # Keyspace db0:keys=2");
+    assert_eq!(one, "$44 # Keyspace db0:keys=2,expires=0,avg_ttl=0");
     assert_eq!(client.ask("INFO nothing"), "$0");
+}
+
+#[test]
+fn info_counts_the_keys_that_expire_and_tells_how_long_they_live_on_average() {
+    let fixture = start();
+    let mut client = fixture.connect();
+    client.ask("SET stays 1");
+    client.ask("SET soon 1 EX 1000");
+    client.ask("SET later 1 EX 3000");
+    let told = client.ask("INFO keyspace");
+    let avg_ttl = told
+        .split_once("db0:keys=3,expires=2,avg_ttl=")
+        .and_then(|(_, ttl)| ttl.parse().ok());
+    assert!(
+        avg_ttl.is_some_and(|ttl: u64| (1_900_000..=2_000_000).contains(&ttl)),
+        "{told}"
+    );
+    client.ask("PERSIST soon");
+    client.ask("SET later 2");
+    let told = client.ask("INFO keyspace");
+    assert_eq!(told, "$44 # Keyspace db0:keys=3,expires=0,avg_ttl=0");
 }
 
 #[test]

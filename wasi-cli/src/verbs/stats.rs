@@ -35,6 +35,7 @@ pub fn stats(context: &mut Context) -> Outcome {
         context.out.json(&json!({
             "store": id,
             "keys": stats.keys,
+            "expiring_keys": stats.expiring_keys,
             "live_bytes": stats.live_bytes,
             "dead_bytes": stats.dead_bytes,
             "tombstone_bytes": stats.tombstone_bytes,
@@ -60,6 +61,7 @@ pub fn stats(context: &mut Context) -> Outcome {
     let lines = [
         ("store", id),
         ("keys", units::count(stats.keys)),
+        ("  with expiry", units::count(stats.expiring_keys)),
         ("size", format!("{:>10}", units::size(stats.total_bytes))),
         ("  live", of_total(stats.live_bytes)),
         ("  dead", of_total(stats.dead_bytes)),

@@ -108,6 +108,7 @@ impl Target {
         let told = db.stats()?;
         Ok(Stats {
             keys: told.keys,
+            expiring_keys: 0,
             live_bytes: told.live_bytes.unwrap_or_default(),
             dead_bytes: told.dead_bytes.unwrap_or_default(),
             tombstone_bytes: 0,
