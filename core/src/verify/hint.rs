@@ -1,6 +1,6 @@
 //! Hints against their segments.
 
-use super::Recorded;
+use super::segment::Recorded;
 use crate::engine::Engine;
 use crate::error::{Damage, Result};
 use crate::fallible;
