@@ -266,10 +266,7 @@ impl<F: File + Clone> LogView<F> {
                 if !(is_put || found.head.kind == Kind::Tombstone) || walker.key() != key {
                     continue;
                 }
-                let here = Place {
-                    segment: stretch.slot,
-                    offset: found.offset as u32,
-                };
+                let here = Place::at(stretch.slot, found.offset)?;
                 let version = Version {
                     seq: found.head.seq,
                     value: is_put.then(|| stretch.value(&found)).transpose()?,

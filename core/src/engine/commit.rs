@@ -188,10 +188,7 @@ fn publish<F: File + Clone>(
         index.publish(&Publication {
             hash: op.hash,
             space: op.space,
-            place: Place {
-                segment,
-                offset: u32::try_from(offset).map_err(|_| Error::TooLarge)?,
-            },
+            place: Place::at(segment, offset)?,
             record_bytes,
             change: if op.head.kind.is_tombstone() {
                 Change::Delete

@@ -9,6 +9,7 @@
 //! so that an entry needs no padding. A size class is never zero, so a word 3 of zero is an entry
 //! that holds nothing, and one with the TTL bit alone stands for a removal.
 
+use crate::error::{Error, Result};
 use crate::format::KeyHash;
 
 /// Where a record begins.
@@ -18,6 +19,15 @@ pub struct Place {
     pub segment: u16,
     /// The record's first byte in the segment's file.
     pub offset: u32,
+}
+
+impl Place {
+    /// The place in an open segment. No segment is so long that an offset would not fit; a walk over bytes of
+    /// strangers may still meet one, and gets [`Error::TooLarge`].
+    pub(crate) fn at(segment: u16, offset: u64) -> Result<Self> {
+        let offset = u32::try_from(offset).map_err(|_| Error::TooLarge)?;
+        Ok(Self { segment, offset })
+    }
 }
 
 /// What the keydir holds for one key.

@@ -191,10 +191,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         now: Option<u64>,
     ) -> Result<()> {
         let Some(hash) = hash else { return Ok(()) };
-        let place = Place {
-            segment: slot,
-            offset: u32::try_from(found.offset).map_err(|_| Error::TooLarge)?,
-        };
+        let place = Place::at(slot, found.offset)?;
         let fate = self.fate(walker, found, (hash, known), place, job.from_oldest, now)?;
         if matches!(fate, Fate::Drop) {
             job.drop_record(found);

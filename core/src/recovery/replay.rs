@@ -3,7 +3,7 @@
 
 use super::expiries::Expiries;
 use super::opened::Opened;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::fallible::{self, OutOfMemory};
 use crate::format::file::StoreId;
 use crate::format::file::names;
@@ -240,7 +240,7 @@ impl<'a, S: Storage> Replay<'a, S> {
             return Ok(Some(entry));
         }
         if let (Some(noted), Some(hash)) = (noted, hash) {
-            let place = place_of(opened.slot, found.offset)?;
+            let place = Place::at(opened.slot, found.offset)?;
             fallible::push(&mut self.named, (noted, hash, place))?;
         }
         self.publish(
@@ -299,7 +299,7 @@ impl<'a, S: Storage> Replay<'a, S> {
         let publication = Publication {
             hash,
             space,
-            place: place_of(opened.slot, offset)?,
+            place: Place::at(opened.slot, offset)?,
             record_bytes,
             change,
             old_expiry_ms,
@@ -399,11 +399,4 @@ impl<'a, S: Storage> Replay<'a, S> {
         self.report.keys = self.index.len();
         Ok((self.index, self.report))
     }
-}
-
-pub(crate) fn place_of(slot: u16, offset: u64) -> Result<Place> {
-    Ok(Place {
-        segment: slot,
-        offset: u32::try_from(offset).map_err(|_| Error::TooLarge)?,
-    })
 }
