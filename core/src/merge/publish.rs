@@ -1,14 +1,15 @@
 //! Committing the copies, pointing the keys at them, and letting the inputs go.
 
-use super::job::{Job, Phase};
+use super::job::{Job, Output, Phase};
 use crate::engine::Engine;
-use crate::error::{Context, Error, Op, Result};
+use crate::error::{Context, Op, Result};
 use crate::fallible;
 use crate::format::KeyHash;
 use crate::format::file::names;
 use crate::format::file::{FILE_HEADER_BYTES, Footer};
 use crate::format::hint;
 use crate::format::manifest::{Edit, SegmentEntry, SegmentState};
+use crate::format::record::Site;
 use crate::index::{IndexCell, Segment};
 use crate::keydir::{AHEAD, Place, SizeClass, Slot};
 use crate::planted::{Bug, planted};
@@ -27,38 +28,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let now = self.storage.now_ms().unwrap_or(0);
         let mut entries = Vec::new();
         for output in &mut job.outputs {
-            output.out.flush()?;
-            let site = output.out.site;
-            let data_end = output.out.end();
-            let footer = Footer {
-                header: header_of(output.id, site, self.store, now),
-                data_end,
-                records: output.records,
-                first_seq: site.base_seq,
-                last_seq: output.last_seq,
-                sealed_ms: now,
-            };
-            let (file, name) = (&output.out.file, names::segment(output.id));
-            file.append(data_end, &footer.encode())
-                .during(Op::Append, name)?;
-            if !planted(Bug::OutputsUnsynced) {
-                file.sync().during(Op::Sync, name)?;
-            }
-            if let Some(hint) = output.hint.finish() {
-                hint.sync().during(Op::Sync, names::hint(output.id))?;
-            } else if !output.hint.cut_again() {
-                self.give_up_hint(output.id);
-            }
-            let entry = SegmentEntry {
-                id: output.id,
-                salt: site.salt,
-                base_seq: site.base_seq,
-                last_seq: output.last_seq,
-                state: SegmentState::Sealed,
-                valid_bytes: data_end,
-                records: output.records,
-            };
-            fallible::push(&mut entries, entry)?;
+            fallible::push(&mut entries, self.seal_output(output, now)?)?;
         }
         sync_names(&self.storage)?;
         let floor = self.state().history_floor.max(job.dropped_seq);
@@ -105,6 +75,41 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         Ok(false)
     }
 
+    /// Ends an output, so that all of it is durable but its name.
+    fn seal_output(&mut self, output: &mut Output<S::File>, now: u64) -> Result<SegmentEntry> {
+        output.out.flush()?;
+        let site = output.out.site;
+        let data_end = output.out.end();
+        let footer = Footer {
+            header: header_of(output.id, site, self.store, now),
+            data_end,
+            records: output.records,
+            first_seq: site.base_seq,
+            last_seq: output.last_seq,
+            sealed_ms: now,
+        };
+        let (file, name) = (&output.out.file, names::segment(output.id));
+        file.append(data_end, &footer.encode())
+            .during(Op::Append, name)?;
+        if !planted(Bug::OutputsUnsynced) {
+            file.sync().during(Op::Sync, name)?;
+        }
+        if let Some(hint) = output.hint.finish() {
+            hint.sync().during(Op::Sync, names::hint(output.id))?;
+        } else if !output.hint.cut_again() {
+            self.give_up_hint(output.id);
+        }
+        Ok(SegmentEntry {
+            id: output.id,
+            salt: site.salt,
+            base_seq: site.base_seq,
+            last_seq: output.last_seq,
+            state: SegmentState::Sealed,
+            valid_bytes: data_end,
+            records: output.records,
+        })
+    }
+
     /// Gives every output a slot in the index.
     fn add_outputs(&mut self, job: &mut Job<S::File>, slots: &mut Vec<u16>) -> Result<()> {
         for output in &mut job.outputs {
@@ -130,54 +135,72 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let Some(target) = job.outputs.get(output) else {
             return self.finish_merge(job);
         };
-        let (segment, target_slot) = ((target.id, target.out.site.salt), target.slot);
-        let (file, site, end) = (target.out.file.clone(), target.out.site, target.out.end());
-        let inputs = fallible::collect(job.inputs.iter().map(|input| input.slot))?;
-        let repoint = |copies: &[(KeyHash, Slot)]| {
-            self.index.write(|index| {
-                index.keydir.approach(copies.iter().map(|(hash, _)| *hash));
-                for (hash, to) in copies {
-                    index.repoint(*hash, &inputs, *to);
-                }
-            });
-        };
-        let slot_of = |offset, entry: &hint::Entry| {
-            Ok::<_, Error>(Slot {
-                place: Place {
-                    segment: target_slot,
-                    offset: u32::try_from(offset).map_err(|_| Error::TooLarge)?,
-                },
-                size: SizeClass::of(entry.record_bytes),
-                has_ttl: entry.expiry_ms.is_some(),
-            })
+        let copies = Copies {
+            file: target.out.file.clone(),
+            id: target.id,
+            site: target.out.site,
+            slot: target.slot,
+            end: target.out.end(),
+            inputs: fallible::collect(job.inputs.iter().map(|input| input.slot))?,
         };
         if offset == FILE_HEADER_BYTES as u64 {
-            let told = Told::open(&self.storage, self.store, segment, end);
+            let segment = (copies.id, copies.site.salt);
+            let told = Told::open(&self.storage, self.store, segment, copies.end);
             job.told = Some(Box::new(told));
         }
-        // The hint that was written along says all that is needed; the records are behind it.
-        let (mut pos, mut copies) = (offset, Vec::new());
-        while let Some(told) = &mut job.told
-            && pos < end
-            && pos - offset < budget
-        {
-            let next = told.next()?.filter(|(at, _)| *at == pos);
-            let Some((at, entry)) = next else {
+        let until = copies.end.min(offset.saturating_add(budget));
+        let mut pos = offset;
+        if let Some(told) = &mut job.told {
+            pos = self.repoint_told(&copies, told, pos, until)?;
+            if pos < until {
                 job.told = None;
-                break;
-            };
-            pos += entry.record_bytes;
-            if let Some(hash) = entry.hash.filter(|_| entry.kind.is_put()) {
-                fallible::push(&mut copies, (hash, slot_of(at, &entry)?))?;
-            }
-            if copies.len() == AHEAD {
-                repoint(&copies);
-                copies.clear();
             }
         }
-        repoint(&copies);
-        let mut walker = Walker::new(file, segment.0, site, pos, end);
-        while walker.pos() < end && walker.pos() - offset < budget {
+        pos = self.repoint_walked(&copies, pos, until)?;
+        job.done_bytes += pos - offset;
+        let ended = pos >= copies.end;
+        if ended && output + 1 == job.outputs.len() {
+            return self.finish_merge(job);
+        }
+        let (output, offset) = match ended {
+            true => (output + 1, FILE_HEADER_BYTES as u64),
+            false => (output, pos),
+        };
+        job.phase = Phase::Publish { output, offset };
+        Ok(false)
+    }
+
+    /// By the hint that was written along, which says all that is needed. Answers where it got to: before `until` where
+    /// the hint ends.
+    fn repoint_told(
+        &self,
+        copies: &Copies<S::File>,
+        told: &mut Told<S::File>,
+        mut pos: u64,
+        until: u64,
+    ) -> Result<u64> {
+        let mut keys = Vec::new();
+        while pos < until {
+            let next = told.next()?.filter(|(at, _)| *at == pos);
+            let Some((at, entry)) = next else { break };
+            pos += entry.record_bytes;
+            if let Some(hash) = entry.hash.filter(|_| entry.kind.is_put()) {
+                fallible::push(&mut keys, (hash, copies.slot_of(at, &entry)?))?;
+            }
+            if keys.len() == AHEAD {
+                self.repoint(copies, &keys);
+                keys.clear();
+            }
+        }
+        self.repoint(copies, &keys);
+        Ok(pos)
+    }
+
+    /// By the records themselves. Answers where it got to.
+    fn repoint_walked(&self, copies: &Copies<S::File>, pos: u64, until: u64) -> Result<u64> {
+        let file = copies.file.clone();
+        let mut walker = Walker::new(file, copies.id, copies.site, pos, copies.end);
+        while walker.pos() < until {
             let wrong = match walker.next()? {
                 Some(Step::Record) if walker.found().state == State::Intact => None,
                 Some(Step::Record) => {
@@ -187,7 +210,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 None => break,
             };
             if let Some((offset, damage)) = wrong {
-                return Err(self.damaged(target_slot, segment.0, offset, damage));
+                return Err(self.damaged(copies.slot, copies.id, offset, damage));
             }
             let found = walker.found();
             if found.head.kind.is_put() {
@@ -198,25 +221,20 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                     hash: Some(hash),
                     expiry_ms: found.head.expiry_ms,
                 };
-                repoint(&[(hash, slot_of(found.offset, &entry)?)]);
+                self.repoint(copies, &[(hash, copies.slot_of(found.offset, &entry)?)]);
             }
         }
-        job.done_bytes += walker.pos() - offset;
-        job.phase = if walker.pos() < end {
-            Phase::Publish {
-                output,
-                offset: walker.pos(),
+        Ok(walker.pos())
+    }
+
+    /// Points some keys at their copies, where they still are where merge found them.
+    fn repoint(&self, copies: &Copies<S::File>, keys: &[(KeyHash, Slot)]) {
+        self.index.write(|index| {
+            index.keydir.approach(keys.iter().map(|(hash, _)| *hash));
+            for (hash, to) in keys {
+                index.repoint(*hash, &copies.inputs, *to);
             }
-        } else {
-            Phase::Publish {
-                output: output + 1,
-                offset: FILE_HEADER_BYTES as u64,
-            }
-        };
-        if walker.pos() >= end && output + 1 == job.outputs.len() {
-            return self.finish_merge(job);
-        }
-        Ok(false)
+        });
     }
 
     /// Takes the inputs out of the index and removes their files.
@@ -229,5 +247,26 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         self.remove_condemned();
         self.lay_reserve();
         Ok(true)
+    }
+}
+
+/// An output whose keys are being repointed.
+struct Copies<F> {
+    file: F,
+    id: u64,
+    site: Site,
+    /// Its slot in the index, and those of the inputs that the keys may still point at.
+    slot: u16,
+    inputs: Vec<u16>,
+    end: u64,
+}
+
+impl<F> Copies<F> {
+    fn slot_of(&self, offset: u64, entry: &hint::Entry) -> Result<Slot> {
+        Ok(Slot {
+            place: Place::at(self.slot, offset)?,
+            size: SizeClass::of(entry.record_bytes),
+            has_ttl: entry.expiry_ms.is_some(),
+        })
     }
 }
