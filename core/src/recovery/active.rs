@@ -152,25 +152,18 @@ impl<S: Storage> Replay<'_, S> {
         id: u64,
         seq: u64,
     ) -> Result<Fresh<S::File>> {
+        let tail = match outcome {
+            Outcome::Seal {
+                opened,
+                valid_bytes,
+                tail_end,
+                ..
+            } => Some((opened, *valid_bytes, *tail_end)),
+            Outcome::Continue { .. } | Outcome::None => None,
+        };
         let mut base_seq = counter::after(seq, 1)?;
-        let mut tail = None;
-        if let Outcome::Seal {
-            opened,
-            valid_bytes,
-            tail_end,
-            ..
-        } = outcome
-        {
-            let open = |from| opened.walk(from, *tail_end);
-            let mut heads = open(*valid_bytes);
-            while let Some(step) = heads.next_head()? {
-                let found = still_whole(step, &heads, opened.id)?;
-                // A marker repeats the number of a record that may lie before the cut.
-                if found.head.kind != Kind::Marker {
-                    base_seq = base_seq.min(found.head.seq);
-                }
-            }
-            tail = Some((open(*valid_bytes), opened.id));
+        if let Some((opened, from, to)) = tail {
+            base_seq = base_seq.min(first_number(opened, from, to)?);
         }
         let now = self.storage.now_ms().unwrap_or(0);
         let (created, slot) = begin_segment(
@@ -192,32 +185,14 @@ impl<S: Storage> Replay<'_, S> {
             records: 0,
         };
         let mut hint = HintLog::new(self.storage, self.store, created.id, created.site.salt, now);
-        let mut counted = Counted::default();
-        let mut out = Appender::new(created.file.clone(), created.id, created.site, start);
-        if let Some((mut walker, old)) = tail {
-            while let Some(step) = walker.next()? {
-                let found = *still_whole(step, &walker, old)?;
-                if found.head.kind == Kind::Marker {
-                    continue;
-                }
-                let (offset, bytes) = out.copy(&mut walker, &found)?;
-                let at = Found {
-                    offset,
-                    bytes,
-                    ..found
-                };
-                if let Some(entry) = self.record(&target, &mut walker, &at)? {
-                    hint.push(&entry);
-                }
-                counted.records += 1;
-                counted.last_seq = found.head.seq;
-            }
-            out.flush()?;
+        let (mut end, mut counted) = (start, Counted::default());
+        if let Some((opened, from, to)) = tail {
+            let walker = opened.walk(from, to);
+            (end, counted) = self.copy_tail((walker, opened.id), &target, &mut hint)?;
             if counted.records > 0 {
                 created.file.sync().during(Op::Sync, name)?;
             }
         }
-        let end = out.end();
         self.bound(&target, end, end);
         self.report.rewritten_records = counted.records;
         let last_seq = counted.last_seq.max(base_seq.saturating_sub(1));
@@ -235,6 +210,37 @@ impl<S: Storage> Replay<'_, S> {
             entry,
             active: Box::new(active),
         })
+    }
+
+    /// Copies what a walk meets into a segment and publishes it there. Answers where the copies end, and what they are.
+    fn copy_tail(
+        &mut self,
+        (mut walker, old): (Walker<S::File>, u64),
+        target: &Opened<S::File>,
+        hint: &mut HintLog<S::File>,
+    ) -> Result<(u64, Counted)> {
+        let mut counted = Counted::default();
+        let start = FILE_HEADER_BYTES as u64;
+        let mut out = Appender::new(target.file.clone(), target.id, target.site, start);
+        while let Some(step) = walker.next()? {
+            let found = *still_whole(step, &walker, old)?;
+            if found.head.kind == Kind::Marker {
+                continue;
+            }
+            let (offset, bytes) = out.copy(&mut walker, &found)?;
+            let at = Found {
+                offset,
+                bytes,
+                ..found
+            };
+            if let Some(entry) = self.record(target, &mut walker, &at)? {
+                hint.push(&entry);
+            }
+            counted.records += 1;
+            counted.last_seq = found.head.seq;
+        }
+        out.flush()?;
+        Ok((out.end(), counted))
     }
 
     /// Whether a store that was closed cleanly, as its manifest says, was left alone since.
@@ -279,6 +285,20 @@ pub(super) fn begin_segment<S: Storage>(
     let start = FILE_HEADER_BYTES as u64;
     let slot = index.add_segment(Segment::new(file, created.id, site, u32::MAX, start))?;
     Ok((created, slot))
+}
+
+/// The least sequence number of the records between two offsets.
+fn first_number<F: File + Clone>(opened: &Opened<F>, from: u64, to: u64) -> Result<u64> {
+    let mut least = u64::MAX;
+    let mut heads = opened.walk(from, to);
+    while let Some(step) = heads.next_head()? {
+        let found = still_whole(step, &heads, opened.id)?;
+        // A marker repeats the number of a record that may lie before the cut.
+        if found.head.kind != Kind::Marker {
+            least = least.min(found.head.seq);
+        }
+    }
+    Ok(least)
 }
 
 /// A step of a walk over the tail, which was divided a moment ago: if a record is not whole now, it

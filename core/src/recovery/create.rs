@@ -2,12 +2,11 @@
 //! code that reads what others wrote. A guest may begin with it and load that code when it first meets a store.
 
 use super::active::begin_segment;
-use super::writer::{WriterParts, locked, remove_begun, start, started};
+use super::writer::{WriterParts, locked, of_nothing, remove_begun, start, started};
 use crate::clock::Clock;
 use crate::error::{Context, Error, Op, Result};
 use crate::format::counter;
-use crate::format::file::{FILE_HEADER_BYTES, StoreId, names};
-use crate::format::manifest::State;
+use crate::format::file::{FILE_HEADER_BYTES, names};
 use crate::index::Index;
 use crate::options::Options;
 use crate::prelude::*;
@@ -59,13 +58,11 @@ fn begin<S: Storage>(
     names: Vec<FileName>,
     committed: &mut bool,
 ) -> Result<WriterParts<S>> {
-    let hash_key = storage.entropy().during_any(Op::Entropy)?;
-    let store = StoreId(storage.entropy().during_any(Op::Entropy)?);
-    let mut state = Box::new(State::new(hash_key));
+    let (store, mut state) = of_nothing(storage)?;
     let host_ms = storage.now_ms();
     let mut clock = Clock::new(state.clock_ms, options.trust_clock);
     clock.observe(host_ms);
-    let mut index = Box::new(Index::new(hash_key, clock, options.ordered_index));
+    let mut index = Box::new(Index::new(state.hash_key, clock, options.ordered_index));
     let report = Box::new(RecoveryReport {
         created: true,
         clean: true,

@@ -121,18 +121,12 @@ fn take_over<S: Storage>(
     let (store, mut state, previous) = match newest {
         Some(loaded) => (loaded.store, loaded.state, loaded.epoch),
         None => {
-            let hash_key = storage.entropy().during_any(Op::Entropy)?;
-            let id = storage.entropy().during_any(Op::Entropy)?;
-            (StoreId(id), Box::new(State::new(hash_key)), 0)
+            let (store, state) = of_nothing(storage)?;
+            (store, state, 0)
         }
     };
     if planted(Bug::OrphanAdopted) {
-        for (_, identity) in salvaged::unlisted(storage, &names, &state)? {
-            if let Some((entry, _)) = identity {
-                fallible::push(&mut state.segments, entry)?;
-            }
-        }
-        state.segments.sort_unstable_by_key(|entry| entry.base_seq);
+        adopt_orphans(storage, &names, &mut state)?;
     }
     let host_ms = storage.now_ms();
     let mut clock = Clock::new(state.clock_ms, options.trust_clock);
@@ -162,14 +156,7 @@ fn take_over<S: Storage>(
         })));
     }
 
-    let seen = replay.max_seq;
-    let seq = if replay.report.clean {
-        state.last_seq.max(seen)
-    } else if planted(Bug::SeqReissued) {
-        seen
-    } else {
-        state.seq_bound.max(state.last_seq).max(seen)
-    };
+    let seq = last_issued(&replay, &state);
     state.clean = false;
     // A cut may keep the copy that is now made of the tail and lose the tail itself: its numbers
     // must not look as if they were issued under a later state than this one.
@@ -178,18 +165,8 @@ fn take_over<S: Storage>(
     state.next_id = state
         .next_id
         .max(counter::after(highest_segment_id(&names), 1)?);
-    // Whatever was being written when the last writer stopped means nothing.
-    for id in core::mem::take(&mut state.pending) {
-        let edit = match may_be_abandoned(storage, store, id) {
-            Ok(true) => Edit::Condemn(slice::from_ref(&id)),
-            Ok(false) => continue,
-            // For the next opening to judge.
-            Err(_) => Edit::Pending(id),
-        };
-        state
-            .apply(&edit)
-            .map_err(|damage| invalid(damage, previous))?;
-    }
+    let refused = abandon_pending(storage, store, &mut state);
+    refused.map_err(|damage| invalid(damage, previous))?;
     let (mut manifest, reserved) =
         start(storage, claimed, store, state, (seq, host_ms), committed)?;
     let (active, reserved) = replay.settle_active(&mut manifest, outcome, reserved, seq)?;
@@ -207,6 +184,54 @@ fn take_over<S: Storage>(
         names,
         previous,
     })))
+}
+
+/// A new store's id, and its state.
+pub(super) fn of_nothing<S: Storage>(storage: &S) -> Result<(StoreId, Box<State>)> {
+    let hash_key = storage.entropy().during_any(Op::Entropy)?;
+    let id = storage.entropy().during_any(Op::Entropy)?;
+    Ok((StoreId(id), Box::new(State::new(hash_key))))
+}
+
+/// The last sequence number that the writer before may have issued.
+fn last_issued<S: Storage>(replay: &Replay<'_, S>, state: &State) -> u64 {
+    let seen = replay.max_seq;
+    if replay.report.clean {
+        state.last_seq.max(seen)
+    } else if planted(Bug::SeqReissued) {
+        seen
+    } else {
+        state.seq_bound.max(state.last_seq).max(seen)
+    }
+}
+
+/// Whatever was being written when the last writer stopped means nothing.
+fn abandon_pending<S: Storage>(
+    storage: &S,
+    store: StoreId,
+    state: &mut State,
+) -> core::result::Result<(), EditDamage> {
+    for id in core::mem::take(&mut state.pending) {
+        let edit = match may_be_abandoned(storage, store, id) {
+            Ok(true) => Edit::Condemn(slice::from_ref(&id)),
+            Ok(false) => continue,
+            // For the next opening to judge.
+            Err(_) => Edit::Pending(id),
+        };
+        state.apply(&edit)?;
+    }
+    Ok(())
+}
+
+/// A deliberate bug: files that the state does not list are taken for the store's.
+fn adopt_orphans<S: Storage>(storage: &S, names: &[FileName], state: &mut State) -> Result<()> {
+    for (_, identity) in salvaged::unlisted(storage, names, state)? {
+        if let Some((entry, _)) = identity {
+            fallible::push(&mut state.segments, entry)?;
+        }
+    }
+    state.segments.sort_unstable_by_key(|entry| entry.base_seq);
+    Ok(())
 }
 
 /// The error for an edit that the state before this opening does not take.
