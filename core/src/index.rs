@@ -4,6 +4,7 @@
 //!   keydir   hash -> (segment slot, offset, size)      one entry per live key
 //!   segments slot -> file, salt, counts                the open files
 //!   tail     bytes of the active segment that are acknowledged as buffered, not yet handed over
+//!   recent   bytes of the last records, which are in their file as well
 //!   expiries (time, hash) of every live key that has one
 //! ```
 //!
@@ -20,6 +21,8 @@ mod ordered;
 mod cell;
 mod expiries;
 mod mixer;
+#[cfg(not(all(feature = "small", target_family = "wasm")))]
+mod recent;
 mod segments;
 
 pub use cell::{IndexCell, Local};
@@ -39,6 +42,8 @@ use crate::segment::read::{Located, Spot};
 use crate::storage::File;
 
 use expiries::Expiries;
+#[cfg(not(all(feature = "small", target_family = "wasm")))]
+use recent::Recent;
 use segments::Segments;
 
 /// See the [module](self). Opaque outside the core.
@@ -51,6 +56,8 @@ pub struct Index<F> {
     /// The latest expiry that took a key out of this index.
     expired_ms: u64,
     pub(crate) tail: Tail,
+    #[cfg(not(all(feature = "small", target_family = "wasm")))]
+    pub(crate) recent: Recent,
     /// The newest damage that hides keys; older places may be superseded by what it hides.
     pub(crate) veil: Option<Veil>,
     /// A sync failed: places that were not durable then answer `Poisoned`.
@@ -144,6 +151,8 @@ impl<F: File + Clone> Index<F> {
             expired_ms: 0,
             clock,
             tail: Tail::default(),
+            #[cfg(not(all(feature = "small", target_family = "wasm")))]
+            recent: Recent::default(),
             veil: None,
             poisoned: false,
             ordered: ordered::new(ordered),
@@ -364,6 +373,8 @@ impl<F: File + Clone> Index<F> {
 
     /// Closes a slot: its file is no longer part of the store.
     pub(crate) fn remove_segment(&mut self, slot: u16) -> Option<Segment<F>> {
+        #[cfg(not(all(feature = "small", target_family = "wasm")))]
+        self.recent.forget_segment(slot);
         self.segments.remove(slot)
     }
 

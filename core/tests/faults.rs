@@ -112,6 +112,7 @@ fn endure_everywhere(fault: impl Fn(u64) -> Fault) {
 fn endure_refused(refusal: Refusal, seed: u64, steps: Vec<Step>) -> Result<bool, String> {
     let mut world = World::new(seed, Laws::DISK);
     world.memory_refused = true;
+    world.options.recent_bytes = 150;
     for step in steps {
         if let Err(Error::Locked { .. }) = world.apply(&step) {
             return Err(format!("{step:?} left the lock behind"));

@@ -70,6 +70,8 @@ fn options() -> Options {
             ..MergePolicy::default()
         },
         reserve_bytes: 0,
+        // A few records: most are read from the disk, and segments that a merge removed had some, too.
+        recent_bytes: 300,
         ..Options::default()
     }
 }

@@ -167,7 +167,9 @@ fn a_walk_that_merges_overtake_in_the_middle_of_a_page_meets_every_key_once() {
 #[test]
 fn a_get_that_a_merge_overtakes_reads_on_in_the_file_that_it_found() {
     let world = World::new();
-    let db = world.open();
+    let mut options = quiet();
+    options.engine.recent_bytes = 0;
+    let db = world.open_with(options);
     db.put(b"cat", b"meow").unwrap();
     world.gates.hold(Call::Read);
     thread::scope(|scope| {
@@ -178,6 +180,28 @@ fn a_get_that_a_merge_overtakes_reads_on_in_the_file_that_it_found() {
         }
         world.gates.release(Call::Read);
         assert_eq!(get.join().unwrap().unwrap().as_deref(), Some(&b"meow"[..]));
+    });
+}
+
+#[test]
+fn what_was_written_lately_is_read_without_a_call_to_the_disk() {
+    let world = World::new();
+    let mut options = quiet();
+    options.engine.recent_bytes = 8 << 10;
+    let db = world.open_with(options);
+    for n in 0..1000 {
+        db.put(&key(n), &[n as u8; 100]).unwrap();
+    }
+    // Whoever reads the disk now waits.
+    world.gates.hold(Call::Read);
+    for n in 950..1000 {
+        assert_eq!(db.get(&key(n)).unwrap().unwrap(), [n as u8; 100]);
+    }
+    thread::scope(|scope| {
+        let older = scope.spawn(|| db.get(&key(0)));
+        world.gates.wait_until(|seen| seen.held_reads == 1);
+        world.gates.release(Call::Read);
+        assert_eq!(older.join().unwrap().unwrap().unwrap(), [0; 100]);
     });
 }
 

@@ -136,10 +136,14 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
             }
             return Err(refused);
         }
+        #[cfg(not(all(feature = "small", target_family = "wasm")))]
+        let recent_bytes = self.options.recent_bytes;
         let done = self.index.write(|index| {
             if buffers {
                 index.tail.extend(slot, start, bytes)?;
             }
+            #[cfg(not(all(feature = "small", target_family = "wasm")))]
+            index.recent.keep(slot, start, bytes, recent_bytes);
             index.goes_to(slot, end);
             Ok::<_, Error>(publish(index, staged, slot, start, base_seq))
         })?;

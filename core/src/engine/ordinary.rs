@@ -4,11 +4,12 @@
 
 use super::Reader;
 use crate::fallible::{self, OutOfMemory};
+use crate::format::record::Site;
 use crate::format::{KeyHash, Space};
 use crate::index::{Index, IndexCell};
 use crate::keydir::{AHEAD, SizeClass};
 use crate::prelude::*;
-use crate::segment::read::Spot;
+use crate::segment::read::{self, Spot};
 use crate::storage::{File, Host};
 use core::ops::Range;
 
@@ -19,6 +20,8 @@ pub(super) enum Sight<P> {
     Absent,
     /// Its record is here, in a file.
     Filed(P),
+    /// Its record was copied; this is where it lies in the log.
+    Copied(Site, u64),
     /// Ask the careful way.
     Unsure,
 }
@@ -38,6 +41,9 @@ struct Filed {
     offset: u32,
 }
 
+/// Records up to this length are copied under the index's lock: about what one append publishes there costs.
+const COPIED_BYTES_MAX: u64 = 4 << 10;
+
 const _: () = assert!(AHEAD <= u8::MAX as usize, "a file for each key");
 
 /// What the short way found.
@@ -51,15 +57,26 @@ pub(super) enum Seen {
 }
 
 impl<F: File + Clone> Sight<Spot<F>> {
-    /// Looks for a key in the index.
+    /// Looks for a key in the index, and copies its record of at most `bytes_max` if it was written lately.
     #[inline]
-    fn of(index: &Index<F>, hash: KeyHash) -> Self {
+    fn of(index: &Index<F>, hash: KeyHash, bytes_max: u64, copy: &mut Vec<u8>) -> Self {
         if index.is_doubtful() {
             return Self::Unsure;
         }
         let Some(slot) = index.keydir.get(hash) else {
             return Self::Absent;
         };
+        if let Some(recent) = index.recent.find(slot.place)
+            && slot.size.bytes() <= bytes_max.min(COPIED_BYTES_MAX)
+            && let Some(segment) = index.segment(slot.place.segment)
+        {
+            let bytes = recent.len().min(slot.size.bytes() as usize);
+            copy.clear();
+            return match fallible::extend(copy, &recent[..bytes]) {
+                Ok(()) => Self::Copied(segment.site, slot.place.offset.into()),
+                Err(OutOfMemory) => Self::Unsure,
+            };
+        }
         index.filed(slot).map_or(Self::Unsure, Self::Filed)
     }
 
@@ -68,6 +85,7 @@ impl<F: File + Clone> Sight<Spot<F>> {
         match self {
             Self::Absent => Sight::Absent,
             Self::Filed(spot) => Sight::Filed(spot),
+            Self::Copied(site, offset) => Sight::Copied(*site, *offset),
             Self::Unsure => Sight::Unsure,
         }
     }
@@ -145,6 +163,7 @@ impl<F: File + Clone> Sights<F> {
         match self.keys[at] {
             Sight::Absent => Sight::Absent,
             Sight::Unsure => Sight::Unsure,
+            Sight::Copied(site, offset) => Sight::Copied(site, offset),
             Sight::Filed(filed) => {
                 let (_, spot) = &mut self.files[usize::from(filed.file)];
                 spot.offset = u64::from(filed.offset);
@@ -157,12 +176,19 @@ impl<F: File + Clone> Sights<F> {
 
 impl<H: Host, C> Reader<'_, H, C> {
     #[inline]
-    fn look<F: File + Clone>(&self, key: &[u8]) -> Sight<Spot<F>>
+    fn look<F: File + Clone>(
+        &self,
+        key: &[u8],
+        bytes_max: u64,
+        copy: &mut Vec<u8>,
+    ) -> Sight<Spot<F>>
     where
         C: IndexCell<F>,
     {
-        self.cell
-            .read(|index| Sight::of(index, index.hash_key.hash(Space::User, key)))
+        self.cell.read(|index| {
+            let hash = index.hash_key.hash(Space::User, key);
+            Sight::of(index, hash, bytes_max, copy)
+        })
     }
 
     /// Reads what `sight` tells of a key, which is looked for if there is no sight of it yet. Records longer than
@@ -182,17 +208,18 @@ impl<H: Host, C> Reader<'_, H, C> {
         let sight = match sight {
             Some(sight) => sight,
             None => {
-                own = self.look(key);
+                own = self.look(key, bytes_max, buffer);
                 own.as_ref()
             }
         };
-        let spot = match sight {
+        let read = match sight {
             Sight::Absent => return Seen::Absent,
             Sight::Unsure => return Seen::Unsure,
             Sight::Filed(spot) if spot.bytes > bytes_max => return Seen::Unsure,
-            Sight::Filed(spot) => spot,
+            Sight::Filed(spot) => spot.read_ordinary(key, buffer),
+            Sight::Copied(site, offset) => read::ordinary(key, buffer, site, offset),
         };
-        match spot.read_ordinary(key, buffer) {
+        match read {
             None => Seen::Unsure,
             Some((_, expiry)) if expiry.is_some() && !self.is_alive(expiry) => Seen::Absent,
             Some((value, _)) => Seen::At(value),

@@ -89,6 +89,25 @@ impl<F: File> Located<F> {
     }
 }
 
+/// Checks all of the record of a user's `key`, which was found at an offset: where in `bytes` its value lies, and its
+/// expiry. `None` for whatever is out of the ordinary.
+#[cfg(not(all(feature = "small", target_family = "wasm")))]
+#[inline]
+pub(crate) fn ordinary(
+    key: &[u8],
+    bytes: &[u8],
+    site: Site,
+    offset: u64,
+) -> Option<(core::ops::Range<usize>, Option<u64>)> {
+    let Decoded { head, head_bytes } = record::decode(bytes, site, offset).ok()?;
+    let checked = Checked { head, head_bytes };
+    let value = checked.value();
+    // Key and value lie side by side, as their check wants them.
+    let body = bytes.get(head_bytes..value.end)?;
+    let own = head.kind == Kind::Put && body.get(..usize::from(head.key_bytes)) == Some(key);
+    (own && check::plain(body) == head.body_crc).then_some((value, head.expiry_ms))
+}
+
 impl<F: File> Spot<F> {
     /// Reads the record into `buffer` and checks all of it.
     pub(crate) fn read(&self, buffer: &mut Vec<u8>) -> Result<Checked> {
@@ -97,8 +116,8 @@ impl<F: File> Spot<F> {
         self.check(buffer)
     }
 
-    /// Reads the record of a user's `key` and checks all of it: where in `buffer` its value lies, and its expiry.
-    /// `None`, with anything in `buffer`, for whatever is out of the ordinary: [`Spot::read`] says what.
+    /// Reads the record of a user's `key` and checks all of it, as [`ordinary`] does. `None`, with anything in `buffer`,
+    /// for whatever is out of the ordinary: [`Spot::read`] says what.
     #[cfg(not(all(feature = "small", target_family = "wasm")))]
     #[inline]
     pub(crate) fn read_ordinary(
@@ -112,13 +131,7 @@ impl<F: File> Spot<F> {
         let wanted = self.bytes as usize;
         fallible::reserve(buffer, wanted.saturating_sub(buffer.len())).ok()?;
         self.file.pread_into(self.offset, wanted, buffer).ok()?;
-        let Decoded { head, head_bytes } = record::decode(buffer, self.site, self.offset).ok()?;
-        let checked = Checked { head, head_bytes };
-        let value = checked.value();
-        // Key and value lie side by side, as their check wants them.
-        let body = buffer.get(head_bytes..value.end)?;
-        let own = head.kind == Kind::Put && body.get(..usize::from(head.key_bytes)) == Some(key);
-        (own && check::plain(body) == head.body_crc).then_some((value, head.expiry_ms))
+        ordinary(key, buffer, self.site, self.offset)
     }
 
     /// Reads the value of a user's `key` alone into `into` and checks the whole record: what pays for the

@@ -85,6 +85,8 @@ impl World {
                 ..MergePolicy::default()
             },
             reserve_bytes: 0,
+            // So that every read meets the disk.
+            recent_bytes: 0,
             value_bytes_max: 1 << 20,
             // With a hash of 16 bits keys do meet; then every write looks before it replaces.
             verify_overwrite: cfg!(feature = "short-hash"),

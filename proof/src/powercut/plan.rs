@@ -73,6 +73,7 @@ impl Life {
             sync_every_ms: (dice.below(4) == 0).then_some(15),
             reserve_bytes: [0, 1 << 20][dice.below(2) as usize],
             buffer_bytes: [4 << 10, 64 << 10][dice.below(2) as usize],
+            recent_bytes: [0, 4 << 10][dice.below(2) as usize],
             ..options()
         }
     }

@@ -180,6 +180,7 @@ impl Pair {
             verify_overwrite: how & 2 != 0,
             buffer_bytes: if how & 4 != 0 { 64 } else { 64 << 10 },
             ack: [Ack::Written, Ack::Buffered][usize::from(how >> 3 & 1)],
+            recent_bytes: [0, 200][usize::from(how >> 4 & 1)],
             segment_bytes: 1 << 20,
             reserve_bytes: 0,
             ..Options::default()
