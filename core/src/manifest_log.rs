@@ -7,7 +7,7 @@
 
 mod survey;
 
-pub(crate) use survey::{Loaded, Places, Survey, inspect, survey};
+pub(crate) use survey::{Loaded, Places, Survey, closed, inspect, survey};
 
 use crate::error::{Context, Error, Op, Result};
 use crate::fallible;

@@ -42,6 +42,24 @@ impl<S: Storage> Engine<S> {
         let parts = recovery::create(&storage, &options)?;
         Self::of_writer(storage, options, parts)
     }
+
+    /// As [`Engine::open_writer`] of a store that was closed in an orderly way and has been left alone since: what lies on the
+    /// disk then is the same, and so is the report. Costs one sequential read of the hints. A guest that loads its code in parts
+    /// may ask this one first, which does without the code that scans, repairs and judges damage.
+    ///
+    /// `None`, with nothing changed, for any other directory: where a process was killed, where a hint does not name every
+    /// record, where anything is wrong that an opening would see, where there is no store. Also on a full disk, and where another
+    /// opener came first; what was begun is taken back then. [`Engine::open_writer`] knows what to do with all of them.
+    pub fn reopen(storage: S, options: Options) -> Result<Option<Self>> {
+        if options.mode == OpenMode::Salvage || options.access == OpenAccess::ReadOnly {
+            return Err(Error::bad_option("a writer was asked for"));
+        }
+        options.check()?;
+        let parts = recovery::reopen(&storage, &options)?;
+        parts
+            .map(|parts| Self::of_writer(storage, options, parts))
+            .transpose()
+    }
 }
 
 impl<S: Storage + Clone, C: IndexCell<S::File> + Clone> Engine<S, C> {

@@ -10,6 +10,7 @@
 //! ```
 
 mod active;
+mod closed;
 mod create;
 mod divide;
 #[cfg(not(all(feature = "small", target_family = "wasm")))]
@@ -24,6 +25,7 @@ mod replay;
 mod salvaged;
 mod writer;
 
+pub(crate) use closed::reopen;
 pub(crate) use create::create;
 pub(crate) use reader::{ReaderParts, load_reader};
 pub(crate) use writer::{WriterParts, open as open_writer};
@@ -73,8 +75,7 @@ fn settle<S: Storage>(
     names: &[FileName],
     manifests: Places,
 ) -> Result<()> {
-    replay.report.namespace_sync = replay.storage.capabilities().namespace_sync;
-    replay.report.clock_jump = replay.index.clock.jump(replay.storage.now_ms());
+    replay.tell_of_host();
     let lost_state = find_orphans(replay, state, names)? || manifests.lost;
     if manifests.lost {
         // Whatever the lost change said of any file.
@@ -119,13 +120,9 @@ fn find_orphans<S: Storage>(
     let known_seq = replay.max_seq.max(state.last_seq);
     let mut lost_state = false;
     for name in names {
-        let Some((kind @ (FileKind::Segment | FileKind::Hint), id)) = names::parse(name) else {
+        let Some((kind, id)) = unlisted(state, name) else {
             continue;
         };
-        let listed = state.segments.iter().any(|segment| segment.id == id);
-        if listed || state.condemned.contains(&id) {
-            continue;
-        }
         let Ok(file) = replay.storage.open(name, Access::Read) else {
             continue;
         };
@@ -157,6 +154,15 @@ fn find_orphans<S: Storage>(
     }
     sort::by(&mut replay.report.orphans, Ord::cmp);
     Ok(lost_state)
+}
+
+/// What a name stands for, if that of a segment or a hint, and the state lists no such one.
+fn unlisted(state: &State, name: &FileName) -> Option<(FileKind, u64)> {
+    let (kind @ (FileKind::Segment | FileKind::Hint), id) = names::parse(name)? else {
+        return None;
+    };
+    let listed = state.segments.iter().any(|segment| segment.id == id);
+    (!listed && !state.condemned.contains(&id)).then_some((kind, id))
 }
 
 /// The greatest sequence number of a segment's records, markers and damaged ones aside.

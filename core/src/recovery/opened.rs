@@ -89,13 +89,24 @@ impl<S: Storage> Replay<'_, S> {
             .len()
             .map_err(|error| Error::storage(Op::Read, Some(name), error))?
             .min(FILE_BYTES_MAX);
+        Ok(Some(self.enter(file, entry, rank, file_bytes)?))
+    }
+
+    /// Enters a segment's file into the index.
+    pub(super) fn enter(
+        &mut self,
+        file: S::File,
+        entry: &SegmentEntry,
+        rank: u32,
+        file_bytes: u64,
+    ) -> Result<Box<Opened<S::File>>> {
         let site = Site {
             salt: entry.salt,
             base_seq: entry.base_seq,
         };
         let segment = Segment::new(file.clone(), entry.id, site, rank, entry.valid_bytes);
         let slot = self.index.add_segment(segment)?;
-        Ok(Some(Box::new(Opened {
+        Ok(Box::new(Opened {
             file,
             slot,
             site,
@@ -103,7 +114,7 @@ impl<S: Storage> Replay<'_, S> {
             rank,
             file_bytes,
             records: entry.records,
-        })))
+        }))
     }
 
     fn whole_file_lost(&mut self, entry: &SegmentEntry, rank: u32, damage: Damage) -> Result<()> {

@@ -92,14 +92,26 @@ impl<'a, S: Storage> Replay<'a, S> {
         self.newest = Some(newest);
     }
 
-    /// Every sealed segment of a state, in order.
-    pub(crate) fn sealed(&mut self, state: &Manifest) -> Result<()> {
-        let records = state.segments.iter().map(|entry| entry.records);
-        self.records = records.fold(0, u64::saturating_add);
-        for (rank, entry) in (0..).zip(&state.segments) {
+    /// Takes in what a state tells of its segments' records.
+    pub(super) fn expect(&mut self, state: &Manifest) {
+        for entry in &state.segments {
+            self.records = self.records.saturating_add(entry.records);
             // Whatever was or will be written there has its base at least.
             let seen = entry.last_seq.max(entry.base_seq.saturating_sub(1));
             self.max_seq = self.max_seq.max(seen);
+        }
+    }
+
+    /// Tells what the host can do, and of its clock.
+    pub(super) fn tell_of_host(&mut self) {
+        self.report.namespace_sync = self.storage.capabilities().namespace_sync;
+        self.report.clock_jump = self.index.clock.jump(self.storage.now_ms());
+    }
+
+    /// Every sealed segment of a state, in order.
+    pub(crate) fn sealed(&mut self, state: &Manifest) -> Result<()> {
+        self.expect(state);
+        for (rank, entry) in (0..).zip(&state.segments) {
             if entry.state.is_sealed()
                 && let Some(opened) = self.open_segment(entry, rank)?
             {
@@ -169,7 +181,7 @@ impl<'a, S: Storage> Replay<'a, S> {
     /// Makes room for the keys of all segments before the first one: room that grows leaves holes in
     /// the heap. What the manifest says of records is believed as far as the first file could hold
     /// them, and for a few times as many.
-    fn make_room(&mut self, opened: &Opened<S::File>) {
+    pub(super) fn make_room(&mut self, opened: &Opened<S::File>) {
         /// Where memory that nobody writes to is not missed, which is not so in a sandbox.
         const AS_MANY: u64 = if cfg!(target_pointer_width = "64") {
             4

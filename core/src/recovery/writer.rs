@@ -18,7 +18,7 @@ use crate::prelude::*;
 use crate::report::RecoveryReport;
 use crate::segment::active::Active;
 use crate::segment::create::{fresh_salt, header_in, may_be_abandoned, sync_names};
-use crate::storage::{Access, ErrorKind, FileName, Storage};
+use crate::storage::{Access, ErrorKind, File, FileName, Storage};
 use core::slice;
 
 /// What a writer has after recovering.
@@ -129,9 +129,7 @@ fn take_over<S: Storage>(
         adopt_orphans(storage, &names, &mut state)?;
     }
     let host_ms = storage.now_ms();
-    let mut clock = Clock::new(state.clock_ms, options.trust_clock);
-    clock.observe(host_ms);
-    let index = Index::new(state.hash_key, clock, options.ordered_index);
+    let index = index_of(&state, options, host_ms);
     let mut replay = Replay::new(storage, index, store, true);
     replay.report.epoch = epoch;
     replay.report.created = created;
@@ -157,18 +155,14 @@ fn take_over<S: Storage>(
     }
 
     let seq = last_issued(&replay, &state);
-    state.clean = false;
-    // A cut may keep the copy that is now made of the tail and lose the tail itself: its numbers
-    // must not look as if they were issued under a later state than this one.
-    state.last_seq = seq;
-    state.clock_ms = replay.index.clock.floor_ms();
-    state.next_id = state
-        .next_id
-        .max(counter::after(highest_segment_id(&names), 1)?);
-    let refused = abandon_pending(storage, store, &mut state);
-    refused.map_err(|damage| invalid(damage, previous))?;
-    let (mut manifest, reserved) =
-        start(storage, claimed, store, state, (seq, host_ms), committed)?;
+    let (mut manifest, reserved) = begin_epoch(
+        &replay,
+        claimed,
+        (state, previous),
+        &names,
+        (seq, host_ms),
+        committed,
+    )?;
     let (active, reserved) = replay.settle_active(&mut manifest, outcome, reserved, seq)?;
     let (index, report) = replay.finish(&manifest.state)?;
     Ok(Recovered::Writer(Box::new(WriterParts {
@@ -193,6 +187,28 @@ pub(super) fn of_nothing<S: Storage>(storage: &S) -> Result<(StoreId, Box<State>
     Ok((StoreId(id), Box::new(State::new(hash_key))))
 }
 
+/// A deliberate bug: files that the state does not list are taken for the store's.
+fn adopt_orphans<S: Storage>(storage: &S, names: &[FileName], state: &mut State) -> Result<()> {
+    for (_, identity) in salvaged::unlisted(storage, names, state)? {
+        if let Some((entry, _)) = identity {
+            fallible::push(&mut state.segments, entry)?;
+        }
+    }
+    state.segments.sort_unstable_by_key(|entry| entry.base_seq);
+    Ok(())
+}
+
+/// An index for what a state lists, with the clock as the host has it.
+pub(super) fn index_of<F: File + Clone>(
+    state: &State,
+    options: &Options,
+    host_ms: Option<u64>,
+) -> Index<F> {
+    let mut clock = Clock::new(state.clock_ms, options.trust_clock);
+    clock.observe(host_ms);
+    Index::new(state.hash_key, clock, options.ordered_index)
+}
+
 /// The last sequence number that the writer before may have issued.
 fn last_issued<S: Storage>(replay: &Replay<'_, S>, state: &State) -> u64 {
     let seen = replay.max_seq;
@@ -203,6 +219,29 @@ fn last_issued<S: Storage>(replay: &Replay<'_, S>, state: &State) -> u64 {
     } else {
         state.seq_bound.max(state.last_seq).max(seen)
     }
+}
+
+/// Writes what an opening makes of the state of the epoch before, and answers as [`start`] does.
+pub(super) fn begin_epoch<S: Storage>(
+    replay: &Replay<'_, S>,
+    claimed: (u64, S::File),
+    (mut state, previous): (Box<State>, u64),
+    names: &[FileName],
+    (seq, host_ms): (u64, Option<u64>),
+    committed: &mut bool,
+) -> Result<(Box<ManifestLog<S::File>>, u64)> {
+    let (storage, store) = (replay.storage, replay.store);
+    state.clean = false;
+    // A cut may keep the copy that is now made of the tail and lose the tail itself: its numbers
+    // must not look as if they were issued under a later state than this one.
+    state.last_seq = seq;
+    state.clock_ms = replay.index.clock.floor_ms();
+    state.next_id = state
+        .next_id
+        .max(counter::after(highest_segment_id(names), 1)?);
+    let refused = abandon_pending(storage, store, &mut state);
+    refused.map_err(|damage| invalid(damage, previous))?;
+    start(storage, claimed, store, state, (seq, host_ms), committed)
 }
 
 /// Whatever was being written when the last writer stopped means nothing.
@@ -220,17 +259,6 @@ fn abandon_pending<S: Storage>(
         };
         state.apply(&edit)?;
     }
-    Ok(())
-}
-
-/// A deliberate bug: files that the state does not list are taken for the store's.
-fn adopt_orphans<S: Storage>(storage: &S, names: &[FileName], state: &mut State) -> Result<()> {
-    for (_, identity) in salvaged::unlisted(storage, names, state)? {
-        if let Some((entry, _)) = identity {
-            fallible::push(&mut state.segments, entry)?;
-        }
-    }
-    state.segments.sort_unstable_by_key(|entry| entry.base_seq);
     Ok(())
 }
 
