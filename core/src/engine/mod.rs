@@ -14,6 +14,7 @@ mod commit;
 mod explain;
 mod log;
 mod maintain;
+mod newest;
 mod open;
 #[cfg(not(all(feature = "small", target_family = "wasm")))]
 mod ordinary;

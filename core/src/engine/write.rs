@@ -2,13 +2,14 @@
 
 use super::Engine;
 use super::batch::{Batch, BatchOp, Deed};
-use super::stage::Deletion;
+use super::newest::Newest;
+use super::stage::{Deletion, Staged};
 use crate::error::{Error, Result};
 use crate::fallible;
+use crate::format::Space;
 use crate::format::file::names;
 use crate::format::manifest::Edit;
-use crate::format::{KeyHash, Space};
-use crate::index::{Index, IndexCell, Mixed};
+use crate::index::{Index, IndexCell};
 use crate::keydir::AHEAD;
 use crate::options::{Ack, WriteOptions};
 use crate::prelude::*;
@@ -91,8 +92,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         let mut staged = Vec::new();
         fallible::reserve(&mut staged, batch.ops.len())?;
         // What an earlier operation of the batch puts is not in the index yet.
-        let mut put_here = hashbrown::HashMap::<KeyHash, &BatchOp<B>, Mixed>::default();
-        fallible::reserve_map(&mut put_here, batch.ops.len())?;
+        let mut newest = Newest::with_room(batch.ops.len())?;
         for some in batch.ops.chunks(AHEAD) {
             let known = self.look_up_some(some);
             for (op, keyed) in some.iter().zip(known) {
@@ -100,16 +100,17 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 match &op.deed {
                     Deed::Put { value, expiry } => {
                         let put = self.stage_put(op.space, key, value.as_ref(), *expiry, keyed)?;
-                        let earlier = fallible::insert(&mut put_here, put.hash, op)?;
-                        self.refuse_collision(earlier, op)?;
+                        self.refuse_collision(newest.of(put.hash, &staged), op)?;
                         fallible::push(&mut staged, put)?;
+                        newest.note(&staged)?;
                     }
                     Deed::Delete => {
-                        let put_here = put_here.get(&keyed.0).copied();
+                        let put_here = newest.of(keyed.0, &staged);
                         self.refuse_collision(put_here, op)?;
+                        let put_here = put_here.is_some();
                         match self.stage_delete(op.space, key)? {
                             Some(deletion) => fallible::push(&mut staged, deletion.tombstone)?,
-                            None if put_here.is_some() => {
+                            None if put_here => {
                                 fallible::push(&mut staged, self.tombstone(op.space, key, None))?;
                             }
                             None => {}
@@ -169,12 +170,11 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// Refuses to write a key over another one of the same batch that has its hash.
     fn refuse_collision<B: AsRef<[u8]>>(
         &self,
-        earlier: Option<&BatchOp<B>>,
+        earlier: Option<&Staged<'_>>,
         op: &BatchOp<B>,
     ) -> Result<()> {
-        let is_same = |earlier: &BatchOp<B>| {
-            earlier.space == op.space && earlier.key.as_ref() == op.key.as_ref()
-        };
+        let is_same =
+            |earlier: &Staged<'_>| earlier.space == op.space && earlier.key == op.key.as_ref();
         if earlier.is_none_or(is_same) {
             return Ok(());
         }
