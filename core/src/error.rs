@@ -409,7 +409,7 @@ impl fmt::Display for Error {
             Self::NoStore => f.write_str("there is no store here"),
             Self::NoManifest { segments } => write!(
                 f,
-                "{segments} segment files but no valid manifest; run salvage, nothing was touched"
+                "no valid manifest, segment files: {segments}; run salvage, nothing was touched"
             ),
             Self::NewerFormat { newer } => {
                 let Newer { file, found, known } = **newer;
