@@ -126,8 +126,9 @@ impl Failure {
         )
     }
 
-    /// The engine refused; `dir` is the store it was about.
+    /// The engine refused; `dir` is the store it was about, or the archive of one.
     pub fn engine(dir: &Path, error: &Error) -> Self {
+        let is_archive = dir.is_file();
         let dir = dir.display();
         let exit = exit_of(error);
         if let Error::BadOption { what } = error
@@ -140,6 +141,10 @@ impl Failure {
                 "; other keys are not affected: portcask --dir {dir} verify lists all damage"
             ),
             Error::MaybeStale { .. } => "; --accept-stale returns the older version".to_owned(),
+            Error::Damaged { .. } | Error::NoManifest { .. } if is_archive => {
+                "; to save what is readable, unpack it into a new directory and run salvage on that"
+                    .to_owned()
+            }
             Error::Damaged { .. } | Error::NoManifest { .. } | Error::Degraded { .. } => {
                 format!("; to save what is readable: portcask --dir {dir} salvage --to NEW_DIR")
             }
@@ -160,6 +165,9 @@ impl Failure {
             }
             Error::NotEmpty => "; use an empty or a new directory".to_owned(),
             Error::Changed => "; the writer merges faster than this can read: try again".to_owned(),
+            _ if error.storage_kind() == Some(ErrorKind::Denied) && is_no_file(error) => {
+                "; put the file itself in its place, or restore a backup".to_owned()
+            }
             _ if error.storage_kind() == Some(ErrorKind::Denied) => {
                 "; check the permissions of the directory and its files".to_owned()
             }
@@ -167,6 +175,15 @@ impl Failure {
         };
         Self::new(exit, format!("{dir}: {error}{advice}"))
     }
+}
+
+/// Whether a link, a directory or the like lies where the store has a file: no matter of permissions. The backends say
+/// so in words alone.
+fn is_no_file(error: &Error) -> bool {
+    let words = error.to_string();
+    ["is a symbolic link", "is not a regular file"]
+        .iter()
+        .any(|known| words.contains(known))
 }
 
 fn exit_of(error: &Error) -> Exit {

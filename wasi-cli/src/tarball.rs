@@ -61,6 +61,10 @@ impl Tarball {
     /// Opens an archive for reading. Errors if it is cut short or no tar file.
     pub fn open(path: &Path) -> io::Result<Self> {
         let mut file = fs::File::open(path)?;
+        if let Some(undo) = how_to_unpack(&mut file)? {
+            let why = format!("it is compressed: run {undo} {} first", path.display());
+            return Err(io::Error::other(why));
+        }
         let len = file.metadata()?.len();
         let mut members: Vec<Member> = Vec::new();
         for entry in tar::Archive::new(&mut file).entries_with_seek()? {
@@ -120,6 +124,21 @@ impl Tarball {
 }
 
 /// What the system refused stays as it is; how the bytes are wrong repeats them, and helps nobody.
+/// The program that undoes the compression of a file, if it is compressed.
+fn how_to_unpack(file: &mut fs::File) -> io::Result<Option<&'static str>> {
+    const KINDS: [(&[u8], &str); 4] = [
+        (&[0x1f, 0x8b], "gunzip"),
+        (b"BZh", "bunzip2"),
+        (b"\xfd7zXZ", "unxz"),
+        (&[0x28, 0xb5, 0x2f, 0xfd], "unzstd"),
+    ];
+    let mut start = Vec::new();
+    file.take(5).read_to_end(&mut start)?;
+    file.rewind()?;
+    let kind = KINDS.iter().find(|(magic, _)| start.starts_with(magic));
+    Ok(kind.map(|(_, undo)| *undo))
+}
+
 fn not_a_tar(error: io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(_) => error,

@@ -131,6 +131,42 @@ fn a_damaged_or_cut_backup_restores_nothing() {
 }
 
 #[test]
+fn a_damaged_archive_is_not_called_a_directory_to_salvage() {
+    let place = filled();
+    place.run(["backup", "copy"]).succeeds();
+    let mut archive = tar::Builder::new(Vec::new());
+    for name in names(&place.beside("copy")) {
+        if !name.starts_with("manifest") {
+            let path = place.beside("copy").join(&name);
+            archive.append_path_with_name(path, name).unwrap();
+        }
+    }
+    place.write("copy.tar", archive.into_inner().unwrap());
+    let ran = place.run(["--dir", "restored", "restore", "copy.tar"]);
+    assert!(!ran.err.contains("--dir copy.tar"), "{ran:?}");
+    ran.fails(
+        3,
+        &["copy.tar", "no valid manifest", "unpack it", "salvage"],
+    );
+}
+
+#[test]
+fn a_compressed_backup_is_named_with_what_unpacks_it() {
+    let place = filled();
+    for (magic, undo) in [
+        (&b"\x1f\x8b\x08"[..], "gunzip copy.tar.packed"),
+        (b"BZh9", "bunzip2 copy.tar.packed"),
+        (b"\xfd7zXZ\0", "unxz copy.tar.packed"),
+        (b"\x28\xb5\x2f\xfd", "unzstd copy.tar.packed"),
+    ] {
+        place.write("copy.tar.packed", [magic, &[7; 600]].concat());
+        place
+            .run(["--dir", "restored", "restore", "copy.tar.packed"])
+            .fails(3, &["compressed", undo]);
+    }
+}
+
+#[test]
 fn what_a_killed_copy_left_is_in_nobodys_way() {
     let place = filled();
     place.run(["backup", "copy"]).succeeds();

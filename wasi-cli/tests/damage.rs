@@ -251,3 +251,20 @@ fn a_damaged_hint_costs_speed_and_no_data() {
         "{damages}"
     );
 }
+
+#[cfg(unix)]
+#[test]
+fn a_link_or_a_directory_in_a_files_place_is_not_called_a_matter_of_permissions() {
+    let place = three();
+    let segment = place.newest("segment");
+    std::fs::rename(&segment, place.beside("elsewhere")).unwrap();
+    std::os::unix::fs::symlink(place.beside("elsewhere"), &segment).unwrap();
+    let ran = place.run(["get", "a"]);
+    assert!(!ran.err.contains("check the permissions"), "{ran:?}");
+    ran.fails(5, &["symbolic link", "put the file itself in its place"]);
+    std::fs::remove_file(&segment).unwrap();
+    std::fs::create_dir(&segment).unwrap();
+    let ran = place.run(["get", "a"]);
+    assert!(!ran.err.contains("check the permissions"), "{ran:?}");
+    ran.fails(5, &["not a regular file", "put the file itself"]);
+}
