@@ -27,7 +27,6 @@ pub use file::{DESCRIPTORS_MAX, WasiFile};
 
 use ::wasi::{self as p1};
 use alloc::rc::Rc;
-use alloc::vec;
 use alloc::vec::Vec;
 use calls::{Errno, Fd};
 use file::Roll;
@@ -42,12 +41,6 @@ pub type Path = std::path::Path;
 /// What names a directory: a path, or its bytes where there is no standard library.
 #[cfg(not(feature = "std"))]
 pub type Path = [u8];
-
-/// First size of the buffer for a listing. Some hosts read the whole directory for each call.
-const LISTING_BYTES: usize = 64 * 1024;
-
-/// Beyond this the listing goes on by cookies: some 350,000 names.
-const LISTING_BYTES_MAX: usize = 16 << 20;
 
 /// A directory the host has opened for this guest, or one below it, as [`Storage`]. Cheap to
 /// clone; clones share everything.
@@ -126,38 +119,15 @@ impl WasiDir {
         Err(say(ErrorKind::Denied, &[&self.dir.path], &[words]))
     }
 
-    /// Every file of the directory with a name that the engine could use. The buffer grows until one call brings
-    /// them all: a listing that goes on by cookies misses names on some hosts when another process removes one
-    /// meanwhile.
+    /// Every file of the directory with a name that the engine could use.
     fn files_here(&self) -> Result<Vec<FileName>, StorageError> {
-        let mut files = Vec::new();
-        let mut buffer = vec![0; LISTING_BYTES];
-        let mut cookie = 0;
-        loop {
-            let filled = self.dir.fd.read_directory(&mut buffer, cookie);
-            let filled = filled.map_err(|errno| refused(&[&self.dir.path], errno))?;
-            let from = cookie;
-            for entry in listing::entries(&buffer[..filled]) {
-                cookie = entry.next;
-                if let Some(name) = FileName::of(entry.name)
-                    // Not every host says what a name stands for.
-                    && entry.is_file.map_or_else(|| self.exists(&name), Ok)?
-                    // Where it goes on, a host that takes no notice of the cookie tells the same names again.
-                    && (from == 0 || !files.contains(&name))
-                {
-                    files.push(name);
-                }
-            }
-            if filled == buffer.len() && buffer.len() < LISTING_BYTES_MAX {
-                buffer.resize(buffer.len() * 4, 0);
-                files.clear();
-                cookie = 0;
-            } else if cookie == from {
-                // Nothing behind the last one. A short answer alone is not the end: one host fills whole entries only.
-                break;
-            }
-        }
-        Ok(files)
+        listing::files(
+            |into, cookie| {
+                let filled = self.dir.fd.read_directory(into, cookie);
+                filled.map_err(|errno| refused(&[&self.dir.path], errno))
+            },
+            |name| self.exists(name),
+        )
     }
 }
 
