@@ -411,3 +411,22 @@ fn zeros_written_behind_small_appends_are_not_shown_and_a_sync_cuts_them_off() {
     drop(file);
     assert_eq!(fs::metadata(&path).unwrap().len(), end + 200);
 }
+
+#[cfg(unix)]
+#[test]
+fn what_is_synced_into_a_removed_directory_is_not_acknowledged() {
+    let home = TempDir::new().unwrap();
+    let (here, moved) = (home.path().join("here"), home.path().join("moved"));
+    let storage = StdFiles::open(&here).unwrap();
+    let file = storage.create(&name("file")).unwrap();
+    // Under another name the files can still be found.
+    fs::rename(&here, &moved).unwrap();
+    file.append(0, b"one").unwrap();
+    file.sync().unwrap();
+    fs::remove_dir_all(&moved).unwrap();
+    file.append(3, b"two").unwrap();
+    let refused = refusal(file.sync());
+    assert_eq!(refused.kind, ErrorKind::Closed, "{refused:?}");
+    assert!(refused.detail.contains("was removed"), "{refused:?}");
+    assert_eq!(refusal(storage.sync_namespace()).kind, ErrorKind::Closed);
+}

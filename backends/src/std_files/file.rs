@@ -135,7 +135,8 @@ impl File for StdFile {
             end.start_over();
         }
         self.settle_zeros(ahead::End::start_over)?;
-        self.handle.call(fs::File::sync_data)
+        self.handle.call(fs::File::sync_data)?;
+        self.handle.dir.refuse_removed()
     }
 
     fn len(&self) -> Result<u64, StorageError> {

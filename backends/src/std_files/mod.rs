@@ -54,6 +54,7 @@ pub use file::StdFile;
 pub use lock::StdLock;
 
 use mapping::Suits;
+use platform::Identity;
 use pool::Pool;
 use portcask_core::storage::{
     Access, Capabilities, ErrorKind, FileName, Host, Storage, StorageError,
@@ -266,7 +267,8 @@ impl Storage for StdFiles {
         match &self.dir.handle {
             Some(handle) if self.dir.capabilities.namespace_sync => handle
                 .sync_all()
-                .map_err(|cause| refused(&self.dir.path, cause)),
+                .map_err(|cause| refused(&self.dir.path, cause))
+                .and_then(|()| self.dir.refuse_removed()),
             _ => Err(say(
                 ErrorKind::Unsupported,
                 format!(
@@ -301,6 +303,23 @@ impl Host for StdFiles {
 }
 
 impl Directory {
+    /// Files outlive their directory while they are open, and their sync goes on succeeding: it would be no promise,
+    /// as nobody can ever open them again.
+    fn refuse_removed(&self) -> Result<(), StorageError> {
+        let Some(handle) = &self.handle else {
+            return Ok(());
+        };
+        let found = handle.metadata();
+        let found = found.map_err(|cause| refused(&self.path, cause))?;
+        // A file system that counts no links is believed only where the name does not lead here either.
+        let is_here = |named: fs::Metadata| Identity::of(&named) == Identity::of(&found);
+        if platform::is_removed(&found) && !fs::metadata(&self.path).is_ok_and(is_here) {
+            let words = format!("{}: the directory was removed", self.path.display());
+            return Err(say(ErrorKind::Closed, words));
+        }
+        Ok(())
+    }
+
     fn path_of(&self, name: &FileName) -> PathBuf {
         self.path.join(name.as_str())
     }

@@ -63,6 +63,11 @@ pub(super) fn open_directory(path: &Path) -> io::Result<Option<File>> {
     options.read(true).open(path).map(Some)
 }
 
+/// Whether no name leads to this directory any more.
+pub(super) fn is_removed(directory: &Metadata) -> bool {
+    directory.nlink() == 0
+}
+
 /// Whether this file system has locks, tried on the directory itself: nothing is created, and
 /// nobody takes the exclusive lock that a shared one could disturb.
 pub(super) fn locks(directory: Option<&File>) -> bool {

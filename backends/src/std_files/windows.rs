@@ -56,6 +56,11 @@ pub(super) fn open_directory(_: &Path) -> io::Result<Option<File>> {
     Ok(None)
 }
 
+/// A directory with open files cannot be removed here.
+pub(super) fn is_removed(_: &Metadata) -> bool {
+    false
+}
+
 /// `LockFileEx` is there on every file system of Windows.
 pub(super) fn locks(_: Option<&File>) -> bool {
     true
