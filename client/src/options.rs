@@ -2,6 +2,7 @@
 
 use crate::{Error, Result};
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// How to open a [`Db`](crate::Db).
@@ -64,7 +65,9 @@ impl Target {
             }
         }
         // The words of what follows may repeat the password, so the crate's own are not shown.
-        let unclear = || wrong("user, password, host, port or path cannot be told apart".into());
+        let unclear = || {
+            wrong("user, password, host, port (up to 65535) and path cannot be told apart".into())
+        };
         let url = unix_login(url).unwrap_or_else(|| url.to_owned());
         let info = url.into_connection_info().map_err(|_| unclear())?;
         let shown = shown(info.addr());
@@ -121,11 +124,21 @@ fn client(info: ConnectionInfo, _: &ClientOptions) -> redis::RedisResult<redis::
 
 fn shown(address: &ConnectionAddr) -> String {
     match address {
-        ConnectionAddr::Tcp(host, port) => format!("redis://{host}:{port}"),
-        ConnectionAddr::TcpTls { host, port, .. } => format!("rediss://{host}:{port}"),
+        ConnectionAddr::Tcp(host, port) => format!("redis://{}:{port}", bracketed(host)),
+        ConnectionAddr::TcpTls { host, port, .. } => {
+            format!("rediss://{}:{port}", bracketed(host))
+        }
         ConnectionAddr::Unix(path) => format!("redis+unix://{}", path.display()),
         // The crate may learn of others.
         _ => "the server".to_owned(),
+    }
+}
+
+/// A host as URLs have it: an IPv6 address is kept apart from the port.
+fn bracketed(host: &str) -> Cow<'_, str> {
+    match host.contains(':') {
+        true => format!("[{host}]").into(),
+        false => host.into(),
     }
 }
 
@@ -143,7 +156,7 @@ mod tests {
             ("redis://localhost", "redis://localhost:6379"),
             ("redis://10.0.0.1:7000/", "redis://10.0.0.1:7000"),
             ("redis://ann:s3cret@host:1/0", "redis://host:1"),
-            ("redis://:s3cret@[::1]:6380", "redis://::1:6380"),
+            ("redis://:s3cret@[::1]:6380", "redis://[::1]:6380"),
         ] {
             assert_eq!(target(url).unwrap(), shown, "{url}");
         }
