@@ -79,7 +79,10 @@ impl<S: SharedStorage> Db<S> {
             engine.view()
         })?;
         let _release = Release(core);
-        view?.verify(progress)
+        let report = view?.verify(progress);
+        // Asked afterwards: closing empties the index, and what is held against that must not pass for damage.
+        core.refuse_closed()?;
+        report
     }
 
     /// Copies the store to an empty `to`, while reads and writes continue. Calls `progress` with the
@@ -129,7 +132,10 @@ impl<S: SharedStorage> Db<S> {
     ) -> Result<()> {
         let core = self.core();
         let log = core.writer.with(|engine| engine.log_view())??;
-        log.each_version(&core.view, key, sink)
+        let done = log.each_version(&core.view, key, sink);
+        // Asked afterwards, as in every read: a version that is live must not pass for an old one.
+        core.refuse_closed()?;
+        done
     }
 
     /// Every version of a key that the log still holds, oldest first. Costs a walk over all
@@ -137,7 +143,9 @@ impl<S: SharedStorage> Db<S> {
     pub fn history(&self, key: &[u8]) -> Result<Vec<Version>> {
         let core = self.core();
         let log = core.writer.with(|engine| engine.log_view())??;
-        log.history(&core.view, key)
+        let versions = log.history(&core.view, key);
+        core.refuse_closed()?;
+        versions
     }
 
     /// What opening found and did; for a read-only handle, what its last refresh found.

@@ -168,6 +168,42 @@ fn a_get_that_meets_closing_answers_the_value_or_closed_and_never_absence() {
 }
 
 #[test]
+fn a_check_that_meets_closing_finds_no_damage() {
+    let world = World::new();
+    let db = world.open();
+    for n in 0..50 {
+        db.put(&key(n), b"value").unwrap();
+    }
+    db.rotate().unwrap();
+    db.put(b"cat", b"meow").unwrap();
+    let mut closed = false;
+    let found = db.verify(|_, _| {
+        if !std::mem::replace(&mut closed, true) {
+            db.close().unwrap();
+        }
+    });
+    assert_eq!(found, Err(Error::Closed));
+}
+
+#[test]
+fn a_history_that_meets_closing_is_not_told_as_whole() {
+    let world = World::new();
+    let db = world.open();
+    for value in [b"1", b"2", b"3"] {
+        db.put(b"cat", value).unwrap();
+    }
+    let mut versions = 0;
+    let done = db.each_version(b"cat", |_| {
+        versions += 1;
+        if versions == 1 {
+            db.close()?;
+        }
+        Ok(true)
+    });
+    assert_eq!((done, versions), (Err(Error::Closed), 3));
+}
+
+#[test]
 fn a_panic_below_a_write_wedges_nobody_and_the_next_opening_is_whole() {
     for call in [Call::Append, Call::Sync] {
         let world = World::new();
