@@ -132,6 +132,32 @@ fn a_backup_beside_what_was_handed_over_is_told_which_directory_is_missing() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_named_pipe_in_a_files_place_holds_no_guest_up() {
+    let scratch = TempDir::new().unwrap();
+    let preopens = [(scratch.path().into(), "home".into())];
+    let run = |args: &[&str]| {
+        let args = [&["portcask", "--dir", "home/store"], args].concat();
+        GUEST.run(&args, &[], &preopens, b"").unwrap()
+    };
+    assert_eq!(run(&["put", "cat", "meow"]).status, 0);
+    let becomes_a_pipe = |name: &str| {
+        let path = scratch.path().join("store").join(name);
+        std::fs::remove_file(&path).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(path).status();
+        assert!(made.unwrap().success());
+    };
+    // A store can do without a hint.
+    becomes_a_pipe("hint-0000000001");
+    assert_eq!(text(&run(&["get", "cat"]).stdout), "meow");
+    becomes_a_pipe("segment-0000000001");
+    let refused = run(&["get", "cat"]);
+    let said = text(&refused.stderr);
+    assert_eq!(refused.status, 5, "{said}");
+    assert!(said.contains("not a regular file"), "{said}");
+}
+
 #[test]
 fn what_a_guest_cannot_do_is_told_as_natively_in_words_or_as_an_object() {
     let scratch = TempDir::new().unwrap();

@@ -7,6 +7,7 @@
 
 use super::Directory;
 use super::calls::{Errno, Fd};
+use ::wasi::{FILETYPE_REGULAR_FILE, FILETYPE_SYMBOLIC_LINK};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::{Cell, Ref, RefCell};
@@ -17,6 +18,9 @@ pub const DESCRIPTORS_MAX: usize = 100;
 
 /// Largest file offset a host takes.
 const OFFSET_MAX: u64 = i64::MAX as u64;
+
+/// What a directory or a named pipe is told.
+const NO_FILE: &str = " is not a regular file";
 
 /// How often an open is tried again after closing an idle descriptor of ours.
 const OPEN_ATTEMPTS: usize = 8;
@@ -65,6 +69,7 @@ impl WasiFile {
         name: &FileName,
         access: Access,
     ) -> Result<Self, StorageError> {
+        refuse_pipes(dir, name)?;
         let fd = open_descriptor(dir, name, || dir.fd.open_file(name.as_bytes(), access))?;
         Self::seat(dir, name, access, fd)
     }
@@ -106,6 +111,7 @@ impl Handle {
             return Err(self.gone());
         }
         let name = self.name.get();
+        refuse_pipes(&self.dir, &name)?;
         let open = || self.dir.fd.open_file(name.as_bytes(), self.access);
         let fd = open_descriptor(&self.dir, &name, open).map_err(|refusal| match refusal.kind {
             ErrorKind::NotFound => self.gone(),
@@ -293,11 +299,22 @@ fn open_descriptor(
     }
 }
 
+/// Hosts wait where a named pipe is opened until somebody opens its other end, so it is not. What cannot be looked at is
+/// refused by its opening.
+fn refuse_pipes(dir: &Directory, name: &FileName) -> Result<(), StorageError> {
+    match dir.fd.stat(name.as_bytes()) {
+        Ok(stat) if ![FILETYPE_REGULAR_FILE, FILETYPE_SYMBOLIC_LINK].contains(&stat.filetype) => {
+            Err(dir.refuses(ErrorKind::Denied, name, NO_FILE))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// What tells a regular file from another one, as far as the host knows.
 fn identify(dir: &Directory, name: &FileName, fd: &Fd) -> Result<(u64, u64), StorageError> {
     let stat = fd.file_stat().map_err(|errno| dir.refused(name, errno))?;
-    if stat.filetype != ::wasi::FILETYPE_REGULAR_FILE {
-        return Err(dir.refuses(ErrorKind::Denied, name, " is not a regular file"));
+    if stat.filetype != FILETYPE_REGULAR_FILE {
+        return Err(dir.refuses(ErrorKind::Denied, name, NO_FILE));
     }
     Ok((stat.dev, stat.ino))
 }
