@@ -300,7 +300,7 @@ impl Store {
             report.orphans.clear();
         }
         if !report.is_spotless() {
-            let remark = report.to_string();
+            let remark = remark_on(&report);
             if remark != self.remark && !self.is_hushed {
                 let dir = self.args.dir.as_deref().unwrap_or(Path::new("."));
                 complain(&format!("{}: {remark}", dir.display()));
@@ -322,6 +322,14 @@ impl Store {
             Refusal::Said(failure) => failure,
             Refusal::Engine(error) => self.failure(&error),
         }
+    }
+}
+
+/// What an opening found, and what to do about a clock that is not trusted. That comes last.
+fn remark_on(report: &RecoveryReport) -> String {
+    match report.clock_jump {
+        Some(_) => format!("{report}; if the clock is right, write with --trust-clock once"),
+        None => report.to_string(),
     }
 }
 
@@ -452,5 +460,20 @@ impl From<Failure> for Refusal {
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         Self::Engine(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_not_trusted_is_told_with_the_option_that_confirms_it() {
+        let mut report = RecoveryReport::default();
+        assert!(!remark_on(&report).contains("--trust-clock"));
+        report.clock_jump = Some((0, 72 * 3_600_000));
+        let remark = remark_on(&report);
+        assert!(remark.contains("moved by 72 h"), "{remark}");
+        assert!(remark.ends_with("--trust-clock once"), "{remark}");
     }
 }
