@@ -58,10 +58,17 @@ impl Exit {
 }
 
 /// What the engine's options are called on the command line.
-const FLAGS: [(&str, &str); 3] = [
+const FLAGS: [(&str, &str); 7] = [
     ("segment_bytes", "--segment-size"),
     ("key_bytes_max", "--max-key"),
     ("value_bytes_max", "--max-value"),
+    (
+        "merge percentages",
+        "the percentages --fragmentation-trigger and --fragmentation-threshold",
+    ),
+    ("merge min_files", "--min-files"),
+    ("max_files", "--max-files"),
+    ("merge window hours", "the hours of --window"),
 ];
 
 /// A verb that could not do what it was asked to.
@@ -131,10 +138,14 @@ impl Failure {
         let is_archive = dir.is_file();
         let dir = dir.display();
         let exit = exit_of(error);
-        if let Error::BadOption { what } = error
-            && let Some((option, flag)) = FLAGS.iter().find(|(name, _)| what.starts_with(name))
-        {
-            return Self::new(exit, format!("{flag}{}", &what[option.len()..]));
+        if let Error::BadOption { what } = error {
+            let what = what.to_string();
+            let told = FLAGS
+                .iter()
+                .fold(what.clone(), |told, (name, flag)| told.replace(name, flag));
+            if told != what {
+                return Self::new(exit, told);
+            }
         }
         let advice = match error {
             Error::Corrupt { .. } => format!(

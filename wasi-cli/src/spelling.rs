@@ -4,7 +4,7 @@
 use crate::failure::{Exit, Failure};
 use crate::term::fail;
 use clap::CommandFactory;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::ffi::OsString;
 
 const BITCASKCTL: [&str; 18] = [
@@ -96,7 +96,7 @@ pub fn refuse(error: &clap::Error, args: &[OsString]) -> Exit {
             return exit;
         }
     } else {
-        let said = one_line(&error.to_string());
+        let said = no_value(error, args).unwrap_or_else(|| one_line(&error.to_string()));
         fail(
             Exit::Usage,
             &match (misplaced_directory(error, args), said.split_once("; ")) {
@@ -110,6 +110,25 @@ pub fn refuse(error: &clap::Error, args: &[OsString]) -> Exit {
     } else {
         Exit::Done
     }
+}
+
+/// What is said where an option that takes a value is followed by a negative number, which clap reads as an option.
+fn no_value(error: &clap::Error, args: &[OsString]) -> Option<String> {
+    let Some(ContextValue::String(found)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    found.strip_prefix('-')?.parse::<f64>().ok()?;
+    let at = args.iter().position(|arg| *arg == found.as_str())?;
+    let before = args[..at].last()?.to_str()?.strip_prefix("--")?;
+    let command = crate::args::Cli::command();
+    let mut options = command.get_arguments().chain(
+        command
+            .get_subcommands()
+            .flat_map(|verb| verb.get_arguments()),
+    );
+    let takes_one = options
+        .any(|option| option.get_long() == Some(before) && option.get_action().takes_values());
+    takes_one.then(|| format!("'{found}' is no value for --{before}; --help says more"))
 }
 
 /// What to type, where a directory was named and a verb was expected.
@@ -172,6 +191,9 @@ fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{normalised, one_line};
+    use crate::args::Cli;
+    use clap::Parser;
+    use std::ffi::OsString;
 
     #[test]
     fn complaints_are_one_line() {
@@ -204,6 +226,23 @@ mod tests {
         for (parsed, (said, _)) in parsed.into_iter().zip(super::NUMBERS) {
             assert_eq!(parsed.unwrap_err().to_string(), said);
         }
+    }
+
+    #[test]
+    fn a_negative_number_behind_an_option_is_told_as_its_value() {
+        let said = |line: &[&str]| {
+            let args: Vec<OsString> = line.iter().map(Into::into).collect();
+            let error = Cli::try_parse_from(&args).unwrap_err();
+            super::no_value(&error, &args)
+        };
+        let told = said(&["portcask", "put", "k", "v", "--ttl", "-5"]);
+        assert_eq!(
+            told.unwrap(),
+            "'-5' is no value for --ttl; --help says more"
+        );
+        assert!(said(&["portcask", "scan", "--limit", "-1"]).is_some());
+        // A flag takes none.
+        assert_eq!(said(&["portcask", "scan", "--json", "-1"]), None);
     }
 
     #[test]

@@ -157,7 +157,13 @@ fn options_out_of_range_are_refused_before_anything_happens() {
         .fails(2, &["256MiB"]);
     place
         .run(["merge", "--fragmentation-trigger", "0"])
-        .fails(2, &["percent"]);
+        .fails(2, &["percentages --fragmentation-trigger"]);
+    place
+        .run(["merge", "--max-files", "1"])
+        .fails(2, &["--min-files must be", "at most --max-files"]);
+    place
+        .run(["put", "a", "1", "--ttl", "-5"])
+        .fails(2, &["'-5' is no value for --ttl"]);
     place
         .run(["merge", "--window", "9-25"])
         .fails(2, &["0 to 23"]);
