@@ -94,7 +94,7 @@ fn fill_writes_the_same_content_for_the_same_options() {
 #[test]
 fn clear_deletes_all_keys_and_their_space() {
     let place = churned();
-    let ran = place.run(["clear"]).succeeds();
+    let ran = place.run(["clear", "--yes"]).succeeds();
     assert!(ran.text().starts_with("deleted "), "{ran:?}");
     place.run(["count"]).succeeds().prints("0\n");
     assert!(
@@ -105,6 +105,16 @@ fn clear_deletes_all_keys_and_their_space() {
     );
     place.run(["put", "a", "1"]).succeeds();
     place.run(["keys"]).succeeds().prints("a\n");
+}
+
+#[test]
+fn clear_deletes_nothing_where_nobody_can_be_asked_and_nobody_said_yes() {
+    let place = Place::with(&[("a", "1")]);
+    for answer in ["", "y\n"] {
+        let ran = place.feed(["clear"], answer.as_bytes());
+        ran.fails(2, &["clear deletes all keys", "--yes"]);
+    }
+    place.run(["count"]).succeeds().prints("1\n");
 }
 
 #[test]
@@ -269,7 +279,7 @@ fn every_answer_in_json_parses() {
         &["salvage", "--to", "saved"],
         &["merge"],
         &["delete", "a"],
-        &["clear"],
+        &["clear", "--yes"],
     ];
     for args in answers {
         let ran = place.run(args.iter().chain(&["--json"])).succeeds();

@@ -31,7 +31,7 @@ pub struct RotateArgs {}
 
 /// Delete all keys
 ///
-/// Asks for confirmation when run on a terminal.
+/// Asks for confirmation on a terminal. Anywhere else it needs --yes.
 #[derive(Args, Clone, Debug)]
 pub struct ClearArgs {
     /// Do not ask

@@ -164,8 +164,12 @@ pub fn rotate(context: &mut Context) -> Outcome {
 
 /// `clear`: deletes all keys.
 pub fn clear(context: &mut Context, args: &ClearArgs) -> Outcome {
-    let is_asked = !args.yes && !context.in_repl;
-    if is_asked && io::stdin().is_terminal() && io::stderr().is_terminal() {
+    if !args.yes && !context.in_repl {
+        if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+            return Err(Failure::usage(
+                "clear deletes all keys, and there is nobody to ask: confirm it with --yes",
+            ));
+        }
         let keys = context.store.len()?;
         let dir = context.store.name()?;
         let _ = write!(
