@@ -34,7 +34,7 @@ pub struct Options {
     /// With [`Ack::Buffered`]: bytes kept in memory before they are handed to the platform.
     pub buffer_bytes: usize,
     /// What was written last is kept in memory, too, and read from there: up to twice this many bytes, 0 for none. Default
-    /// 256 KiB. Guests with the feature `small` keep none.
+    /// 64 KiB. Guests with the feature `small` keep none.
     pub recent_bytes: usize,
     /// Longest key in bytes, at most 65,535.
     pub key_bytes_max: usize,
@@ -72,7 +72,7 @@ impl Default for Options {
             sync_every_ms: None,
             segment_bytes: 256 * MIB,
             buffer_bytes: 64 * KIB as usize,
-            recent_bytes: 256 * KIB as usize,
+            recent_bytes: 64 * KIB as usize,
             key_bytes_max: KEY_BYTES_MAX,
             value_bytes_max: 512 * MIB,
             default_ttl_ms: None,
