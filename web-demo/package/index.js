@@ -16,8 +16,9 @@ const LEVELS = ['flushed', 'written', 'queued'];
 /** A key as it is sent: a text is sent faster than bytes, and with a part of a buffer all of the buffer would be. */
 const keySent = (key) => (typeof key === 'string' ? key : keyBytes(key).slice());
 
-/** What names reports and errors: loaded behind the first opening, so that it is there without a network. */
+/** What names reports and errors, and what has to do with files: loaded behind the first opening, so that it is there without a network. */
 const words = () => import('./words.js');
+const whole = () => import('./whole.js');
 const named = async (report) => (await words()).named(await report);
 
 /** Opens a store of this site. */
@@ -31,25 +32,16 @@ export async function open(name, options = {}) {
   }
   const client = new Client(name, options);
   const { backend } = await client.connect();
-  words().catch(() => {});
+  Promise.all([words(), whole()]).catch(() => {});
   return new Portcask(client, backend, options);
 }
 
 /** Deletes a store and its files. */
 export async function destroy(name) {
-  const path = folderOf(name).split('/');
+  const folder = folderOf(name);
   if (!globalThis.navigator?.locks) throw new Unsupported('there are no Web Locks here');
-  await navigator.locks.request(storeLock(name), { ifAvailable: true }, async (lock) => {
-    if (!lock) throw new LockedByOtherTab(`the store "${name}" is open: close it in every tab first`);
-    const last = path.pop();
-    try {
-      let folder = await navigator.storage.getDirectory();
-      for (const part of path) folder = await folder.getDirectoryHandle(part);
-      await folder.removeEntry(last, { recursive: true });
-    } catch (error) {
-      if (error?.name !== 'NotFoundError') throw error;
-    }
-  });
+  const { deleted } = await whole();
+  if (!await deleted(folder, storeLock(name))) throw new LockedByOtherTab(`the store "${name}" is open: close it in every tab first`);
 }
 
 class Portcask {
@@ -230,22 +222,11 @@ class Portcask {
   confirmClock() { return this.#ask('confirmClock'); }
   async backend() { return this.#backend; }
 
-  async exportTo(target) {
-    const { pack } = await import('./tar.js');
-    const tar = pack(await this.#ask('export'));
-    return target ? tar.stream().pipeTo(target) : tar;
-  }
-
+  async exportTo(target) { return (await whole()).exported(await this.#ask('export'), target); }
   async importFrom(source) {
-    const { unpack } = await import('./tar.js');
-    const files = source instanceof Blob || source instanceof ReadableStream || source instanceof ArrayBuffer || ArrayBuffer.isView(source)
-      ? await unpack(source instanceof Blob ? source : await new Response(source).blob())
-      : Array.from(source, (file) => [file.name, file]);
-    const known = files.filter(([name]) => /^(segment|hint|manifest)-\d{10,20}$/.test(name));
-    if (!known.some(([name]) => name.startsWith('manifest'))) throw new BadOption('there is no manifest among these files: they are no store');
-    // What makes a store of the others comes last.
-    known.sort(([a], [b]) => a.startsWith('manifest') - b.startsWith('manifest'));
-    return named(this.#ask('import', known));
+    const files = await (await whole()).storeOf(source);
+    if (typeof files === 'string') throw new BadOption(files);
+    return named(this.#ask('import', files));
   }
 
   async estimate() {

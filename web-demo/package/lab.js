@@ -2,10 +2,10 @@
 
 import { keyBytes, keyOf, valueOf } from './codec.js';
 import { Engine } from './engine.js';
-import { NotReady } from './errors.js';
+import { BadOption, NotReady } from './errors.js';
 import { MemoryDirectory } from './memory.js';
 import { OpfsFiles } from './opfs.js';
-import { unpack } from './tar.js';
+import { NO_TAR, unpack } from './tar.js';
 import * as words from './words.js';
 
 const OPTIONS = { segmentBytes: 8 << 20, keyBytesMax: 65535, valueBytesMax: 512 << 20, ttl: 0, reserveBytes: 0, create: false, trustClock: true };
@@ -25,6 +25,7 @@ export class Lab {
   static async load(source, options) {
     if (source instanceof Map) return new Lab(new Map(source), options);
     const found = source instanceof Blob ? await unpack(source) : Array.from(source, (file) => [file.name, file]);
+    if (!found) throw new BadOption(NO_TAR);
     const files = await Promise.all(found.map(async ([name, blob]) => [name, new Uint8Array(await blob.arrayBuffer())]));
     return new Lab(new Map(files.sort(([a], [b]) => (a < b ? -1 : 1))), options);
   }

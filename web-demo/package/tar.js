@@ -1,6 +1,7 @@
 // Plain tar (ustar), as every system unpacks it: a folder of files, none of them with a long name.
 
-import { BadOption } from './errors.js';
+/** What to say of something else. */
+export const NO_TAR = 'this is no tar: pack the folder of a store with "tar -cf store.tar -C folder ."';
 
 const BLOCK = 512;
 const encoder = new TextEncoder();
@@ -33,7 +34,7 @@ export function pack(files) {
   return new Blob([...parts, new Uint8Array(2 * BLOCK)], { type: 'application/x-tar' });
 }
 
-/** The files of a tar, without their folders. @param {Blob} tar @returns {Promise<[string, Blob][]>} */
+/** The files of a tar, without their folders; `undefined` if it is none. @param {Blob} tar @returns {Promise<[string, Blob][] | undefined>} */
 export async function unpack(tar) {
   const files = [];
   for (let at = 0; at + BLOCK <= tar.size;) {
@@ -43,7 +44,7 @@ export async function unpack(tar) {
     const text = (from, to) => decoder.decode(block.subarray(from, to)).replace(/\0.*$/s, '').trim();
     const sum = Number.parseInt(text(148, 156), 8);
     block.fill(32, 148, 156);
-    if (block.reduce((all, byte) => all + byte, 0) !== sum) throw new BadOption('this is no tar: pack the folder of a store with "tar -cf store.tar -C folder ."');
+    if (block.reduce((all, byte) => all + byte, 0) !== sum) return undefined;
     const size = Number.parseInt(text(124, 136), 8);
     const type = text(156, 157);
     if (type === '' || type === '0') files.push([text(0, 100).split('/').pop(), tar.slice(at, at + size)]);

@@ -1,6 +1,5 @@
 // What the engine's numbers mean, in words: refusals, damage, the summary of an opening. Loaded when first needed, or soon after opening.
-
-import { refusal } from './errors.js';
+// It imports nothing that the page has already, so that bundlers make one file of that.
 
 /** In the order of the engine's list, `Damage`. */
 const DAMAGES = [
@@ -53,9 +52,7 @@ export function worded(error) {
   const { code } = told;
   const [words, advice] = refusals[code] ?? [`the engine refuses with code ${code}`];
   const said = typeof words === 'string' ? words : words(told);
-  const better = refusal(told, advice ? `${said}; ${advice}` : said);
-  delete better.told;
-  return better;
+  return new error.constructor(advice ? `${said}; ${advice}` : said);
 }
 
 /** A report whose damage has names. One of an opening gets a summary. */
