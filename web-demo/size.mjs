@@ -1,6 +1,7 @@
-// What a visitor loads: the module, the page's JavaScript and the worker's, bundled and minified as an application
-// ships them, each gzipped. `open` is what opening a store takes beyond that where one lies already, `later` what is loaded behind
-// the first opening or when first asked for, except the module for `verify` and the lab. Prints one line of JSON.
+// What a visitor loads: the module's first part, the page's JavaScript and the worker's, bundled and minified as an application
+// ships them, each gzipped; beyond that `begin` where no store lies, `open` where one was closed, `recover` too where one was not.
+// `later` is loaded behind the first opening or when first asked for, except the module for `verify` and the lab. Prints one line of
+// JSON.
 
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -31,6 +32,7 @@ function script(name) {
 const module = (name) => (existsSync(file(name)) ? gzipped(readFileSync(file(name))) : 0);
 const [page, worker] = [script('index.js'), script('worker.js')];
 console.log(JSON.stringify({
-  wasm: module('portcask.wasm'), page: page.first, worker: worker.first, open: module('portcask-open.wasm'),
+  wasm: module('portcask.wasm'), page: page.first, worker: worker.first,
+  begin: module('portcask-begin.wasm'), open: module('portcask-open.wasm'), recover: module('portcask-recover.wasm'),
   later: module('portcask-rest.wasm') + page.later + worker.later,
 }));

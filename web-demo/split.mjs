@@ -1,22 +1,26 @@
-// Divides the engine's module in three: what a visitor waits for, what opens a store that lies there already, and what an open
-// store calls when it has time.
+// Divides the engine's module: what every visitor waits for, what begins a store, what opens one that was closed in an orderly way,
+// what recovers any other, and what an open store calls when it has time.
 //
-//   node split.mjs BINARYEN WHOLE FIRST OPEN REST
+//   node split.mjs BINARYEN WHOLE FIRST BEGIN OPEN RECOVER REST
 //
-// A later part has the functions that its exports alone need. It works in the first one's memory and calls functions of those before
-// it, which these export for it under short names. No part calls a later one: the module has no function in a table, so that whatever
-// one may reach can be read from its text, and what is not loaded yet cannot be missed by a call of what is.
+// A later part has the functions that its exports alone need. It works in the first one's memory and calls functions of those that it
+// builds on, which these export for it under short names. No part calls another one: the module has no function in a table, so that
+// whatever one may reach can be read from its text, and what is not loaded yet cannot be missed by a call of what is.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 
 /**
- * The exports of the later parts, in the order in which they are loaded. `open`: a directory without a store becomes one without
- * it. `rest`: what is called when there is time, or by those who ask about a store as a whole. `Engine.complete` waits for them.
+ * The later parts in the order in which they are loaded, each with its exports and what it builds on beside the first. `engine.js` loads
+ * them.
  */
 const LATER = {
-  open: ['open', 'wanted_to_open'],
-  rest: ['merge_step', 'merge_all', 'merge_in_need', 'clear', 'stats', 'retune', 'confirm_clock', 'tick'],
+  begin: { exports: ['create'], on: [] },
+  open: { exports: ['reopen'], on: [] },
+  recover: { exports: ['open', 'wanted_to_open'], on: ['open'] },
+  rest: {
+    exports: ['merge_step', 'merge_all', 'merge_in_need', 'clear', 'stats', 'retune', 'confirm_clock', 'tick'], on: ['open', 'recover'],
+  },
 };
 
 const [binaryenAt, wholeAt, ...partsAt] = process.argv.slice(2);
@@ -51,31 +55,36 @@ function reach(names) {
   return reached;
 }
 
-const later = Object.values(LATER).flat();
+const later = Object.values(LATER).flatMap(({ exports }) => exports);
 for (const as of later) if (!exported.some((one) => one.as === as)) throw new Error(`there is no export "${as}"`);
 
-/** The parts, each with its exports and with the functions that none before it has. */
-const parts = [];
-for (const name of ['first', ...Object.keys(LATER)]) {
-  const exports = exported.filter(({ as }) => (name in LATER ? LATER[name].includes(as) : !later.includes(as)));
+/** The parts, each with its exports and with the functions that none of those that it builds on has. */
+const parts = ['first', ...Object.keys(LATER)].map((name) => {
+  const exports = exported.filter(({ as }) => (name in LATER ? LATER[name].exports.includes(as) : !later.includes(as)));
   const reached = reach(exports.flatMap((one) => one.name ?? []));
-  const known = new Set(parts.flatMap(({ own }) => [...own]));
-  parts.push({ name, exports, own: new Set([...reached].filter((one) => functions.has(one) && !known.has(one))), shared: [] });
+  return { name, exports, on: LATER[name]?.on ?? [], reached: [...reached].filter((one) => functions.has(one)), own: new Set(), shared: [] };
+});
+const [first, ...others] = parts;
+for (const name of functions.keys()) {
+  const users = parts.filter(({ reached }) => reached.includes(name));
+  const [owner = first] = users;
+  // Where one does not build on another, the first one has what both need.
+  const isBelow = users.every((user) => user === owner || user.on.includes(owner.name));
+  if (users.length) (isBelow ? owner : first).own.add(name);
 }
 const textOf = ({ own }) => [...own].map((name) => functions.get(name)).join('\n');
 
-// What a part lends to later ones goes by names with a letter that no other export has.
+// What a part lends to later ones goes by names that are shorter than those of other exports.
 let lent = 0;
 function lend(lender, it, type) {
   const known = lender.shared.find((one) => one.it === it);
   if (known) return known;
-  const loan = { as: `.${(lent++).toString(36)}`, it, type };
+  const loan = { as: (lent++).toString(36), it, type };
   lender.shared.push(loan);
   return loan;
 }
 
-const [first] = parts;
-for (const part of parts.slice(1)) {
+for (const part of others) {
   const body = textOf(part);
   part.imports = [];
   const take = (lender, it, type) => part.imports.push(` (import "${lender.name}" "${lend(lender, it, type).as}" (${type}))`);
@@ -91,20 +100,25 @@ for (const part of parts.slice(1)) {
 }
 const memory = /\(memory (\$\S+) (\d+)/.exec(text);
 
+/** Bundlers write smaller files into a script as text, from where the rules of some pages let nobody fetch them. */
+const FILE_BYTES_MIN = 4200;
+
 /** Writes the fields as a module, without what nobody uses any more. */
 function write(path, fields) {
   const module = binaryen.parseText(`(module\n${fields.join('\n')}\n)`);
   module.setFeatures(features);
   if (!module.validate()) throw new Error(`${path} would be no module`);
   module.runPasses(['remove-unused-module-elements', 'reorder-functions', 'reorder-globals']);
+  const lacking = FILE_BYTES_MIN - module.emitBinary().length;
+  if (lacking > 0) module.addCustomSection('room', new Uint8Array(lacking));
   writeFileSync(path, module.emitBinary());
   module.dispose();
 }
 
 const lends = ({ shared }) => shared.map(({ as, it }) => ` (export "${as}" (${it}))`);
-const gone = new Set(parts.slice(1).flatMap(({ own, exports }) => [...[...own].map((name) => functions.get(name)), ...exports.map(({ field }) => field)]));
+const gone = new Set(others.flatMap(({ own, exports }) => [...[...own].map((name) => functions.get(name)), ...exports.map(({ field }) => field)]));
 write(partsAt[0], [...fields.filter((field) => !gone.has(field)), ...lends(first)]);
-for (const [at, part] of parts.slice(1).entries()) {
+for (const [at, part] of others.entries()) {
   write(partsAt[at + 1], [
     ...all('type'),
     ...all('import').filter((field) => /\(func/.test(field)),

@@ -33,11 +33,11 @@ async function fetched(url) {
 }
 
 export class Engine {
-  #calls; #memory; #bytes; #room; #roomBytes = 0; #files; #url; #later; #imports; #words;
+  #calls; #memory; #bytes; #room; #roomBytes = 0; #files; #url; #later; #imports; #words; #loading = {};
 
   /**
    * @param {string | URL} url of the module @param {import('./opfs.js').OpfsFiles} files
-   * @param {{open: string | URL, rest: string | URL}} [later] of what the module leaves out (`split.mjs`), unless it is whole
+   * @param {Record<'begin' | 'open' | 'recover' | 'rest', string | URL>} [later] of what the module leaves out (`split.mjs`), unless it is whole
    * @param {{worded: Function, named: Function}} [words] `words.js`, unless errors and reports are sent to a page that has it
    */
   static async load(url, files, later, words = PLAIN) {
@@ -61,25 +61,34 @@ export class Engine {
     return engine;
   }
 
-  /** Loads a part, unless that was done or the module is whole: then it has this call. */
-  async #load(part, call) {
+  /** Loads a part behind those that it builds on, unless that was done or the module is whole: then it has this call. */
+  async #load(part, call, before) {
     if (this.#calls[call]) return;
-    const before = { ...this.#imports, first: this.#calls, open: this.#calls };
-    const { exports } = await WebAssembly.instantiate(await compile(this.#later[part]), before);
+    this.#loading[part] ??= this.#loaded(part, before).finally(() => { this.#loading[part] = undefined; });
+    await this.#loading[part];
+  }
+
+  async #loaded(part, before) {
+    // Fetched side by side, and instantiated in order.
+    const compiling = compile(this.#later[part]);
+    compiling.catch(() => {});
+    await before?.call(this);
+    const calls = this.#calls;
+    const { exports } = await WebAssembly.instantiate(await compiling, { ...this.#imports, first: calls, open: calls, recover: calls });
     this.#calls = { ...this.#calls, ...exports };
   }
 
-  /** To be awaited before `open` and `wantedToOpen`: `create`, reading and writing do without. */
-  opening() { return this.#load('open', 'open'); }
+  /** To be awaited before `create`. */
+  beginning() { return this.#load('begin', 'create'); }
 
-  /** To be awaited before `stats`, `clear`, `tick`, `retune`, `confirmClock` or a merge. */
-  async complete() {
-    if (this.#calls.tick) return;
-    // Fetched side by side; the second imports from the first, so they are instantiated in order.
-    await Promise.all(Object.values(this.#later).map(compile));
-    await this.opening();
-    await this.#load('rest', 'tick');
-  }
+  /** To be awaited before `reopen`. */
+  opening() { return this.#load('open', 'reopen'); }
+
+  /** To be awaited before `open` and `wantedToOpen`. */
+  recovering() { return this.#load('recover', 'open', this.opening); }
+
+  /** To be awaited before `stats`, `clear`, `tick`, `retune`, `confirmClock` or a merge: everything is there then. */
+  complete() { return Promise.all([this.beginning(), this.#load('rest', 'tick', this.recovering)]); }
 
   /** All of the memory, as it is now: growing takes older views away. */
   #all() {
@@ -158,6 +167,9 @@ export class Engine {
 
   /** Opens what lies in the directory. */
   open(options) { return this.#opened('open', options); }
+
+  /** Opens what was closed in an orderly way; `undefined`, with nothing changed, where anything else lies. */
+  reopen(options) { return this.#opened('reopen', options, PLAIN) || undefined; }
 
   /** Begins a store. Refuses, before anything is written, where a file has the name of a store's. */
   create(options) { return this.#opened('create', options, PLAIN); }

@@ -42,11 +42,17 @@ export class Store {
     try {
       const { wasmUrl } = options;
       const beside = wasmUrl && new URL(wasmUrl, location);
+      // Bundlers look for just these words.
       const later = wasmUrl
-        ? { open: new URL('portcask-open.wasm', beside), rest: new URL('portcask-rest.wasm', beside) }
-        : { open: new URL('./portcask-open.wasm', import.meta.url), rest: new URL('./portcask-rest.wasm', import.meta.url) };
-      // What a store that lies there needs is fetched meanwhile; whoever needs it then tries again.
-      files.holdsStore().then((holds) => holds && compile(later.open)).catch(() => {});
+        ? Object.fromEntries(['begin', 'open', 'recover', 'rest'].map((part) => [part, new URL(`portcask-${part}.wasm`, beside)]))
+        : {
+          begin: new URL('./portcask-begin.wasm', import.meta.url),
+          open: new URL('./portcask-open.wasm', import.meta.url),
+          recover: new URL('./portcask-recover.wasm', import.meta.url),
+          rest: new URL('./portcask-rest.wasm', import.meta.url),
+        };
+      // What will be needed is fetched meanwhile; whoever needs it then tries again.
+      files.holdsStore().then((holds) => compile(holds ? later.open : later.begin)).catch(() => {});
       store.#fuller = wasmUrl ? new URL('portcask-full.wasm', beside) : new URL('./portcask-full.wasm', import.meta.url);
       store.#engine = await Engine.load(beside ?? new URL('./portcask.wasm', import.meta.url), files, later, words);
       store.#words = words;
@@ -116,7 +122,7 @@ export class Store {
   }
 
   async #open(isNew = false) {
-    this.report = (isNew && await this.#create()) || await this.#recover();
+    this.report = (isNew ? await this.#create() : await this.#reopen()) || await this.#recover();
     await this.reserve();
     await this.#sweep();
     this.#later();
@@ -124,6 +130,7 @@ export class Store {
 
   /** Begins a store where no file holds a byte; nothing where something else is in the way. */
   async #create() {
+    await this.#engine.beginning();
     try {
       await this.reserve();
       return await this.#again(() => this.#engine.create(this.options));
@@ -133,9 +140,21 @@ export class Store {
     }
   }
 
-  /** Opens what lies there, with the part of the engine that only this needs: without it nothing is written. */
-  async #recover() {
+  /** Opens what was closed in an orderly way. Nothing for anything else, and where anything is refused: `#recover` can tell why. */
+  async #reopen() {
     await this.#engine.opening();
+    const epochs = this.#files.open.map((seat) => Number(/^manifest-(\d+)$/.exec(seat?.name)?.[1] ?? 0));
+    try {
+      await this.#seat([`manifest-${String(Math.max(...epochs) + 1).padStart(10, '0')}`]);
+      return this.#engine.reopen(this.options);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Opens whatever lies there, with the part of the engine that only this needs: without it nothing is written. */
+  async #recover() {
+    await this.#engine.recovering();
     this.#opening = true;
     try {
       await this.reserve();
@@ -166,13 +185,17 @@ export class Store {
   /** Opens what the next calls need: the files of so many new segments. */
   reserve(segments = 0) {
     return this.#inTurn(async () => {
-      for (const name of this.#opening ? this.#engine.wantedToOpen() : this.#engine.wanted(segments)) {
-        const number = await this.#files.openOne(name);
-        if (this.#closed) return;
-        this.#engine.seat(number, name);
-      }
+      await this.#seat(this.#opening ? this.#engine.wantedToOpen() : this.#engine.wanted(segments));
       this.#seen = this.#engine.changes();
     });
+  }
+
+  async #seat(names) {
+    for (const name of names) {
+      const number = await this.#files.openOne(name);
+      if (this.#closed) return;
+      this.#engine.seat(number, name);
+    }
   }
 
   /** Deletes the empty files that removed ones left. */
@@ -299,7 +322,7 @@ export class Store {
 
   async #export(pause) {
     // It is opened again for this, and must not be closed before that can be done.
-    await this.#engine.opening();
+    await this.#engine.recovering();
     this.engine.close();
     const files = [];
     try {

@@ -1,5 +1,5 @@
-// The engine comes in three parts: what begins a store, reads and writes; what opens one that lies there; and what is loaded
-// behind that.
+// The engine comes in parts: what every store needs; what begins one; what opens one that was closed; what recovers any other; and
+// what is loaded behind that.
 
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
@@ -8,10 +8,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { Engine } from '../package/engine.js';
+import { MemoryDirectory } from '../package/memory.js';
+import { OpfsFiles } from '../package/opfs.js';
 import { PACKAGE, browse, tab } from './browser.mjs';
 
 const part = (name) => fileURLToPath(new URL(`../package/${name}.wasm`, import.meta.url));
 const skip = existsSync(part('portcask-rest')) ? false : 'the module was built without wasm-opt, and so in one piece';
+
+const LATER = ['portcask-begin', 'portcask-open', 'portcask-recover', 'portcask-rest'];
 
 /** A browser, and a folder served to it that has some parts of the engine alone. */
 async function lonely(t, ...names) {
@@ -44,20 +49,52 @@ async function lonely(t, ...names) {
   return { add, page, world };
 }
 
-test('no part can reach what is in a later one', { skip }, async () => {
+test('no part can reach what is in one that it does not build on', { skip }, async () => {
   const module = async (name) => new WebAssembly.Module(await readFile(part(name)));
-  const imports = async (name) => [...new Set(WebAssembly.Module.imports(await module(name)).map((needed) => needed.module))].sort();
-  const known = ['opfs'];
-  for (const [name, as] of [['portcask', 'first'], ['portcask-open', 'open'], ['portcask-rest', 'rest']]) {
+  const imports = async (name) => [...new Set(WebAssembly.Module.imports(await module(name)).map((needed) => needed.module))];
+  const built = { portcask: [], 'portcask-begin': ['first'], 'portcask-open': ['first'], 'portcask-recover': ['first', 'open'], 'portcask-rest': ['first', 'open', 'recover'] };
+  for (const [name, on] of Object.entries(built)) {
     const needed = await imports(name);
-    assert.deepEqual(needed.filter((other) => !known.includes(other)), [], name);
-    assert.ok(as === 'first' || needed.includes('first'), name);
-    known.push(as);
+    assert.deepEqual(needed.filter((other) => other !== 'opfs' && !on.includes(other)), [], name);
+    assert.ok(name === 'portcask' || needed.includes('first'), name);
   }
 });
 
+test('no part is so small that a bundler would write it into a script', { skip }, async () => {
+  for (const name of LATER) assert.ok((await readFile(part(name))).length > 4096, name);
+});
+
+test('a part that several calls ask for at once is loaded once, and again after it could not be', { skip }, async (t) => {
+  const calls = { fetch: globalThis.fetch, instantiate: WebAssembly.instantiate };
+  t.after(() => {
+    globalThis.fetch = calls.fetch;
+    WebAssembly.instantiate = calls.instantiate;
+  });
+  const [asked, made] = [[], []];
+  let absent = 'portcask-recover';
+  globalThis.fetch = async (name) => {
+    asked.push(name);
+    if (name === absent) throw new TypeError('no network');
+    return new Response(await readFile(part(name)));
+  };
+  WebAssembly.instantiate = (module, imports) => {
+    made.push(Object.keys(imports).sort().join());
+    return calls.instantiate(module, imports);
+  };
+  const later = Object.fromEntries(LATER.map((name) => [name.slice(9), name]));
+  const engine = await Engine.load('portcask', new OpfsFiles(new MemoryDirectory()), later);
+  const refused = await Promise.allSettled([engine.complete(), engine.recovering(), engine.complete(), engine.opening()]);
+  assert.deepEqual(refused.map(({ status, reason }) => reason?.code ?? status), ['Failed', 'Failed', 'Failed', 'fulfilled']);
+  assert.equal(made.length, 3);
+  absent = undefined;
+  await Promise.all([engine.complete(), engine.recovering(), engine.complete(), engine.opening()]);
+  await engine.complete();
+  assert.equal(made.length, 5);
+  assert.deepEqual(asked.sort(), ['portcask', ...LATER, 'portcask-recover'].sort());
+});
+
 test('while the later parts cannot be loaded, a new store is begun, read, written and closed all the same', { skip }, async (t) => {
-  const { add, page: newPage } = await lonely(t, 'portcask');
+  const { add, page: newPage } = await lonely(t, 'portcask', 'portcask-begin');
   const page = await newPage();
   const told = await page.evaluate(async () => {
     globalThis.store = await open();
@@ -68,8 +105,7 @@ test('while the later parts cannot be loaded, a new store is begun, read, writte
   });
   assert.deepEqual(told, [['Failed', 'Failed', 'Failed', 'Failed'], 1, ['a', 'b', 'c']]);
   // Once they can be had, the same store has all verbs.
-  await add('portcask-open');
-  await add('portcask-rest');
+  for (const name of LATER) await add(name);
   const later = await page.evaluate(async () => {
     const { keys } = await store.stats();
     const bytes = (await store.exportTo()).size;
@@ -79,9 +115,9 @@ test('while the later parts cannot be loaded, a new store is begun, read, writte
   assert.deepEqual(later, [3, true, []]);
 });
 
-for (const how of ['was closed', 'was not closed']) {
-  test(`a store that ${how} is left as it is while the part that opens it cannot be loaded, and opens with all it holds later`, { skip }, async (t) => {
-    const { add, page: newPage } = await lonely(t, 'portcask');
+for (const [how, lacking] of [['was closed', ['portcask-open']], ['was not closed', ['portcask-open', 'portcask-recover']]]) {
+  test(`a store that ${how} is left as it is while what opens it cannot be loaded, and opens with all it holds later`, { skip }, async (t) => {
+    const { add, page: newPage } = await lonely(t, 'portcask', 'portcask-begin');
     const writer = await newPage();
     await writer.evaluate(async (closes) => {
       // Several segments, so that some are sealed and have whole hints.
@@ -97,15 +133,16 @@ for (const how of ['was closed', 'was not closed']) {
     }, how === 'was closed');
     await writer.close();
     const page = await newPage();
-    const [before, codes, after] = await page.evaluate(async () => {
-      const before = await lying();
-      return [before, [await code(open()), await code(open())], await lying()];
-    });
+    const before = await page.evaluate(() => lying());
     assert.ok(before.some(([name]) => name.startsWith('hint-')), before.map(([name]) => name).join());
-    assert.deepEqual(codes, ['Failed', 'Failed']);
-    assert.deepEqual(after, before);
     // The same page tries again.
-    await add('portcask-open');
+    for (const name of lacking) {
+      const [codes, after] = await page.evaluate(async () => [[await code(open()), await code(open())], await lying()]);
+      assert.deepEqual(codes, ['Failed', 'Failed'], name);
+      // What is made ready is empty.
+      assert.deepEqual(after.filter(([, [bytes]]) => bytes), before.filter(([, [bytes]]) => bytes), name);
+      await add(name);
+    }
     const told = await page.evaluate(async () => {
       const store = await open();
       await store.set('new', 1);
@@ -119,24 +156,34 @@ for (const how of ['was closed', 'was not closed']) {
   });
 }
 
-test('a new store asks for the part that opens others only when it is open, and another one asks at once', { skip }, async (t) => {
-  const { page: newPage, world } = await lonely(t, 'portcask', 'portcask-open', 'portcask-rest');
-  const asked = [];
+test('a store asks for what it needs first: what begins it, reopens it or recovers it', { skip }, async (t) => {
+  const { page: newPage, world } = await lonely(t, 'portcask', ...LATER);
+  let asked = [];
+  const values = [];
   world.context.on('request', (request) => { if (request.url().includes('/lonely/')) asked.push(new URL(request.url()).pathname.slice(8, -5)); });
-  const page = await newPage();
-  await page.evaluate(async () => {
-    const store = await open();
-    await store.set('a', 1);
-    await store.stats();
-    await store.close();
-  });
-  assert.equal(asked[0], 'portcask');
-  assert.deepEqual([...asked].sort(), ['portcask', 'portcask-open', 'portcask-rest']);
-  assert.equal(await page.evaluate(async () => (await open()).get('a')), 1);
+  for (const [closes, first] of [[true, ['portcask-begin']], [false, ['portcask-open']], [true, ['portcask-open', 'portcask-recover']]]) {
+    const page = await newPage();
+    asked = [];
+    const value = await page.evaluate(async (closes) => {
+      const workers = [];
+      const worker = () => workers[workers.push(new Worker('/package/worker.js', { type: 'module' })) - 1];
+      const store = await open({ worker });
+      await store.update('a', (before = 0) => before + 1);
+      await store.stats();
+      const value = await store.get('a');
+      if (closes) await store.close(); else workers[0].terminate();
+      return value;
+    }, closes);
+    await page.close();
+    assert.deepEqual(asked.slice(0, 1 + first.length).sort(), ['portcask', ...first], asked.join());
+    assert.deepEqual([...new Set(asked)].sort(), ['portcask', ...LATER]);
+    values.push(value);
+  }
+  assert.deepEqual(values, [1, 2, 3]);
 });
 
 test('where a folder stands in the way of a name, a new store is begun all the same', { skip }, async (t) => {
-  const { page: newPage } = await lonely(t, 'portcask', 'portcask-open', 'portcask-rest', 'portcask-full');
+  const { page: newPage } = await lonely(t, 'portcask', ...LATER, 'portcask-full');
   const page = await newPage();
   const told = await page.evaluate(async () => {
     const root = await navigator.storage.getDirectory();

@@ -12,13 +12,16 @@ use crate::wasm::grouped;
 
 /// The npm package, with everything in it but the modules.
 const PACKAGE: &str = "web-demo/package";
-/// What a visitor is to wait for at most: the module's first part, the page's and the worker's JavaScript, gzipped.
+/// What a visitor is to wait for at most, with a new store or with one that was closed: the module's parts, the page's and the
+/// worker's JavaScript, gzipped.
 const GOAL_BYTES: u64 = 60_000;
-/// What it may be today: just above what it is, so that it only ever shrinks. Lower this with each gain.
-const LOADED_BYTES_MAX: u64 = 54_500;
-const _: () = assert!(LOADED_BYTES_MAX < GOAL_BYTES);
-/// Likewise with what opens a store that lies there already.
-const REOPENED_BYTES_MAX: u64 = 73_300;
+/// What it may be today, with a new store: just above what it is, so that it only ever shrinks. Lower this with each gain.
+const BEGUN_BYTES_MAX: u64 = 52_900;
+/// Likewise with one that lies there and was closed.
+const REOPENED_BYTES_MAX: u64 = 59_900;
+const _: () = assert!(BEGUN_BYTES_MAX <= GOAL_BYTES && REOPENED_BYTES_MAX <= GOAL_BYTES);
+/// Likewise with one that was not closed.
+const RECOVERED_BYTES_MAX: u64 = 73_300;
 
 /// A module of the engine: where it goes and what is in it.
 struct Module {
@@ -32,7 +35,12 @@ const SHIPPED: [Module; 2] = [
     Module {
         file: "portcask.wasm",
         features: "slim",
-        later: &["portcask-open.wasm", "portcask-rest.wasm"],
+        later: &[
+            "portcask-begin.wasm",
+            "portcask-open.wasm",
+            "portcask-recover.wasm",
+            "portcask-rest.wasm",
+        ],
     },
     Module {
         file: "portcask-full.wasm",
@@ -108,16 +116,38 @@ pub fn weigh(repo: &Repo, tools: &WebTools) -> Result<String> {
     let mut node = Command::new("node");
     node.arg(repo.root.join("web-demo/size.mjs"));
     let told = shell::read(node.env("PORTCASK_WEB_TOOLS", &tools.folder))?;
-    let [wasm, page, worker, open, later] =
-        ["wasm", "page", "worker", "open", "later"].map(|name| number(&told, name));
-    judged(wasm?, page? + worker?, open?, later?)
+    let [wasm, page, worker, begin, open, recover, later] = [
+        "wasm", "page", "worker", "begin", "open", "recover", "later",
+    ]
+    .map(|name| number(&told, name));
+    judged(Loaded {
+        wasm: wasm?,
+        scripts: page? + worker?,
+        begin: begin?,
+        open: open?,
+        recover: recover?,
+        later: later?,
+    })
 }
 
-fn judged(wasm: u64, scripts: u64, open: u64, later: u64) -> Result<String> {
-    let first = wasm + scripts;
+/// What `size.mjs` tells, in bytes.
+struct Loaded {
+    wasm: u64,
+    scripts: u64,
+    begin: u64,
+    open: u64,
+    recover: u64,
+    later: u64,
+}
+
+fn judged(loaded: Loaded) -> Result<String> {
+    let always = loaded.wasm + loaded.scripts;
+    let [begun, reopened] = [loaded.begin, loaded.open].map(|part| always + part);
+    let recovered = reopened + loaded.recover;
     let limits = [
-        ("with a new store", first, LOADED_BYTES_MAX),
-        ("whose store lies there", first + open, REOPENED_BYTES_MAX),
+        ("with a new store", begun, BEGUN_BYTES_MAX),
+        ("whose store was closed", reopened, REOPENED_BYTES_MAX),
+        ("whose store was not closed", recovered, RECOVERED_BYTES_MAX),
     ];
     for (who, bytes, limit) in limits {
         if bytes > limit {
@@ -129,14 +159,14 @@ fn judged(wasm: u64, scripts: u64, open: u64, later: u64) -> Result<String> {
         }
     }
     Ok(format!(
-        "{} bytes gzipped ({} of wasm, {} of JavaScript), of at most {}; {} more to open what lies there, and {} behind the first \
-         opening or when asked for",
-        grouped(first),
-        grouped(wasm),
-        grouped(scripts),
+        "{} bytes gzipped for a new store and {} for one that was closed, of at most {} ({} of JavaScript); {} for one that was not \
+         closed, and {} behind the first opening or when asked for",
+        grouped(begun),
+        grouped(reopened),
         grouped(GOAL_BYTES),
-        grouped(open),
-        grouped(later)
+        grouped(loaded.scripts),
+        grouped(recovered),
+        grouped(loaded.later)
     ))
 }
 
@@ -204,11 +234,22 @@ mod tests {
 
     #[test]
     fn one_byte_too_many_is_too_many() {
-        assert!(judged(LOADED_BYTES_MAX - 10, 10, 7, 7).is_ok());
-        assert!(judged(LOADED_BYTES_MAX - 10, 11, 7, 7).is_err());
-        let open = REOPENED_BYTES_MAX - 50_000;
-        assert!(judged(40_000, 10_000, open, 7).is_ok());
-        assert!(judged(40_000, 10_000, open + 1, 7).is_err());
+        let loaded = |begin, open, recover| {
+            judged(Loaded {
+                wasm: 30_000,
+                scripts: 10_000,
+                begin,
+                open,
+                recover,
+                later: 7,
+            })
+        };
+        let [begin, open, recover] = [BEGUN_BYTES_MAX, REOPENED_BYTES_MAX, RECOVERED_BYTES_MAX];
+        let [begin, open, recover] = [begin - 40_000, open - 40_000, recover - open];
+        assert!(loaded(begin, open, recover).is_ok());
+        assert!(loaded(begin + 1, open, recover).is_err());
+        assert!(loaded(begin, open + 1, 0).is_err());
+        assert!(loaded(begin, open, recover + 1).is_err());
     }
 
     #[test]

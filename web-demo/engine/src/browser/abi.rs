@@ -51,6 +51,8 @@ exports! {
     changes();
     /// Opens the store that lies there, if any; the answer is the report of the recovery.
     open(bytes: usize);
+    /// Opens a store that was closed in an orderly way; the same answer, 0 where anything else lies.
+    reopen(bytes: usize);
     /// Begins a store where none lies; the same answer.
     create(bytes: usize);
     /// The value of a key.

@@ -84,8 +84,7 @@ impl Module {
     }
 
     pub fn seat(&mut self, handle: u32, name_bytes: usize) -> Answer {
-        let name = core::str::from_utf8(self.given(name_bytes)?).unwrap_or("");
-        let Some(name) = FileName::new(name) else {
+        let Some(name) = FileName::of(self.given(name_bytes)?) else {
             return Ok(0);
         };
         let seated = match handle {
@@ -135,7 +134,7 @@ impl Module {
         }
         for name in names {
             if !self.dir.is_seated(&name) {
-                fallible::extend(&mut self.answer, name.as_str().as_bytes())?;
+                fallible::extend(&mut self.answer, name.as_bytes())?;
                 fallible::push(&mut self.answer, b'\n')?;
             }
         }
@@ -207,6 +206,15 @@ impl Module {
         let (options, _) = self.options(bytes)?;
         let store = Engine::create(self.dir.clone(), options)?;
         self.opened(store)
+    }
+
+    /// Opens a store that was closed in an orderly way; 0, with nothing changed, where anything else lies.
+    pub fn reopen(&mut self, bytes: usize) -> Answer {
+        let (options, _) = self.options(bytes)?;
+        match Engine::reopen(self.dir.clone(), options)? {
+            Some(store) => self.opened(store),
+            None => Ok(0),
+        }
     }
 
     fn opened(&mut self, store: Engine<PlatformStorage>) -> Answer {

@@ -14,7 +14,7 @@ fn numbers(into: &mut Vec<u8>, numbers: &[u64]) -> Result<(), Error> {
 
 /// Its length, and its bytes.
 fn name(into: &mut Vec<u8>, name: &FileName) -> Result<(), Error> {
-    let name = name.as_str().as_bytes();
+    let name = name.as_bytes();
     push_whole(into, name.len() as u64)?;
     Ok(fallible::extend(into, name)?)
 }
