@@ -21,11 +21,15 @@ pub mod db;
 pub mod opfs;
 #[cfg(not(target_family = "wasm"))]
 pub mod std_files;
+#[cfg(any(not(target_family = "wasm"), all(target_os = "wasi", feature = "std")))]
+mod strangers;
 #[cfg(all(target_os = "wasi", target_env = "p1"))]
 pub mod wasi;
 
 #[cfg(not(target_family = "wasm"))]
 pub use db::{Db, DbOptions, Transaction, open};
+#[cfg(any(not(target_family = "wasm"), all(target_os = "wasi", feature = "std")))]
+pub use strangers::strangers;
 
 /// The storage of this platform: a directory of the file system.
 #[cfg(not(target_family = "wasm"))]

@@ -33,7 +33,7 @@ Exit codes:
   2  wrong configuration: the command line, the environment, the file or a certificate
   3  stored data is damaged
   4  another process is the writer of this directory
-  5  the system refused: the port is taken, no permission, no space";
+  5  the system refused: the port is taken, files of others are in the directory, no permission, no space";
 
 /// Why there is nothing to start.
 pub enum Wrong {
@@ -301,7 +301,10 @@ pub fn exit_code(error: &StartError) -> u8 {
     let error = match error {
         StartError::Store(_, error) => error,
         StartError::Tls(_) | StartError::Config(_) => return 2,
-        StartError::Bind(..) | StartError::Socket(..) | StartError::Threads(_) => return 5,
+        StartError::Strangers(..)
+        | StartError::Bind(..)
+        | StartError::Socket(..)
+        | StartError::Threads(_) => return 5,
     };
     match **error {
         Error::BadOption { .. } => 2,

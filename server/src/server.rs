@@ -141,7 +141,9 @@ impl Stopper {
 }
 
 impl Server {
-    /// Opens the store and the sockets. Once this returns, clients can connect.
+    /// Opens the sockets and the store, which is made if there is none. Once this returns, clients are served; what
+    /// connects before waits. A start that fails leaves no new store behind, and a store is not made among the files
+    /// of others.
     pub fn start(mut config: Config) -> Result<Self, StartError> {
         if config.tls.only && config.tls.port.is_none() {
             return Err(StartError::Config("tls-only needs tls-port".to_owned()));
@@ -159,9 +161,7 @@ impl Server {
         let outgoing = Arc::new(outgoing);
         let hub = Arc::new(Hub::new(config.limits.mail, Arc::clone(&outgoing)));
         let events = Events::new(Arc::clone(&hub));
-        let store = Store::open(&config.dir, config.store.clone(), events);
-        let store =
-            store.map_err(|error| StartError::Store(config.dir.clone(), Box::new(error)))?;
+        refuse_strangers(&config)?;
         let threads = Threads::start(config.threads).map_err(StartError::Threads)?;
         let (lanes, runtime) = (threads.lanes(), &threads.yard);
         let Listening {
@@ -178,6 +178,10 @@ impl Server {
         let grpc = crate::grpc::listen(runtime, config.grpc)?;
         #[cfg(feature = "grpc")]
         let grpc_address = grpc.as_ref().and_then(|it| it.local_addr().ok());
+        // Once everything else is there, so that a start that fails leaves no new store behind.
+        let store = Store::open(&config.dir, config.store.clone(), events);
+        let store =
+            store.map_err(|error| StartError::Store(config.dir.clone(), Box::new(error)))?;
         // Port 0 has become a port.
         if let Some((_, address)) = &metrics {
             config.metrics_port = Some(address.port());
@@ -311,6 +315,37 @@ impl Drop for Server {
         self.stopper.stop();
         // Best effort: nobody is left to tell.
         let _ = self.join();
+    }
+}
+
+/// A new store has no place among the files of others. Those that the configuration names may lie beside it.
+fn refuse_strangers(config: &Config) -> Result<(), StartError> {
+    let tls = &config.tls;
+    let named = [
+        &config.file,
+        &config.socket,
+        &config.backup_dir,
+        &tls.certificate,
+        &tls.key,
+        &tls.authority,
+    ];
+    let named: Vec<_> = named
+        .into_iter()
+        .flatten()
+        .filter_map(|path| path.canonicalize().ok())
+        .collect();
+    let mut strangers = portcask::strangers(&config.dir);
+    strangers.retain(|name| {
+        let path = config.dir.join(name).canonicalize();
+        !path.is_ok_and(|path| named.contains(&path))
+    });
+    match strangers.first() {
+        None => Ok(()),
+        Some(first) => Err(StartError::Strangers(
+            config.dir.clone(),
+            first.clone(),
+            strangers.len(),
+        )),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::partial::{hold_directory, partial};
 use crate::store::{open_for_writing, parent_must_exist};
 use crate::text::{argument, excerpt};
 use portcask::format::file::names;
-use portcask::{Error, FileName, Op, PlatformStorage, Storage};
+use portcask::{Error, Op, PlatformStorage, Storage};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -98,7 +98,7 @@ impl Place {
 }
 
 /// A first write into a directory that holds other things and no store is more often a slip than meant: its files would
-/// lie among the others. What tools and file systems hide there does not count.
+/// lie among the others.
 pub fn refuse_others(dir: &Path) -> Result<(), Failure> {
     let Some(others) = others(dir) else {
         return Ok(());
@@ -115,22 +115,7 @@ pub fn refuse_others(dir: &Path) -> Result<(), Failure> {
 
 /// What is in a directory that holds no store, for people: the first name, and how many more.
 fn others(dir: &Path) -> Option<String> {
-    // What cannot be listed is told by what opens it.
-    let entries = std::fs::read_dir(dir).ok()?;
-    let mut others = Vec::new();
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let known = name.to_str().and_then(FileName::new);
-        if known.is_some_and(|name| names::parse(&name).is_some()) {
-            return None;
-        }
-        let own = [names::lock(), names::reserve()];
-        let is_own = known.is_some_and(|name| own.contains(&name));
-        if !is_own && name != "lost+found" && !name.as_encoded_bytes().starts_with(b".") {
-            others.push(name);
-        }
-    }
-    others.sort();
+    let others = portcask::strangers(dir);
     let first = excerpt(argument(others.first()?), 40);
     Some(match others.len() {
         1 => first,

@@ -2,6 +2,7 @@
 
 use crate::tls::TlsError;
 use portcask::Error;
+use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -12,6 +13,8 @@ use std::path::PathBuf;
 pub enum StartError {
     /// The store in this directory does not open.
     Store(PathBuf, Box<Error>),
+    /// There is no store in this directory, but there are files of others; the first of them, and how many there are.
+    Strangers(PathBuf, OsString, usize),
     /// Nobody can listen at this address.
     Bind(SocketAddr, io::Error),
     /// Nobody can listen at this socket of this machine.
@@ -28,6 +31,18 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Store(dir, error) => write!(f, "{}: {error}", dir.display()),
+            Self::Strangers(dir, first, count) => {
+                let dir = dir.display();
+                write!(f, "{dir}: not a store, and not empty ({first:?}")?;
+                if *count > 1 {
+                    write!(f, " and {} more", count - 1)?;
+                }
+                write!(
+                    f,
+                    "); name an empty or a new directory, or make a store among these files first: portcask --dir \
+                     {dir} init"
+                )
+            }
             Self::Bind(address, error) if error.kind() == io::ErrorKind::AddrInUse => {
                 write!(
                     f,
@@ -53,7 +68,7 @@ impl std::error::Error for StartError {
             Self::Store(_, error) => Some(&**error),
             Self::Bind(_, error) | Self::Socket(_, error) | Self::Threads(error) => Some(error),
             Self::Tls(error) => Some(error),
-            Self::Config(_) => None,
+            Self::Config(_) | Self::Strangers(..) => None,
         }
     }
 }

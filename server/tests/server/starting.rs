@@ -105,8 +105,9 @@ fn a_directory_in_the_place_of_the_file_is_the_store() {
 
 #[test]
 fn a_port_that_is_taken_is_told_with_the_flag_that_takes_another() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = dir.path().to_str().unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("new");
+    let store = dir.to_str().unwrap();
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     check(
@@ -119,6 +120,34 @@ fn a_port_that_is_taken_is_told_with_the_flag_that_takes_another() {
         5,
         "--metrics-port N takes another port",
     );
+    assert!(!dir.exists(), "a start that failed left a store behind");
+}
+
+#[test]
+fn a_store_is_not_made_among_the_files_of_others() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("documents");
+    std::fs::create_dir(&dir).unwrap();
+    // What the configuration names is known, and what tools hide does not count.
+    let file = dir.join("portcask.conf");
+    std::fs::write(&file, format!("dir {}\nport 0\n", dir.display())).unwrap();
+    std::fs::write(dir.join(".gitkeep"), "").unwrap();
+    let file = file.to_str().unwrap();
+    let letter = dir.join("letter.txt");
+    std::fs::write(&letter, "Dear").unwrap();
+    let advice = format!("first: portcask --dir {} init", dir.display());
+    for words in ["not a store, and not empty (\"letter.txt\");", &advice] {
+        check(&[file], 5, words);
+    }
+    std::fs::write(dir.join("photo.jpg"), "").unwrap();
+    check(&[file], 5, "(\"letter.txt\" and 1 more)");
+    assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 4);
+    std::fs::remove_file(dir.join("photo.jpg")).unwrap();
+    std::fs::remove_file(&letter).unwrap();
+    Process::start_as(&[file]).kill();
+    // It is a store now, whatever comes to lie beside it.
+    std::fs::write(&letter, "Dear").unwrap();
+    Process::start_as(&[file]).kill();
 }
 
 /// What is printed at the start; the server then ends by itself.
