@@ -232,9 +232,16 @@ impl Connection {
                 Batch::More => tokio::task::yield_now().await,
                 Batch::Drained => self.is_drained = true,
             }
-            if self.seat.as_ref().map(Seat::reach) != self.wanted_reach() {
+            if !self.is_in_place() {
                 return Stay::Moves;
             }
+        }
+    }
+
+    fn is_in_place(&self) -> bool {
+        match (&self.seat, self.wanted_reach()) {
+            (Some(seat), Some(reach)) => self.shared.lanes.suits(seat, reach),
+            (seat, reach) => seat.is_none() && reach.is_none(),
         }
     }
 

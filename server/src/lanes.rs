@@ -130,6 +130,11 @@ impl Lanes {
         &self.yard
     }
 
+    /// Whether a client that was seated may stay there with this reach. Where all lanes are for everybody it may.
+    pub(crate) fn suits(&self, seat: &Seat, reach: Reach) -> bool {
+        seat.reach == reach || self.narrow == self.lanes.len()
+    }
+
     /// A seat in the lane with the fewest clients, of those within reach.
     pub(crate) fn seat(&self, reach: Reach) -> Option<Seat> {
         let lanes = match reach {
@@ -146,17 +151,13 @@ impl Lanes {
 /// A client's place in a lane, until it is dropped.
 pub(crate) struct Seat {
     lane: Arc<Lane>,
+    /// What the lane was chosen from.
     reach: Reach,
 }
 
 impl Seat {
     pub(crate) fn runtime(&self) -> &Handle {
         &self.lane.runtime
-    }
-
-    /// What it was chosen from.
-    pub(crate) fn reach(&self) -> Reach {
-        self.reach
     }
 
     /// Whether the lane has other clients.
@@ -199,6 +200,15 @@ mod tests {
     }
 
     #[test]
+    fn where_all_lanes_are_for_everybody_a_client_may_stay_whatever_it_asks_for() {
+        let threads = Threads::start(Some(2)).unwrap();
+        let lanes = threads.lanes();
+        let seat = lanes.seat(Reach::Narrow).unwrap();
+        assert!(lanes.suits(&seat, Reach::Narrow) && lanes.suits(&seat, Reach::Wide));
+        threads.end();
+    }
+
+    #[test]
     fn some_lanes_may_be_for_those_alone_who_send_many_reads_at_a_time() {
         let mut threads = Threads::start(Some(3)).unwrap();
         threads.narrow = 1;
@@ -213,8 +223,8 @@ mod tests {
         ];
         assert_eq!(clients(&lanes)[0], 2);
         assert_eq!(clients(&lanes)[1..].iter().sum::<usize>(), 3);
-        assert_eq!(seats[0].reach(), Reach::Narrow);
-        assert_eq!(seats[4].reach(), Reach::Wide);
+        assert!(lanes.suits(&seats[0], Reach::Narrow) && lanes.suits(&seats[4], Reach::Wide));
+        assert!(!lanes.suits(&seats[0], Reach::Wide) && !lanes.suits(&seats[4], Reach::Narrow));
         threads.end();
     }
 

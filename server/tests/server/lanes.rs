@@ -71,6 +71,43 @@ fn a_subscriber_hears_every_message_while_it_goes_to_its_lane() {
     }
 }
 
+/// A connection that goes to another lane is opened there anew, which shows in the number that the system knows it by.
+#[cfg(target_os = "linux")]
+#[test]
+fn who_reads_much_and_little_in_turns_stays_in_its_lane_where_all_lanes_are_for_everybody() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = crate::process::Process::start(dir.path(), &["--threads", "2"]);
+    let mut client = Client::connect(server.address);
+    let files = || -> Vec<_> {
+        let files = std::fs::read_dir(format!("/proc/{}/fd", server.child.id())).unwrap();
+        let files = files.map(|file| file.unwrap().path());
+        let named = files.filter_map(|file| Some((std::fs::read_link(&file).ok()?, file)));
+        let is_socket = |name: &std::path::Path| name.to_string_lossy().starts_with("socket:");
+        let mut sockets: Vec<_> = named.filter(|(name, _)| is_socket(name)).collect();
+        sockets.sort();
+        sockets
+    };
+    // Its first replies take it to a lane.
+    for _ in 0..4 {
+        assert_eq!(client.ask("PING"), "+PONG");
+    }
+    let settled = files();
+    for _ in 0..3 {
+        for _ in 0..10 {
+            client.send(frame(&["GET", "absent"]).repeat(16));
+            for _ in 0..16 {
+                assert_eq!(client.reply(), "$-1");
+            }
+        }
+        assert_eq!(files(), settled);
+        for _ in 0..10 {
+            assert_eq!(client.ask("GET absent"), "$-1");
+        }
+        assert_eq!(files(), settled);
+    }
+    server.kill();
+}
+
 #[test]
 fn a_command_that_takes_long_keeps_nobody_waiting_in_its_lane() {
     let fixture = start_with(|config| {
