@@ -5,6 +5,7 @@ use crate::failure::{Exit, Failure};
 use crate::term::fail;
 use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use std::borrow::Cow;
 use std::ffi::OsString;
 
 const BITCASKCTL: [&str; 18] = [
@@ -80,7 +81,8 @@ fn is_bitcaskctl(arg: &OsString) -> bool {
         })
 }
 
-/// Prints help and versions in full, and what is wrong with a line in one line; `args` are the line, the program first.
+/// Prints help and versions in full, and what is wrong with a line in one line; `args` are the line, the program first,
+/// and nothing in the REPL.
 pub fn refuse(error: &clap::Error, args: &[OsString]) -> Exit {
     let is_page = matches!(
         error.kind(),
@@ -96,7 +98,13 @@ pub fn refuse(error: &clap::Error, args: &[OsString]) -> Exit {
             return exit;
         }
     } else {
-        let said = no_value(error, args).unwrap_or_else(|| one_line(&error.to_string()));
+        let mut said = no_value(error, args).unwrap_or_else(|| one_line(&error.to_string()));
+        if args.is_empty()
+            && error.kind() == ErrorKind::InvalidSubcommand
+            && let Some(usage) = said.find("; usage: ")
+        {
+            said.replace_range(usage.., "; help lists the verbs");
+        }
         fail(
             Exit::Usage,
             &match (misplaced_directory(error, args), said.split_once("; ")) {
@@ -175,7 +183,7 @@ fn one_line(text: &str) -> String {
         text.replace(said, told)
     });
     let paragraphs = text.split("\n\n").map(|paragraph| {
-        let words: Vec<&str> = paragraph.split_whitespace().collect();
+        let words: Vec<_> = paragraph.split_whitespace().map(shortened).collect();
         let line = words.join(" ");
         match line.strip_prefix("For more information, try ") {
             Some(rest) => format!("{} says more", rest.trim_matches(['.', '\''])),
@@ -186,6 +194,21 @@ fn one_line(text: &str) -> String {
         .filter(|paragraph| !paragraph.is_empty())
         .collect::<Vec<_>>()
         .join("; ")
+}
+
+/// A word of a complaint; what was typed by accident may be a whole file.
+fn shortened(word: &str) -> Cow<'_, str> {
+    const SHOWN: usize = 60;
+    let (start, end) = (
+        word.char_indices().nth(SHOWN),
+        word.char_indices().nth_back(9),
+    );
+    match (start, end) {
+        (Some((start, _)), Some((end, _))) if start < end && word.len() > 3 * SHOWN => {
+            format!("{}...{}", &word[..start], &word[end..]).into()
+        }
+        _ => word.into(),
+    }
 }
 
 #[cfg(test)]
@@ -206,6 +229,20 @@ mod tests {
             "unrecognized subcommand 'gte'; tip: some similar subcommands exist: 'get'; \
              usage: portcask [OPTIONS] <COMMAND>; --help says more"
         );
+    }
+
+    #[test]
+    fn a_complaint_does_not_repeat_a_file_that_was_typed() {
+        let said = one_line(&format!(
+            "error: unrecognized subcommand '{}'\n\nFor more information, try '--help'.\n",
+            "\u{e9}".repeat(1 << 20)
+        ));
+        assert!(
+            said.starts_with("unrecognized subcommand '\u{e9}"),
+            "{said}"
+        );
+        assert!(said.ends_with("\u{e9}'; --help says more"), "{said}");
+        assert!(said.len() < 300, "{said}");
     }
 
     #[test]
