@@ -103,11 +103,17 @@ const memory = /\(memory (\$\S+) (\d+)/.exec(text);
 /** Bundlers write smaller files into a script as text, from where the rules of some pages let nobody fetch them. */
 const FILE_BYTES_MIN = 4200;
 
+// What wasm-opt was told of the whole module.
+binaryen.setOptimizeLevel(2);
+binaryen.setShrinkLevel(2);
+binaryen.setLowMemoryUnused(true);
+
 /** Writes the fields as a module, without what nobody uses any more. */
 function write(path, fields) {
   const module = binaryen.parseText(`(module\n${fields.join('\n')}\n)`);
   module.setFeatures(features);
   if (!module.validate()) throw new Error(`${path} would be no module`);
+  module.optimize();
   module.runPasses(['remove-unused-module-elements', 'reorder-functions', 'reorder-globals']);
   const lacking = FILE_BYTES_MIN - module.emitBinary().length;
   if (lacking > 0) module.addCustomSection('room', new Uint8Array(lacking));

@@ -5,7 +5,7 @@ import { BadOption, BadValue } from './errors.js';
 const encoder = new TextEncoder();
 // A text may begin with U+FEFF, which a decoder would otherwise take away.
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
-const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const strict = /* @__PURE__ */ new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Up to so many characters a loop is faster than the encoder, as long as they are ASCII. */
 const LOOP_MAX = 128;

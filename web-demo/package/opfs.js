@@ -85,11 +85,8 @@ export class OpfsFiles {
     this.cuts = 0;
   }
 
-  /** Whether there is a file of a store, though it may be empty. */
-  async holdsStore() {
-    for await (const [name] of this.directory.entries()) if (name.startsWith('manifest-')) return true;
-    return false;
-  }
+  /** Whether there is nothing at all in the directory. */
+  async isEmpty() { return (await this.directory.entries().next()).done; }
 
   /** Opens every file that is there; answers `[name, number]` of each. Refuses more than `limit` before opening any. */
   async openAll(limit, TooMany) {

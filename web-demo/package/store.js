@@ -52,7 +52,7 @@ export class Store {
           rest: new URL('./portcask-rest.wasm', import.meta.url),
         };
       // What will be needed is fetched meanwhile; whoever needs it then tries again.
-      files.holdsStore().then((holds) => compile(holds ? later.open : later.begin)).catch(() => {});
+      files.isEmpty().then((empty) => compile(empty ? later.begin : later.open)).catch(() => {});
       store.#fuller = wasmUrl ? new URL('portcask-full.wasm', beside) : new URL('./portcask-full.wasm', import.meta.url);
       store.#engine = await Engine.load(beside ?? new URL('./portcask.wasm', import.meta.url), files, later, words);
       store.#words = words;
