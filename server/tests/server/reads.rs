@@ -122,7 +122,8 @@ fn each_is_counted_and_the_slow_ones_are_told_with_their_keys() {
 
 #[test]
 fn one_that_is_damaged_has_an_error_of_its_own() {
-    let fixture = start();
+    // What was written last is read from memory otherwise, and is right.
+    let fixture = start_with(|config| config.store.engine.recent_bytes = 0);
     let mut client = settled(&fixture);
     assert_eq!(client.ask("MSET a first b damaged-value c third"), "+OK");
     let path = fixture.dir().join("segment-0000000001");
