@@ -298,7 +298,7 @@ impl<S: SharedStorage> Core<S> {
 
     fn merge_what_is_due(&self) -> Result<()> {
         // Whoever else drives a merge does this work.
-        let Ok(_baton) = self.merging.try_lock() else {
+        let Some(_baton) = self.merging.try_take() else {
             return Ok(());
         };
         let mut merges = 0;

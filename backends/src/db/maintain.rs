@@ -7,7 +7,6 @@ use portcask_core::{
     BackupReport, Change, ChangePage, Error, Feed, MergePlan, MergeProgress, MergeReport,
     RecoveryReport, Result, Stats, Storage, VerifyReport, Version,
 };
-use std::sync::PoisonError;
 
 impl<S: SharedStorage> Db<S> {
     /// What merge would do now, and why.
@@ -16,20 +15,25 @@ impl<S: SharedStorage> Db<S> {
     }
 
     /// Merges about `budget_bytes`: continues the merge in progress, or starts one if one is due.
-    /// Writers wait for at most one step.
+    /// Writers wait for at most one step. Called from the progress of [`Db::merge_all`], it leaves the work to that.
     pub fn merge_step(&self, budget_bytes: u64) -> Result<MergeProgress> {
         let core = self.core();
         core.writer.refuse_reentry()?;
-        let _baton = core.merging.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(_baton) = core.merging.take() else {
+            return Ok(MergeProgress::Idle);
+        };
         core.merge_piece(budget_bytes)
     }
 
     /// Seals the active segment and merges everything, in steps between which writers get their
-    /// turn. Calls `progress` with the bytes done and the total. Leaves damaged segments alone.
+    /// turn. Calls `progress` with the bytes done and the total. Leaves damaged segments alone. Called from its own
+    /// `progress`, it leaves the work to the merge under way and reports none.
     pub fn merge_all(&self, mut progress: impl FnMut(u64, u64)) -> Result<MergeReport> {
         let core = self.core();
         core.writer.refuse_reentry()?;
-        let _baton = core.merging.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(_baton) = core.merging.take() else {
+            return Ok(MergeReport::default());
+        };
         core.view.len();
         if !core.writer.with(|engine| engine.begin_merge_all())?? {
             return Ok(MergeReport::default());

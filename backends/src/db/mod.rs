@@ -20,6 +20,7 @@
 //! sync, the index. The state of the group commit is taken alone, or inside none of them.
 
 mod background;
+mod baton;
 mod commit;
 mod maintain;
 mod read;
@@ -36,6 +37,7 @@ pub use transaction::Transaction;
 
 use crate::std_files::StdFiles;
 use background::Background;
+use baton::Baton;
 use commit::Commits;
 use portcask_core::storage::StorageError;
 use portcask_core::{
@@ -43,8 +45,8 @@ use portcask_core::{
 };
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use steady::Steady;
 use writer::{Held, Writer};
@@ -145,7 +147,7 @@ struct Core<S: SharedStorage> {
     commits: Commits,
     background: Background,
     /// Held by whoever drives a merge.
-    merging: Mutex<()>,
+    merging: Baton,
     closed: AtomicBool,
     /// As the caller gave them; the engine's own copy leaves syncing to this handle.
     options: DbOptions,
@@ -202,7 +204,7 @@ impl<S: SharedStorage> Db<S> {
             writer: Writer::new(engine),
             view,
             background: Background::new(),
-            merging: Mutex::new(()),
+            merging: Baton::default(),
             closed: AtomicBool::new(false),
             options,
         });

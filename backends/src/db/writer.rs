@@ -77,11 +77,11 @@ impl<S: Storage> Writer<S> {
     }
 }
 
-/// Tells which thread has the engine lent; takes it back also when the deed panics.
-struct Mark<'a>(&'a AtomicUsize);
+/// Tells which thread has something; takes it back also when the deed panics.
+pub(super) struct Mark<'a>(&'a AtomicUsize);
 
 impl<'a> Mark<'a> {
-    fn set(mark: &'a AtomicUsize) -> Self {
+    pub(super) fn set(mark: &'a AtomicUsize) -> Self {
         mark.store(this_thread(), Ordering::Relaxed);
         Self(mark)
     }
@@ -94,7 +94,7 @@ impl Drop for Mark<'_> {
 }
 
 /// A number that no other living thread has, and never 0.
-fn this_thread() -> usize {
+pub(super) fn this_thread() -> usize {
     thread_local!(static HERE: Cell<u8> = const { Cell::new(0) });
     HERE.with(|here| here.as_ptr().addr())
 }

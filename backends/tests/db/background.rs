@@ -2,7 +2,8 @@
 
 use super::{World, at, eager, key, quiet};
 use portcask::storage::ErrorKind;
-use portcask::{Ack, Db, DbOptions, Expiry, Options};
+use portcask::{Ack, Db, DbOptions, Expiry, MergeProgress, MergeReport, Options};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 const START_MS: u64 = 1_700_000_000_000;
@@ -47,6 +48,42 @@ fn the_background_merges_and_gives_space_back() {
         .sum();
     assert!(on_disk < written / 2);
     assert_eq!(db.background_error(), None);
+}
+
+#[test]
+fn merging_from_the_progress_of_a_merge_leaves_the_work_to_that() {
+    let world = World::new();
+    let db = world.open();
+    churn(&db);
+    let mut calls = 0;
+    let report = db.merge_all(|_, _| {
+        calls += 1;
+        let inner = db.merge_all(|_, _| unreachable!("this merge never begins"));
+        assert_eq!(inner, Ok(MergeReport::default()));
+        assert_eq!(db.merge_step(1), Ok(MergeProgress::Idle));
+        db.tick().unwrap();
+    });
+    assert!(calls > 0);
+    let report = report.unwrap();
+    assert!(report.bytes_after < report.bytes_before, "{report:?}");
+}
+
+#[test]
+fn a_panic_in_the_progress_of_a_merge_does_not_end_merging_for_good() {
+    let world = World::new();
+    let mut options = asked();
+    options.engine.merge = eager();
+    let db = world.open_with(options);
+    churn(&db);
+    let merge = AssertUnwindSafe(|| db.merge_all(|_, _| panic!("the caller's own")));
+    assert!(catch_unwind(merge).is_err());
+    let written = 4 * 100 * 10_000;
+    churn(&db);
+    for _ in 0..10 {
+        db.tick().unwrap();
+    }
+    let after = db.stats().unwrap();
+    assert!(after.total_bytes < written / 2, "{after:?}");
 }
 
 /// Under a heavy load a second is long: whoever writes wakes the thread.
