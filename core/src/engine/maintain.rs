@@ -199,10 +199,14 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         if bytes == 0 || !matches!(self.storage.exists(&name), Ok(false)) {
             return;
         }
-        let laid = self
-            .storage
-            .create(&name)
-            .is_ok_and(|file| file.preallocate(bytes).is_ok() || fill(&file, bytes).is_some());
+        let laid = self.storage.create(&name).is_ok_and(|file| {
+            match file.preallocate(bytes) {
+                Ok(()) => true,
+                Err(error) if error.kind == ErrorKind::Unsupported => fill(&file, bytes).is_some(),
+                // Where there is no room, bytes would take the last of it from everybody before they found out.
+                Err(_) => false,
+            }
+        });
         if !laid {
             let _ = self.storage.remove(&name);
         }

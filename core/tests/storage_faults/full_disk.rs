@@ -77,6 +77,20 @@ fn on_a_full_disk_the_reserve_lets_deletes_and_a_merge_through() {
 }
 
 #[test]
+fn a_reserve_for_which_there_is_no_room_takes_none_of_what_is_left() {
+    let mut world = Script::new();
+    world.run("put a 1; close");
+    let room = world.disk.used_bytes() + (200 << 10);
+    world.disk.set_capacity(Some(room));
+    world.options.reserve_bytes = u64::MAX;
+    let before = world.disk.changes();
+    world.check("get a; put b 2; scan", "a=1 a=1 b=2");
+    // No piece of zeros was tried: others on that disk would meet it full for a while.
+    let told = world.disk.told()[before..].join("\n");
+    assert!(!told.contains(": 65536 bytes"), "{told}");
+}
+
+#[test]
 fn on_a_full_disk_the_reserve_lets_a_clear_through() {
     let mut world = Script::new();
     world.options.reserve_bytes = 1 << 20;
