@@ -11,16 +11,15 @@
 //! ```
 //!
 //! The gate: p99.9 of the attack is at most twice that of quiet. The attackers have no machine of their own here, so
-//! their process only takes what the others leave of the processors (`chrt --idle` on Linux), and each row tells who
-//! used how much of one. What the row of the machine adds to quiet is not the server's doing; it is shown, and nothing
-//! is taken off for it.
+//! their process only takes what the others leave of the processors (`nice` 19), and each row tells who used how much of
+//! one. What the row of the machine adds to quiet is not the server's doing; it is shown, and nothing is taken off for it.
 
 mod attack;
 mod bare;
 
 use crate::common::Client;
 use crate::process::{self, Process};
-use attack::{Attack, Share};
+use attack::Attack;
 use bare::Bare;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -40,11 +39,6 @@ fn hostile_clients_by_the_thousand_neither_stop_the_server_nor_take_more_memory_
     let seconds = number("PORTCASK_HOSTILE_SECONDS");
     let connections = number("PORTCASK_HOSTILE_CONNECTIONS").unwrap_or(400);
     let time = Duration::from_secs(seconds.unwrap_or(2));
-    let share = match seconds {
-        Some(_) => Share::Rest,
-        // Where nothing is measured it ends soon, however busy the machine is.
-        None => Share::Full,
-    };
     let dir = tempfile::tempdir().unwrap();
     let clients = (connections + 100).to_string();
     let (input, output) = (format!("{INPUT_MIB}mb"), format!("{OUTPUT_MIB}mb"));
@@ -65,7 +59,7 @@ fn hostile_clients_by_the_thousand_neither_stop_the_server_nor_take_more_memory_
     let ours = server.child.id();
     let quiet = Row::take(&[("server", ours)], || behave(&mut client, time / 2));
     let bare = Bare::start();
-    let mut attack = Attack::start(bare.address, connections, share);
+    let mut attack = Attack::start(bare.address, connections);
     attack.wait_until_it_stands();
     let processes = [
         ("server", ours),
@@ -75,7 +69,7 @@ fn hostile_clients_by_the_thousand_neither_stop_the_server_nor_take_more_memory_
     let machine = Row::take(&processes, || behave(&mut client, time / 2));
     drop((attack, bare));
     let before = server.resident_kib();
-    let mut attack = Attack::start(server.address, connections, share);
+    let mut attack = Attack::start(server.address, connections);
     attack.wait_until_it_stands();
     let stop = AtomicBool::new(false);
     let (loud, most) = std::thread::scope(|scope| {
@@ -105,7 +99,7 @@ fn hostile_clients_by_the_thousand_neither_stop_the_server_nor_take_more_memory_
         loud.times.p999_us,
     );
     println!(
-        "  (quiet: the client alone; machine: the attackers, who take what others leave, at a bare acceptor; attack: at the server)"
+        "  (quiet: the client alone; machine: the attackers, at nice 19, at a bare acceptor; attack: at the server)"
     );
     println!(
         "  p99.9    {:.2} times the quiet one (2 are allowed), {:.2} times the machine's",

@@ -23,8 +23,8 @@ pub struct Attack {
 
 impl Attack {
     /// Starts them. Returns before they are connected.
-    pub fn start(address: SocketAddr, connections: u64, share: Share) -> Self {
-        let child = this_program_as("hostile_load::attack::attackers", share)
+    pub fn start(address: SocketAddr, connections: u64) -> Self {
+        let child = this_program_as("hostile_load::attack::attackers", 19)
             .env(ADDRESS, address.to_string())
             .env(COUNT, connections.to_string())
             .spawn()
@@ -50,32 +50,15 @@ impl Drop for Attack {
     }
 }
 
-/// What a process may take of the processors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Share {
-    /// Its own.
-    Full,
-    /// What all others leave.
-    Rest,
-}
-
 /// This program again, to run what is one of its tests in name only.
-pub fn this_program_as(test: &str, share: Share) -> Command {
+pub fn this_program_as(test: &str, nice: u8) -> Command {
     let this = std::env::current_exe().unwrap();
-    let giving_way: &[&str] = match share {
-        Share::Full => &[],
-        // The lowest `nice` still goes on for up to 4 ms where somebody else wakes. An idle process stops at once.
-        Share::Rest if cfg!(target_os = "linux") => &["chrt", "--idle", "0"],
-        Share::Rest if cfg!(unix) => &["nice", "-n", "19"],
-        Share::Rest => &[],
-    };
-    let mut command = match giving_way {
-        [] => Command::new(this),
-        [program, arguments @ ..] => {
-            let mut command = Command::new(program);
-            command.args(arguments).arg(this);
-            command
-        }
+    let mut command = if cfg!(unix) {
+        let mut command = Command::new("nice");
+        command.args(["-n", &nice.to_string()]).arg(this);
+        command
+    } else {
+        Command::new(this)
     };
     command.args([test, "--exact", "--ignored", "--nocapture"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped());

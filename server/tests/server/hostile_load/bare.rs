@@ -1,6 +1,6 @@
 //! The least that a server can do under the same attack: what that costs the one client is the machine's doing.
 
-use super::attack::{Share, this_program_as, wait_for_line};
+use super::attack::{this_program_as, wait_for_line};
 use std::net::SocketAddr;
 use std::process::Child;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -20,7 +20,7 @@ pub struct Bare {
 
 impl Bare {
     pub fn start() -> Self {
-        let mut child = this_program_as("hostile_load::bare::acceptor", Share::Full)
+        let mut child = this_program_as("hostile_load::bare::acceptor", 0)
             .spawn()
             .unwrap();
         let address = wait_for_line(&mut child, "listening ").parse().unwrap();
