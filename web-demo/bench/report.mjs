@@ -100,7 +100,7 @@ What to know before believing it:
   ${rounded(result.medians.worker[OWN][`open${result.amounts.opens[0]}engine`])} ms.
 * Where a batch of 10,000 goes: two thirds of its time are the engine's, a tenth JavaScript's, the rest the browser's five writes.
   Of the engine's part a fifth are checksums, by tables of 4 KiB, and another fifth the first touch of memory that a new instance has
-  not used yet. A batch finds its own earlier puts in a table of four bytes a slot now, not in a hash map. Tried and left out: the
+  not used yet. A batch finds its own earlier puts in a table of four bytes a slot, not in a hash map. Tried and left out: the
   engine compiled for speed (a third off the engine's part, for 24 kB more to load), copies by loops instead of \`memory.copy\`
   (slower from 20 bytes on), encoding each text by itself (ten times what all at once costs).
 
