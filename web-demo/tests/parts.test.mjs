@@ -78,7 +78,8 @@ test('a part that several calls ask for at once is loaded once, and again after 
     return new Response(await readFile(part(name)));
   };
   WebAssembly.instantiate = (module, imports) => {
-    made.push(Object.keys(imports).sort().join());
+    // Node has modules of its own.
+    if (imports.opfs) made.push(module);
     return calls.instantiate(module, imports);
   };
   const later = Object.fromEntries(LATER.map((name) => [name.slice(9), name]));
