@@ -4,6 +4,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { browse, tab } from './browser.mjs';
 
+/** How long the tab whose leader was ended sleeps: the other one has to lead by then, on a busy machine too. */
+const ASLEEP_MS = 2500;
+/** A loop that waits for the other tab to lead would wait for good if the first one led again. */
+const BOUNDED = { timeout: 180_000 };
+
 /**
  * A tab that leads, whose first worker is ended at that point; the tab sleeps a while then, so that another one writes
  * before it asks again.
@@ -31,9 +36,9 @@ async function dying(world, name, at, sleepMs) {
 }
 
 for (const at of ['begun', 'deed', 'done']) {
-  test(`a clear whose leader is ended (${at}) is finished before anybody is served, and never done again`, async (t) => {
+  test(`a clear whose leader is ended (${at}) is finished before anybody is served, and never done again`, BOUNDED, async (t) => {
     const world = await browse(t);
-    const one = await dying(world, 'cleared', at, 800);
+    const one = await dying(world, 'cleared', at, ASLEEP_MS);
     const two = await tab(world);
     await two.evaluate(async () => { globalThis.store = await portcask.open('cleared'); });
     await one.evaluate(() => store.setMany(Array.from({ length: 50 }, (_, n) => [`old${n}`, n])));
@@ -53,9 +58,9 @@ for (const at of ['begun', 'deed', 'done']) {
     }), [['later', 'new'], true]);
   });
 
-  test(`an import whose leader is ended (${at}) is there whole, and what is written behind it stays`, async (t) => {
+  test(`an import whose leader is ended (${at}) is there whole, and what is written behind it stays`, BOUNDED, async (t) => {
     const world = await browse(t);
-    const one = await dying(world, 'imported', at, at === 'done' ? 800 : 0);
+    const one = await dying(world, 'imported', at, at === 'done' ? ASLEEP_MS : 0);
     const two = await tab(world);
     await two.evaluate(async () => { globalThis.store = await portcask.open('imported'); });
     const imported = one.evaluate(async () => {
