@@ -31,7 +31,8 @@ fn a_mistake_is_one_line_and_the_session_goes_on() {
     assert_eq!((ran.code, ran.text().as_str()), (2, "1\n"), "{ran:?}");
     assert_eq!(ran.err.lines().count(), 3, "{ran:?}");
     assert!(
-        ran.err.contains("subcommand 'frob'; help lists the verbs\n"),
+        ran.err
+            .contains("subcommand 'frob'; help lists the verbs\n"),
         "{ran:?}"
     );
     assert!(
