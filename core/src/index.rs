@@ -43,6 +43,8 @@ use crate::storage::File;
 
 use expiries::Expiries;
 #[cfg(not(all(feature = "small", target_family = "wasm")))]
+pub(crate) use recent::RECORD_BYTES_MAX as RECENT_RECORD_BYTES_MAX;
+#[cfg(not(all(feature = "small", target_family = "wasm")))]
 use recent::Recent;
 use segments::Segments;
 

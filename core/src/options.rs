@@ -33,8 +33,8 @@ pub struct Options {
     pub segment_bytes: u64,
     /// With [`Ack::Buffered`]: bytes kept in memory before they are handed to the platform.
     pub buffer_bytes: usize,
-    /// What was written last is kept in memory, too, and read from there: up to twice this many bytes, 0 for none. Default
-    /// 64 KiB. Guests with the feature `small` keep none.
+    /// What was written last is kept in memory, too: up to twice this many bytes, 0 for none; default 64 KiB. Gets of one
+    /// key whose record has at most 4 KiB read it there. Guests with the feature `small` keep none.
     pub recent_bytes: usize,
     /// Longest key in bytes, at most 65,535.
     pub key_bytes_max: usize,

@@ -63,9 +63,8 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// Errors only with [`Error::OutOfMemory`](crate::Error::OutOfMemory).
     pub fn stats(&self) -> Result<Stats> {
         let keys = self.len();
-        let expiring_keys = self.index.read(|index| index.expiries.len());
         let state = self.state();
-        let (segments, memory_bytes) = self.index.read(|index| {
+        let (segments, memory_bytes, expiring_keys) = self.index.read(|index| {
             let segments = fallible::collect(state.segments.iter().filter_map(|entry| {
                 let segment = index.segment(index.slot_of(entry.id)?)?;
                 Some(SegmentStats {
@@ -79,7 +78,7 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                     damaged: segment.damaged,
                 })
             }));
-            (segments, index.memory_bytes())
+            (segments, index.memory_bytes(), index.expiries.len())
         });
         let segments = segments?;
         let sum = |of: fn(&SegmentStats) -> u64| segments.iter().map(of).sum::<u64>();

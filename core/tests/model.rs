@@ -268,6 +268,7 @@ impl<D: Disk> World<D> {
         let ends: Vec<u64> = model.values().filter_map(|(_, expiry)| *expiry).collect();
         let expiring = store.expiring();
         assert_eq!(expiring.keys, ends.len() as u64);
+        assert_eq!(store.stats().unwrap().expiring_keys, expiring.keys);
         assert_eq!(
             expiring.mean_ms,
             ends.iter().sum::<u64>().checked_div(expiring.keys)

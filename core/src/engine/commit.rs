@@ -143,7 +143,9 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
                 index.tail.extend(slot, start, bytes)?;
             }
             #[cfg(not(all(feature = "small", target_family = "wasm")))]
-            index.recent.keep(slot, start, bytes, recent_bytes);
+            index
+                .recent
+                .keep(slot, start, (bytes, staged.len()), recent_bytes);
             index.goes_to(slot, end);
             Ok::<_, Error>(publish(index, staged, slot, start, base_seq))
         })?;

@@ -6,7 +6,7 @@ use super::Reader;
 use crate::fallible::{self, OutOfMemory};
 use crate::format::record::Site;
 use crate::format::{KeyHash, Space};
-use crate::index::{Index, IndexCell};
+use crate::index::{Index, IndexCell, RECENT_RECORD_BYTES_MAX};
 use crate::keydir::{AHEAD, SizeClass};
 use crate::prelude::*;
 use crate::segment::read::{self, Spot};
@@ -41,9 +41,6 @@ struct Filed {
     offset: u32,
 }
 
-/// Records up to this length are copied under the index's lock: about what one append publishes there costs.
-const COPIED_BYTES_MAX: u64 = 4 << 10;
-
 const _: () = assert!(AHEAD <= u8::MAX as usize, "a file for each key");
 
 /// What the short way found.
@@ -67,7 +64,7 @@ impl<F: File + Clone> Sight<Spot<F>> {
             return Self::Absent;
         };
         if let Some(recent) = index.recent.find(slot.place)
-            && slot.size.bytes() <= bytes_max.min(COPIED_BYTES_MAX)
+            && slot.size.bytes() <= bytes_max.min(RECENT_RECORD_BYTES_MAX)
             && let Some(segment) = index.segment(slot.place.segment)
         {
             let bytes = recent.len().min(slot.size.bytes() as usize);

@@ -18,26 +18,30 @@ const PLACES_CHECKED: usize = 1024;
 impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// Every place in the index must hold its own key's record.
     pub(super) fn verify_places(&self, report: &mut VerifyReport) -> Result<()> {
-        let mut from = Some(0);
+        let (mut from, mut buffer) = (Some(0), Vec::new());
         while let Some(cursor) = from {
             let page = self
                 .index
                 .read(|index| fallible::collect(index.keydir.scan(cursor).take(PLACES_CHECKED)))?;
             from = page.last().and_then(|(hash, _)| hash.hi.checked_add(1));
             for (hash, slot) in page {
-                self.verify_place(hash, slot, report)?;
+                self.verify_place((hash, slot), &mut buffer, report)?;
             }
         }
         Ok(())
     }
 
-    fn verify_place(&self, hash: KeyHash, slot: Slot, report: &mut VerifyReport) -> Result<()> {
+    fn verify_place(
+        &self,
+        (hash, slot): (KeyHash, Slot),
+        buffer: &mut Vec<u8>,
+        report: &mut VerifyReport,
+    ) -> Result<()> {
         // A record in memory has no place to check; a segment that is gone since has given its keys to another.
         let Ok(Located::Filed(spot)) = self.index.read(|index| index.locate_slot(slot)) else {
             return Ok(());
         };
-        let mut buffer = Vec::new();
-        let wrong = match spot.read(&mut buffer) {
+        let wrong = match spot.read(buffer) {
             Ok(checked) => {
                 let kind = checked.head.kind;
                 let same = kind.is_put() && self.hash(kind.space(), &buffer[checked.key()]) == hash;
