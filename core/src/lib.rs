@@ -98,6 +98,7 @@ pub use options::{
 };
 pub use report::{DAMAGES_KEPT, DamageReport, RecoveryReport};
 pub use salvage::{SalvageReport, salvage};
+pub use segment::long::LongValue;
 pub use stats::{SegmentStats, Stats};
 pub use storage::{ErrorKind, File, FileName, Host, Storage, StorageError};
 pub use verify::VerifyReport;

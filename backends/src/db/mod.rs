@@ -22,6 +22,7 @@
 mod background;
 mod baton;
 mod commit;
+mod long;
 mod maintain;
 mod read;
 #[allow(unsafe_code)]
@@ -32,6 +33,7 @@ mod transaction;
 mod write;
 mod writer;
 
+pub use long::LongValue;
 pub use read::Walk;
 pub use transaction::Transaction;
 

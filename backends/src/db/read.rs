@@ -1,5 +1,6 @@
 //! Reads: through the index and the files alone, never through the writer.
 
+use super::long::LongValue;
 use super::writer::Held;
 use super::{Core, Db, SharedStorage};
 use portcask_core::{
@@ -57,6 +58,31 @@ impl<S: SharedStorage> Db<S> {
             let found = self.core().reading(|view| view.get_record(key, buffer))?;
             Ok(found.map(|value| look(&buffer[value])))
         })
+    }
+
+    /// The value of a key, to be read in pieces where it lies, if the key exists and its record has about `record_bytes`
+    /// or more. `None` for what [`Db::get`] is to be asked for: whatever is absent, shorter, not in a file yet, or
+    /// damaged.
+    ///
+    /// All of it is read once, to be checked; no more than 64 KiB of it are in memory.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let db = portcask::open(dir.path().join("data"))?;
+    /// db.put(b"film", vec![7; 1 << 20])?;
+    /// let mut film = db.long_value(b"film", 64 << 10)?.expect("it is long, and written");
+    /// db.delete(b"film")?;
+    /// let shown = std::io::copy(&mut film, &mut std::io::sink())?;
+    /// assert_eq!(shown, 1 << 20);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn long_value(&self, key: &[u8], record_bytes: u64) -> Result<Option<LongValue<S>>> {
+        let found = self
+            .core()
+            .reading(|view| view.long_value(key, record_bytes))?;
+        Ok(found.map(LongValue::new))
     }
 
     /// The value with its sequence number and expiry.

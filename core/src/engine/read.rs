@@ -8,6 +8,7 @@ use crate::format::{KeyHash, Space};
 use crate::index::IndexCell;
 use crate::keydir::{AHEAD, Slot};
 use crate::prelude::*;
+use crate::segment::long::LongValue;
 use crate::segment::read::{Checked, LONG_BYTES, Located, Spot};
 use crate::storage::{ErrorKind, File, Host, Storage};
 use core::ops::Range;
@@ -70,6 +71,22 @@ impl<H: Host, C> Reader<'_, H, C> {
         C: IndexCell<F>,
     {
         self.record(key, None, buffer)
+    }
+
+    /// The value of a key, to be read in pieces where it lies, if the key exists and its record has at least
+    /// `record_bytes`. All of it is read once, to be checked. `None` for what [`Reader::get_into`] is to be asked for:
+    /// whatever is absent, shorter, not in a file yet, or damaged.
+    pub fn long_value<F: File + Clone>(
+        &self,
+        key: &[u8],
+        record_bytes: u64,
+    ) -> Result<Option<LongValue<F>>>
+    where
+        C: IndexCell<F>,
+    {
+        let long = |located: Located<F>| located.long(key, record_bytes);
+        let found = self.search(Space::User, key, long)?;
+        Ok(found.filter(|value| self.is_alive(value.expiry_ms())))
     }
 
     /// The values of several keys, in the order asked. Looks up some thirty keys at a time, so that
@@ -285,6 +302,13 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// is moved, and a buffer that is used again costs no memory. `None` if the key does not exist.
     pub fn get_record(&self, key: &[u8], buffer: &mut Vec<u8>) -> Result<Option<Range<usize>>> {
         self.reader().get_record(key, buffer)
+    }
+
+    /// The value of a key, to be read in pieces where it lies, if the key exists and its record (head, key and value) has
+    /// at least `record_bytes`. All of it is read once, to be checked. `None` for what [`Engine::get`] is to be asked for:
+    /// whatever is absent, shorter, not in a file yet, or damaged.
+    pub fn long_value(&self, key: &[u8], record_bytes: u64) -> Result<Option<LongValue<S::File>>> {
+        self.reader().long_value(key, record_bytes)
     }
 
     /// The value with its sequence number and expiry.

@@ -162,7 +162,7 @@ impl<F: File> Spot<F> {
         self.bytes >= LONG_BYTES
     }
 
-    fn read_bytes(&self, offset: u64, bytes: usize, into: &mut Vec<u8>) -> Result<()> {
+    pub(super) fn read_bytes(&self, offset: u64, bytes: usize, into: &mut Vec<u8>) -> Result<()> {
         fallible::reserve(into, bytes.saturating_sub(into.len()))?;
         let done = self.file.pread_into(offset, bytes, into);
         done.map_err(|source| Error::storage(Op::Read, Some(self.name()), source))
@@ -217,7 +217,7 @@ impl<F: File> Spot<F> {
     }
 
     /// The length to read: never more memory than the file can justify.
-    fn wanted_bytes(&self) -> Result<usize> {
+    pub(super) fn wanted_bytes(&self) -> Result<usize> {
         let mut wanted = self.bytes;
         if wanted > UNCHECKED_BYTES {
             let len = self.file.len().during(Op::Read, self.name())?;

@@ -23,6 +23,12 @@ pub const READS: &[Verb] = &[
         let there = scene.store()?.get_into(&name(3), &mut value)?;
         Ok(format!("{there} {value:?}"))
     }),
+    verb("long_value", nothing, |scene| {
+        let value = scene.store()?.long_value(&name(3), 0)?;
+        let mut bytes = [0; 100];
+        let read = value.map(|it| it.read_at(0, &mut bytes)).transpose()?;
+        Ok(format!("{read:?} {bytes:?}"))
+    }),
     verb("get_entry", nothing, |scene| {
         Ok(format!("{:?}", scene.store()?.get_entry(&name(4))?))
     }),

@@ -19,6 +19,10 @@ use tokio::net::UnixStream;
 const TLS_UNSENT_BYTES_MAX: usize = 64 << 10;
 /// Read at once where the caller's buffer cannot be filled in place.
 const PIECE_BYTES: usize = 16 << 10;
+/// What the system takes of replies beyond what a client has room for: two batches. Without a limit it takes megabytes
+/// for a client that does not read, which nobody counts, and every one of them is copied and given back for nothing.
+#[cfg(target_os = "linux")]
+const UNSENT_BYTES_MAX: u32 = 128 << 10;
 
 /// A connection to a client.
 pub(crate) struct Stream(Kind);
@@ -32,13 +36,13 @@ enum Kind {
 
 impl Stream {
     pub(crate) fn plain(stream: TcpStream) -> Self {
-        without_delay(&stream);
+        prepare(&stream);
         Self(Kind::Plain(stream))
     }
 
     /// The handshake takes place as the client is read from.
     pub(crate) fn tls(socket: TcpStream, config: Arc<ServerConfig>) -> io::Result<Self> {
-        without_delay(&socket);
+        prepare(&socket);
         let mut tls = ServerConnection::new(config).map_err(io::Error::other)?;
         tls.set_buffer_limit(Some(TLS_UNSENT_BYTES_MAX));
         Ok(Self(Kind::Tls(Box::new(Tls { socket, tls }))))
@@ -181,9 +185,12 @@ fn again(socket: &TcpStream) -> io::Result<TcpStream> {
     TcpStream::from_std(copy.into())
 }
 
-/// Small replies are not held back to be sent with others. Where it fails, they are only slower.
-fn without_delay(stream: &TcpStream) {
+/// Small replies are not held back to be sent with others, and large ones wait here and not in the system. Where it
+/// fails, they are only slower, or take more of the system's memory.
+fn prepare(stream: &TcpStream) {
     let _ = stream.set_nodelay(true);
+    #[cfg(target_os = "linux")]
+    let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_BYTES_MAX);
 }
 
 struct Tls {

@@ -126,7 +126,7 @@ impl World {
     }
 }
 
-/// Everything a store shows, read twice: by iteration and key by key.
+/// Everything a store shows, read three times: by iteration, key by key, and in pieces where it lies.
 pub fn contents<S: Storage>(store: &Engine<S>) -> Result<Contents, String> {
     let mut contents = Contents::new();
     for entry in store.iter() {
@@ -134,6 +134,15 @@ pub fn contents<S: Storage>(store: &Engine<S>) -> Result<Contents, String> {
         let got = store.get(&entry.key).map_err(|error| format!("{error}"))?;
         if got.as_ref() != Some(&entry.value) {
             return Err(format!("iteration and get differ for {:?}", entry.key));
+        }
+        let long = store.long_value(&entry.key, 0);
+        if let Some(long) = long.map_err(|error| format!("{error}"))? {
+            let mut value = vec![0; entry.value.len() + 1];
+            let read = long.read_at(0, &mut value);
+            let read = read.map_err(|error| format!("{error}"))?;
+            if value[..read] != entry.value {
+                return Err(format!("a value differs in pieces: {:?}", entry.key));
+            }
         }
         let ttl = entry.expiry_ms.map_or(Ttl::Forever, Ttl::ExpiresAtMs);
         if store.ttl(&entry.key) != Ok(ttl) {
