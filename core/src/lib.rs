@@ -80,8 +80,8 @@ pub use backup::{BackupPlan, BackupReport, is_store, restore};
 pub use changes::{Change, ChangeKind, ChangePage, Feed, LogView, Version};
 pub use clock::JUMP_MS;
 pub use engine::{
-    Batch, BatchDeed, Committed, Engine, Entries, Entry, Expiring, Explanation, KeyPage, Keys,
-    Reader, ScanPage, SyncTicket, Tick, Ttl,
+    Batch, BatchDeed, Committed, Engine, Entries, Entry, Expiring, Explanation, Found, KeyPage,
+    Keys, Reader, ScanPage, SyncTicket, Tick, Ttl,
 };
 pub use error::{
     Damage, Details, Error, Excess, Finding, Lacking, Location, Missed, Newer, Op, Refusal, Result,

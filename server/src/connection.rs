@@ -34,7 +34,7 @@ use tokio::io::ReadBuf;
 use tokio::sync::mpsc;
 
 /// Bytes of replies gathered before they are sent.
-const BATCH_REPLY_BYTES: usize = 64 << 10;
+const BATCH_REPLY_BYTES: u64 = 64 << 10;
 /// After so few commands others are let run theirs before the replies are sent: for more, sending them costs little.
 const BRIEF_COMMANDS: u64 = 4;
 /// Batches of less than that after which a client no longer counts as one who asks for much.
@@ -252,7 +252,7 @@ impl Connection {
 
     /// Judges by its last batch whether it asks for much, or for many small things.
     fn weigh(&mut self) {
-        match self.output.reply.bytes.len() {
+        match self.output.len() {
             0 => {}
             BATCH_REPLY_BYTES.. => self.heavy_batches = HEAVY_BATCHES,
             _ => self.heavy_batches = self.heavy_batches.saturating_sub(1),
@@ -281,14 +281,36 @@ impl Connection {
             let synced = self.shared.syncing.durable().await;
             self.output.settle(synced);
         }
-        self.collect_mail();
-        self.hold_output();
-        let progress = self.shared.limits.progress;
+        if !self.output.is_followed() {
+            self.collect_mail();
+        }
         let counters = &self.shared.counters;
-        let bytes = self.output.reply.bytes.len();
         counters
             .output_bytes
-            .fetch_add(bytes as u64, Ordering::Relaxed);
+            .fetch_add(self.output.len(), Ordering::Relaxed);
+        loop {
+            self.hold_output();
+            self.send_bytes().await?;
+            match self.output.next_piece(self.shared.limits.progress) {
+                // Those who only wait for a turn have it in between.
+                Ok(true) => tokio::task::yield_now().await,
+                Ok(false) => break,
+                Err(error) => {
+                    let peer = &self.session.client.peer;
+                    tracing::error!(%peer, %error, "cut: its value can no longer be read to its end");
+                    return Err(End::Plain);
+                }
+            }
+        }
+        self.session.turn = None;
+        self.output.sent();
+        self.sent();
+        Ok(())
+    }
+
+    async fn send_bytes(&mut self) -> Result<(), End> {
+        let progress = self.shared.limits.progress;
+        let bytes = self.output.reply.bytes.len();
         let mut sent = 0;
         while sent < bytes || self.stream.has_unsent() {
             match self.stream.write(&self.output.reply.bytes[sent..]) {
@@ -309,9 +331,6 @@ impl Connection {
                 Err(_) => return Err(End::Plain),
             }
         }
-        self.session.turn = None;
-        self.output.sent();
-        self.sent();
         Ok(())
     }
 

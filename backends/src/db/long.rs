@@ -4,6 +4,7 @@ use super::SharedStorage;
 use super::steady::SteadyFile;
 use portcask_core::{self as core, Result};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::ops::Range;
 
 /// A value that is read in pieces, so that nobody has to hold all of it; see [`Db::long_value`](super::Db::long_value).
 ///
@@ -13,6 +14,14 @@ pub struct LongValue<S: SharedStorage> {
     value: core::LongValue<SteadyFile<S::File>>,
     /// What is read next.
     at: u64,
+}
+
+/// A value, as it was found by somebody who does not want to hold a long one.
+pub enum Found<S: SharedStorage> {
+    /// Where in the buffer it lies.
+    Short(Range<usize>),
+    /// To be read in pieces.
+    Long(LongValue<S>),
 }
 
 impl<S: SharedStorage> LongValue<S> {

@@ -33,7 +33,7 @@ mod transaction;
 mod write;
 mod writer;
 
-pub use long::LongValue;
+pub use long::{Found, LongValue};
 pub use read::Walk;
 pub use transaction::Transaction;
 

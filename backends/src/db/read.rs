@@ -1,6 +1,6 @@
 //! Reads: through the index and the files alone, never through the writer.
 
-use super::long::LongValue;
+use super::long::{Found, LongValue};
 use super::writer::Held;
 use super::{Core, Db, SharedStorage};
 use portcask_core::{
@@ -83,6 +83,23 @@ impl<S: SharedStorage> Db<S> {
             .core()
             .reading(|view| view.long_value(key, record_bytes))?;
         Ok(found.map(LongValue::new))
+    }
+
+    /// The value of a key: in `buffer`, behind the rest of its record, or left in its file if its record has about
+    /// `record_bytes` or more. Costs what [`Db::get_with`] costs where it is not long.
+    pub fn get_or_long(
+        &self,
+        key: &[u8],
+        record_bytes: u64,
+        buffer: &mut Vec<u8>,
+    ) -> Result<Option<Found<S>>> {
+        let found = self
+            .core()
+            .reading(|view| view.get_or_long(key, record_bytes, buffer))?;
+        Ok(found.map(|found| match found {
+            portcask_core::Found::Short(value) => Found::Short(value),
+            portcask_core::Found::Long(value) => Found::Long(LongValue::new(value)),
+        }))
     }
 
     /// The value with its sequence number and expiry.

@@ -33,7 +33,7 @@ pub use batch::{Batch, BatchDeed};
 pub use explain::Explanation;
 pub use log::SyncTicket;
 pub use maintain::Tick;
-pub use read::{Entry, Reader};
+pub use read::{Entry, Found, Reader};
 pub use scan::{Entries, KeyPage, Keys, ScanPage};
 pub use ttl::{Expiring, Ttl};
 pub use write::Committed;

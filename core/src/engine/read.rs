@@ -29,6 +29,14 @@ pub struct Entry {
     pub expiry_ms: Option<u64>,
 }
 
+/// A value, as it was found by somebody who does not want to hold a long one.
+pub enum Found<F> {
+    /// Where in the buffer it lies.
+    Short(Range<usize>),
+    /// To be read in pieces.
+    Long(LongValue<F>),
+}
+
 /// Reads through an index cell: what [`Engine`] uses, and what a front end gives its threads.
 ///
 /// A read costs one look at the index and one positional read of the whole record.
@@ -87,6 +95,29 @@ impl<H: Host, C> Reader<'_, H, C> {
         let long = |located: Located<F>| located.long(key, record_bytes);
         let found = self.search(Space::User, key, long)?;
         Ok(found.filter(|value| self.is_alive(value.expiry_ms())))
+    }
+
+    /// The value of a key: in `buffer`, as [`Reader::get_record`] has it, or left in its file if its record has at least
+    /// `record_bytes`. Costs what [`Reader::get_record`] costs where it is not long.
+    pub fn get_or_long<F: File + Clone>(
+        &self,
+        key: &[u8],
+        record_bytes: u64,
+        buffer: &mut Vec<u8>,
+    ) -> Result<Option<Found<F>>>
+    where
+        C: IndexCell<F>,
+    {
+        match self.ordinary(key, None, record_bytes.saturating_sub(1), buffer) {
+            Seen::Absent => return Ok(None),
+            Seen::At(value) => return Ok(Some(Found::Short(value))),
+            Seen::Unsure => {}
+        }
+        if let Some(long) = self.long_value(key, record_bytes)? {
+            return Ok(Some(Found::Long(long)));
+        }
+        let found = self.find(Space::User, key, buffer)?;
+        Ok(found.map(|checked| Found::Short(checked.value())))
     }
 
     /// The values of several keys, in the order asked. Looks up some thirty keys at a time, so that
@@ -309,6 +340,17 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
     /// whatever is absent, shorter, not in a file yet, or damaged.
     pub fn long_value(&self, key: &[u8], record_bytes: u64) -> Result<Option<LongValue<S::File>>> {
         self.reader().long_value(key, record_bytes)
+    }
+
+    /// The value of a key: in `buffer`, as [`Engine::get_record`] has it, or left in its file if its record has at least
+    /// `record_bytes`.
+    pub fn get_or_long(
+        &self,
+        key: &[u8],
+        record_bytes: u64,
+        buffer: &mut Vec<u8>,
+    ) -> Result<Option<Found<S::File>>> {
+        self.reader().get_or_long(key, record_bytes, buffer)
     }
 
     /// The value with its sequence number and expiry.

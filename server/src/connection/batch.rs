@@ -140,10 +140,12 @@ impl Connection {
 
     fn gather(&mut self, course: &mut Course<'_>) -> Gathered {
         while course.left > 0 {
-            if self.output.reply.bytes.len() >= BATCH_REPLY_BYTES {
+            if self.output.len() >= BATCH_REPLY_BYTES {
                 break;
             }
-            if course.gathering.group.is_none() && self.run_of_gets(course) {
+            if course.gathering.group.is_none()
+                && (self.run_of_gets(course) || self.one_get(course))
+            {
                 if self.session.client.is_killed() {
                     return Gathered::Batch(Batch::Over(End::Killed));
                 }
@@ -242,7 +244,9 @@ impl Connection {
             return true;
         }
         let is_first = course.gathering.group.is_none();
-        let Output { reply, unsynced } = &mut self.output;
+        let Output {
+            reply, unsynced, ..
+        } = &mut self.output;
         if is_first {
             // What came before a command goes before its reply. What comes while a group is gathered goes behind it.
             reply

@@ -1,14 +1,20 @@
 //! Many `GET`s that have arrived together: they are looked up together, so that memory is waited for once and not for
-//! each, and are answered one after the other.
+//! each, and are answered one after the other. A long value goes from its file to the client without a stay in memory.
 
 use super::batch::{Course, note_again};
+use super::output::PIECE_BYTES;
 use super::{BATCH_REPLY_BYTES, Connection};
 use crate::commands::plain_get;
 use crate::protocol;
+use portcask::db::Found;
 use std::time::Instant;
 
 /// Most of them at a time.
 const RUN: usize = 32;
+/// From about this length on a value is sent in pieces.
+const LONG_BYTES: u64 = 2 * PIECE_BYTES as u64;
+/// What is kept of a buffer for the next value.
+const KEPT_BYTES: usize = 16 << 10;
 
 impl Connection {
     /// Answers the `GET`s that come next, if there are several and nothing about them is out of the ordinary: how one
@@ -42,6 +48,10 @@ impl Connection {
         let (mut answered, mut behind) = (0, 0);
         // After an error it is the next one's turn, which then has an answer of its own.
         let _ = self.shared.store.get_many(&keys[..count], |value| {
+            if value.is_some_and(|value| value.len() as u64 >= LONG_BYTES) {
+                // It is answered alone.
+                return false;
+            }
             let start = reply.bytes.len();
             reply.maybe(value);
             let now = Instant::now();
@@ -55,7 +65,7 @@ impl Connection {
             behind = ends[answered];
             answered += 1;
             // The rest waits for the next batch.
-            reply.bytes.len() < BATCH_REPLY_BYTES
+            (reply.bytes.len() as u64) < BATCH_REPLY_BYTES
         });
         if answered == 0 {
             return false;
@@ -63,6 +73,54 @@ impl Connection {
         self.session.last = Some(command);
         self.input.consume(behind);
         course.ran(answered);
+        true
+    }
+
+    /// Answers the `GET` that comes next, if nothing about it is out of the ordinary. Behind a long value nothing more is
+    /// run before that is sent.
+    pub(super) fn one_get(&mut self, course: &mut Course<'_>) -> bool {
+        if self.parser.is_midway() {
+            return false;
+        }
+        let unread = self.input.unread();
+        let key_bytes_max = self.shared.limits.bulk_bytes_max;
+        let Some((key, bytes)) = protocol::get(unread, key_bytes_max) else {
+            return false;
+        };
+        let Some(command) = plain_get(&self.shared, &self.session, &self.output.reply) else {
+            return false;
+        };
+        let value = &mut self.session.value;
+        let reply = &mut self.output.reply;
+        let start = reply.bytes.len();
+        let db = self.shared.store.db();
+        let mut follows = None;
+        match db.get_or_long(&unread[key], LONG_BYTES, value) {
+            Ok(None) => reply.null(),
+            Ok(Some(Found::Short(found))) => reply.bulk(&value[found]),
+            Ok(Some(Found::Long(found))) => {
+                reply.bulk_of(found.len());
+                follows = Some(found);
+            }
+            // It is asked for again, and then has an answer of its own.
+            Err(_) => return false,
+        }
+        value.clear();
+        value.shrink_to(KEPT_BYTES);
+        let now = Instant::now();
+        let took = now - std::mem::replace(&mut self.clock, now);
+        let observed = &self.shared.observed;
+        let said = &reply.bytes[start..];
+        self.tally.add(&observed.commands, command, took, said);
+        if observed.is_noted(took) {
+            note_again(observed, command, unread, &self.session.client, took);
+        }
+        if let Some(value) = follows {
+            self.output.follow(value);
+        }
+        self.session.last = Some(command);
+        self.input.consume(bytes);
+        course.ran(1);
         true
     }
 }

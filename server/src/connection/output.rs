@@ -2,16 +2,31 @@
 
 use crate::protocol::Reply;
 use portcask::Error;
+use portcask::PlatformStorage;
+use portcask::db::LongValue;
 use std::ops::Range;
+use std::time::{Duration, Instant};
 
 /// What is kept of a buffer between two batches.
 const KEPT_BYTES: usize = 16 << 10;
+/// What is read at a time of a long value, and so all that a client who does not read makes the server hold of it.
+pub(super) const PIECE_BYTES: usize = 64 << 10;
 
 #[derive(Default)]
 pub(super) struct Output {
     pub reply: Reply,
     /// Replies that tell of writes which are not durable yet, in order.
     pub unsynced: Vec<Range<usize>>,
+    /// The end of the last reply, which follows.
+    long: Option<Long>,
+}
+
+/// A value on its way from its file to the client.
+struct Long {
+    value: LongValue<PlatformStorage>,
+    /// Where the next piece begins.
+    at: u64,
+    since: Instant,
 }
 
 impl Output {
@@ -33,6 +48,58 @@ impl Output {
             from = told.end;
         }
         self.reply.bytes.extend_from_slice(&old[from..]);
+    }
+
+    /// Has a value follow, whose length the last reply has told already. Nothing else can be added behind it.
+    pub(super) fn follow(&mut self, value: LongValue<PlatformStorage>) {
+        self.long = Some(Long {
+            value,
+            at: 0,
+            since: Instant::now(),
+        });
+    }
+
+    pub(super) fn is_followed(&self) -> bool {
+        self.long.is_some()
+    }
+
+    /// Bytes to be sent.
+    pub(super) fn len(&self) -> u64 {
+        let follows = self.long.as_ref();
+        let follows = follows.map_or(0, |long| long.value.len() - long.at + 2);
+        self.reply.bytes.len() as u64 + follows
+    }
+
+    /// Puts the next piece of the value that follows in the place of what was sent. Returns false if there is none.
+    ///
+    /// A client that has taken longer than `patience` already is given all of the rest: its file may have been merged
+    /// away, and its room on the disk is not to wait for somebody slow.
+    pub(super) fn next_piece(&mut self, patience: Duration) -> Result<bool, Error> {
+        let Some(long) = &mut self.long else {
+            return Ok(false);
+        };
+        let left = long.value.len() - long.at;
+        let bytes = &mut self.reply.bytes;
+        let mut piece = usize::try_from(left).unwrap_or(usize::MAX);
+        let is_slow = long.since.elapsed() > patience;
+        if !is_slow
+            || bytes
+                .try_reserve_exact(piece.saturating_sub(bytes.len()))
+                .is_err()
+        {
+            piece = piece.min(PIECE_BYTES);
+        }
+        bytes.resize(piece, 0);
+        if long.value.read_at(long.at, bytes)? < piece {
+            // It was as long when it was found, and nobody writes to it.
+            return Err(Error::Changed);
+        }
+        long.at += piece as u64;
+        if piece as u64 == left {
+            bytes.extend_from_slice(b"\r\n");
+            self.long = None;
+        }
+        Ok(true)
     }
 
     /// Everything was sent.

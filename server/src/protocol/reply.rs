@@ -57,6 +57,11 @@ impl Reply {
         self.end();
     }
 
+    /// Announces a value of that many bytes, which follows.
+    pub(crate) fn bulk_of(&mut self, bytes: u64) {
+        self.number(b'$', i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
     /// A value, or the absence of one.
     pub(crate) fn maybe(&mut self, bytes: Option<&[u8]>) {
         match bytes {

@@ -2,12 +2,14 @@
 //! machine that it attacks.
 
 use crate::common::frame;
-use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::sleep;
 
 const ADDRESS: &str = "PORTCASK_HOSTILE_ADDRESS";
 const COUNT: &str = "PORTCASK_HOSTILE_COUNT";
@@ -80,108 +82,83 @@ fn attackers() {
     let variable = |name| std::env::var(name).expect("started by the test of the load");
     let address: SocketAddr = variable(ADDRESS).parse().unwrap();
     let connections = variable(COUNT).parse().unwrap();
-    let stop = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            // It ends when whoever started it does.
-            let _ = std::io::stdin().read(&mut [0]);
-            stop.store(true, Ordering::Relaxed);
-        });
-        attack(address, connections, &stop);
+    let runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = { runtime }.enable_all().build().unwrap();
+    runtime.block_on(async {
+        // It ends when whoever started it does.
+        let left = tokio::task::spawn_blocking(|| std::io::stdin().read(&mut [0]));
+        tokio::select! {
+            () = attack(address, connections) => {}
+            _ = left => {}
+        }
     });
 }
 
-/// One hostile connection.
-struct Hostile {
-    stream: TcpStream,
-    /// What it has still to send, and how much at a time.
-    bytes: Arc<[u8]>,
-    sent: usize,
-    trickles: bool,
-    next: Instant,
-    /// When it noticed that the server had closed it.
-    cut: Option<Instant>,
-}
-
-/// Opens all connections and keeps them open: one that was cut comes back a second later.
-fn attack(address: SocketAddr, connections: u64, stop: &AtomicBool) {
+/// Opens all connections, one after the other, and keeps them open: one that was cut comes back a second later. Between
+/// what it does, none of them costs anything: there would be no processor of the server's for that.
+async fn attack(address: SocketAddr, connections: u64) {
     let asked: Arc<[u8]> = frame(&["GET", "big"]).repeat(10_000).into();
-    let open = |kind: u64| {
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_nonblocking(true).unwrap();
-        let bytes: Arc<[u8]> = match kind % 4 {
-            // The largest count that may be right, and then nothing.
-            0 => (*b"*1048576\r\n").into(),
-            1 => (*b"*1\r\n$536870912\r\n").into(),
-            2 => Arc::clone(&asked),
-            _ => frame(&["SET", "slow", &"v".repeat(1000)]).into(),
-        };
-        Hostile {
-            stream,
-            bytes,
-            sent: 0,
-            trickles: kind % 4 == 3,
-            next: Instant::now(),
-            cut: None,
-        }
-    };
-    let mut all: Vec<Hostile> = Vec::new();
     for kind in 0..connections {
-        all.push(open(kind));
-        if stop.load(Ordering::Relaxed) {
-            return;
-        }
-        let last = all.last_mut().unwrap();
-        last.go_on();
+        let hostile = match kind % 4 {
+            // The largest count that may be right, and then nothing.
+            0 => Hostile::Waits((*b"*1048576\r\n").into()),
+            1 => Hostile::Waits((*b"*1\r\n$536870912\r\n").into()),
+            2 => Hostile::NeverReads(Arc::clone(&asked)),
+            _ => Hostile::Trickles(frame(&["SET", "slow", &"v".repeat(1000)]).into()),
+        };
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        tokio::spawn(async move {
+            loop {
+                hostile.behave(stream).await;
+                sleep(BACK).await;
+                stream = TcpStream::connect(address).await.unwrap();
+            }
+        });
     }
     println!("\nstanding");
-    while !stop.load(Ordering::Relaxed) {
-        for (kind, hostile) in (0..).zip(&mut all) {
-            match hostile.cut {
-                Some(at) if at.elapsed() >= BACK => *hostile = open(kind),
-                Some(_) => {}
-                None => hostile.cut = (!hostile.go_on()).then(Instant::now),
-            }
-        }
-        // A round looks at each of them; the processor is for the server and the one client.
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    std::future::pending().await
+}
+
+/// What one connection does, with these bytes.
+enum Hostile {
+    /// Sends them and waits for what they do not ask for.
+    Waits(Arc<[u8]>),
+    /// Sends them again and again, and never reads.
+    NeverReads(Arc<[u8]>),
+    /// Sends one of them every few seconds.
+    Trickles(Arc<[u8]>),
 }
 
 impl Hostile {
-    /// Sends what it may. Returns whether it still stands.
-    fn go_on(&mut self) -> bool {
-        if self.trickles {
-            if Instant::now() < self.next {
-                return true;
+    /// Returns once the server has cut it.
+    async fn behave(&self, mut stream: TcpStream) {
+        match self {
+            Self::Waits(bytes) => {
+                if stream.write_all(bytes).await.is_ok() {
+                    drain(&mut stream).await;
+                }
             }
-            self.next = Instant::now() + TRICKLE;
-        }
-        // Those who are sent much never read, and ask again once all is sent: so they notice that they were cut.
-        let asks_for_much = self.bytes.len() > 100_000;
-        if asks_for_much && self.sent == self.bytes.len() {
-            self.sent = 0;
-        }
-        while self.sent < self.bytes.len() {
-            let end = if self.trickles {
-                self.sent + 1
-            } else {
-                self.bytes.len()
-            };
-            match self.stream.write(&self.bytes[self.sent..end]) {
-                Ok(sent) => self.sent += sent,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(_) => return false,
+            Self::NeverReads(bytes) => while stream.write_all(bytes).await.is_ok() {},
+            Self::Trickles(bytes) => {
+                let (mut from, mut to) = stream.split();
+                let trickle = async {
+                    for byte in bytes.chunks(1).cycle() {
+                        if to.write_all(byte).await.is_err() {
+                            return;
+                        }
+                        sleep(TRICKLE).await;
+                    }
+                };
+                tokio::select! {
+                    () = trickle => {}
+                    () = drain(&mut from) => {}
+                }
             }
-            if self.trickles {
-                return true;
-            }
-        }
-        // What the others are told does not matter.
-        match (!asks_for_much).then(|| self.stream.read(&mut [0; 64])) {
-            Some(Ok(0)) => false,
-            Some(Err(error)) => error.kind() == ErrorKind::WouldBlock,
-            Some(Ok(_)) | None => true,
         }
     }
+}
+
+/// Reads and throws away until the end. What they are told does not matter.
+async fn drain(from: &mut (impl AsyncReadExt + Unpin)) {
+    while from.read(&mut [0; 64]).await.is_ok_and(|read| read > 0) {}
 }
