@@ -111,8 +111,39 @@ impl Output {
 
 #[cfg(test)]
 mod tests {
-    use super::Output;
-    use portcask::Error;
+    use super::{Output, PIECE_BYTES};
+    use portcask::{Db, Error};
+    use std::time::Duration;
+
+    #[test]
+    fn a_long_value_follows_in_pieces_and_all_of_it_to_a_client_that_takes_too_long() {
+        let dir = tempfile::tempdir().unwrap();
+        let db: Db = portcask::open(dir.path()).unwrap();
+        let value: Vec<_> = (0..4 * PIECE_BYTES + 9).map(|at| at as u8).collect();
+        db.put(b"film", &value).unwrap();
+        let follow =
+            |output: &mut Output| output.follow(db.long_value(b"film", 0).unwrap().unwrap());
+        let mut output = Output::default();
+        output.reply.bulk_of(value.len() as u64);
+        follow(&mut output);
+        assert_eq!(output.len(), 9 + value.len() as u64 + 2);
+        let mut sent = Vec::new();
+        let mut pieces = Vec::new();
+        while output.next_piece(Duration::MAX).unwrap() {
+            pieces.push(output.reply.bytes.len());
+            sent.extend_from_slice(&output.reply.bytes);
+        }
+        assert_eq!(
+            pieces,
+            [PIECE_BYTES, PIECE_BYTES, PIECE_BYTES, PIECE_BYTES, 9 + 2]
+        );
+        assert!(sent == [&value[..], b"\r\n"].concat());
+        follow(&mut output);
+        assert!(output.next_piece(Duration::MAX).unwrap());
+        assert!(output.next_piece(Duration::ZERO).unwrap());
+        assert!(output.reply.bytes == [&value[PIECE_BYTES..], b"\r\n"].concat());
+        assert!(!output.is_followed() && !output.next_piece(Duration::ZERO).unwrap());
+    }
 
     #[test]
     fn a_failed_sync_turns_the_replies_that_it_would_have_covered_into_errors_and_no_others() {

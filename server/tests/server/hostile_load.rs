@@ -7,12 +7,13 @@
 //! ```text
 //!   quiet     the one client alone with the server
 //!   machine   beside it, the same attackers at a bare acceptor, which reads, throws away, and closes who does not read
-//!   attack    the same attackers at the server; who is cut comes back a second later
+//!   attack    the same attackers at the server
 //! ```
 //!
-//! The gate: p99.9 of the attack is at most twice that of quiet. The attackers have no machine of their own here, so
-//! their process only takes what the others leave of the processors (`nice` 19), and each row tells who used how much of
-//! one. What the row of the machine adds to quiet is not the server's doing; it is shown, and nothing is taken off for it.
+//! Who is cut comes back a second later. The gate: p99.9 of the attack is at most twice that of quiet. The attackers have
+//! no machine of their own here, so their process only takes what the others leave of the processors (`nice` 19) and
+//! sleeps while it waits, and each row tells who used how much of one. What the row of the machine adds to quiet is not the
+//! server's doing; it is shown, and nothing is taken off for it.
 
 mod attack;
 mod bare;

@@ -8,6 +8,7 @@ mod durability;
 mod hostile;
 mod hostile_load;
 mod lanes;
+mod long_values;
 mod observing;
 mod operations;
 mod pipelines;
