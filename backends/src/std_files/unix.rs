@@ -4,6 +4,8 @@
 //! makes each of them a cancellation point, at the cost of two atomic changes in a process that has
 //! threads, for a way of ending threads that no Rust program uses.
 
+#[cfg(target_os = "linux")]
+use super::ahead::ZEROS;
 use rustix::buffer::spare_capacity;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -99,15 +101,32 @@ pub(super) fn preallocate(file: &File, len: u64) -> io::Result<()> {
 }
 
 /// Sets space aside from `end` up to `to`, as zeros; the file is that long then.
+///
+/// Where a file system writes in place, they are written, too: of space that was only set aside it notes in its journal
+/// which of it has been written since, with each sync that follows an append there. On ext4 such a sync takes 240 us,
+/// and 125 us where zeros lie already, their own time among it.
 #[cfg(target_os = "linux")]
 pub(super) fn lengthen(file: &File, end: u64, to: u64) -> io::Result<()> {
     let flags = rustix::fs::FallocateFlags::empty();
-    Ok(rustix::fs::fallocate(
-        file,
-        flags,
-        end,
-        to.saturating_sub(end),
-    )?)
+    // Before anything is written: it takes all of the space or none of it.
+    rustix::fs::fallocate(file, flags, end, to.saturating_sub(end))?;
+    if !writes_in_place(file) {
+        return Ok(());
+    }
+    let mut at = end;
+    while at < to {
+        let piece = ZEROS.len().min((to - at) as usize);
+        at += write_at(file, &ZEROS[..piece], at)? as u64;
+    }
+    Ok(())
+}
+
+/// Whether bytes that are written over go where those before them are.
+#[cfg(target_os = "linux")]
+fn writes_in_place(file: &File) -> bool {
+    /// Of ext2, ext3 and ext4; of XFS.
+    const IN_PLACE: [u32; 2] = [0xef53, 0x5846_5342];
+    rustix::fs::fstatfs(file).is_ok_and(|system| IN_PLACE.contains(&(system.f_type as u32)))
 }
 
 /// Whether setting `bytes` aside leaves much more than that to everybody else.
