@@ -110,6 +110,9 @@ pub(crate) fn dispatch<'store>(
     match decide(server, session, gathering, args, reply) {
         Ok(sending) => sending,
         Err(refusal) => {
+            if let Refusal::Store(error) = &refusal {
+                server.store.troubles().tell(error);
+            }
             reply.bytes.truncate(start);
             refusal.write(reply);
             Sending::AtOnce

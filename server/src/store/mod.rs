@@ -5,6 +5,7 @@ mod feeds;
 mod group;
 mod keyspace;
 mod syncing;
+mod troubles;
 mod watches;
 
 pub(crate) use group::Group;
@@ -20,6 +21,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
+use troubles::Troubles;
 use watches::Watches;
 
 /// Keys whose ends are noted at one go before writers have their turn.
@@ -38,6 +40,7 @@ pub(crate) struct Store {
     changes: AtomicU64,
     /// Wakes those who wait for a commit.
     committed: Notify,
+    troubles: Troubles,
 }
 
 impl Store {
@@ -58,11 +61,17 @@ impl Store {
             events,
             changes: AtomicU64::new(0),
             committed: Notify::new(),
+            troubles: Troubles::default(),
         })
     }
 
     pub(crate) fn db(&self) -> &Db {
         &self.db
+    }
+
+    /// What it could not do, for whoever runs the server.
+    pub(crate) fn troubles(&self) -> &Troubles {
+        &self.troubles
     }
 
     /// The log's changes from a number on, at most `limit` and about `bytes_max`, and the number to go on with.

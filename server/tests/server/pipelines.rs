@@ -159,7 +159,7 @@ fn a_command_that_the_store_refuses_is_the_only_one_of_its_pipeline_that_fails()
 #[test]
 fn a_disk_that_fills_up_in_the_middle_of_a_pipeline_errs_for_exactly_what_is_not_kept() {
     let dir = tempfile::tempdir().unwrap();
-    let server = Process::start_with_small_files(dir.path());
+    let server = Process::start_with_small_files(dir.path(), tempfile::tempfile().unwrap());
     let mut client = Client::connect(server.address);
     let value = "v".repeat(30_000);
     let mut kept = Vec::new();

@@ -30,13 +30,13 @@ impl Process {
     }
 
     /// Starts it where no file may become longer than 2 MiB. That stands for a disk that is
-    /// full: the engine is told the same of both.
+    /// full: the engine is told the same of both. What it tells of itself goes to `log`.
     #[cfg(unix)]
-    pub fn start_with_small_files(dir: &Path) -> Self {
+    pub fn start_with_small_files(dir: &Path, log: std::fs::File) -> Self {
         let script = "ulimit -f 2048; exec \"$0\" --port 0 --dir \"$1\"";
         let mut command = Command::new("bash");
         command.args(["-c", script, env!("CARGO_BIN_EXE_portcask-server")]);
-        command.arg(dir);
+        command.arg(dir).stderr(log);
         Self::spawn(command)
     }
 

@@ -2,7 +2,7 @@
 
 use crate::common::{Client, start_with};
 use crate::process::Process;
-use std::io::{Read, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -100,9 +100,10 @@ fn what_a_backup_left_that_was_killed_goes_with_the_next_one_and_nothing_else_do
 
 #[cfg(unix)]
 #[test]
-fn a_full_disk_answers_errors_to_writes_while_reads_and_deletes_go_on() {
+fn a_full_disk_answers_errors_to_writes_while_reads_and_deletes_go_on_and_is_told_once() {
     let dir = tempfile::tempdir().unwrap();
-    let server = Process::start_with_small_files(dir.path());
+    let mut log = tempfile::tempfile().unwrap();
+    let server = Process::start_with_small_files(dir.path(), log.try_clone().unwrap());
     let mut client = Client::connect(server.address);
     let value = "v".repeat(100_000);
     let mut stored = 0;
@@ -125,7 +126,19 @@ fn a_full_disk_answers_errors_to_writes_while_reads_and_deletes_go_on() {
     assert_eq!(client.ask("PING"), "+PONG");
     let mut other = Client::connect(server.address);
     assert_eq!(other.ask("EXISTS k0"), ":1");
+    for _ in 0..20 {
+        other.command(&["SET", "more", &value]);
+        assert!(other.reply().starts_with(&error[..4]));
+    }
     server.kill();
+    let mut told = String::new();
+    log.seek(SeekFrom::Start(0)).unwrap();
+    log.read_to_string(&mut told).unwrap();
+    assert_eq!(
+        told.matches("the store refused a command").count(),
+        1,
+        "{told}"
+    );
     // With room again everything that was acknowledged is there.
     let server = Process::start(dir.path(), &[]);
     let mut client = Client::connect(server.address);

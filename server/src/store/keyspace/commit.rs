@@ -6,6 +6,14 @@ use portcask::{Batch, Expiry, Result, WriteOptions};
 impl Keyspace<'_> {
     /// Writes it all, or nothing.
     pub(in crate::store) fn commit(&mut self) -> Result<()> {
+        let done = self.write();
+        if let Err(error) = &done {
+            self.store.troubles.tell(error);
+        }
+        done
+    }
+
+    fn write(&mut self) -> Result<()> {
         if self.cleared {
             return self.commit_clear();
         }
