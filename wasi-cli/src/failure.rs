@@ -163,7 +163,9 @@ impl Failure {
                 "; a server has it open: use --url redis://HOST:PORT (127.0.0.1:6379 by default)"
                     .to_owned()
             }
-            Error::Locked { .. } => "; verbs that only read still work".to_owned(),
+            Error::Locked { .. } => {
+                "; verbs that only read still work, and --wait 30s waits for it".to_owned()
+            }
             Error::NoStore => {
                 format!("; to create one: portcask --dir {dir} init (so does the first put)")
             }

@@ -10,7 +10,7 @@ use portcask::storage::ErrorKind;
 use portcask::{Ack, Entry, Error, Options, PlatformStorage, RecoveryReport, StorageError};
 use std::io;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The engine on this platform.
 pub type Engine = portcask::Engine<PlatformStorage>;
@@ -19,6 +19,8 @@ pub type Engine = portcask::Engine<PlatformStorage>;
 const SERVER_ENTRIES: usize = 64;
 /// How often a read is tried again while a writer merges under it.
 const TRIES: u32 = 20;
+/// After this a store that another process writes to is tried again.
+const LOOKS_AGAIN: Duration = Duration::from_millis(10);
 
 /// A store that is opened when it is first needed: read-only for the first read, as the writer
 /// for the first write.
@@ -286,8 +288,18 @@ impl Store {
             if !self.is_new_among_others {
                 refuse_others(&dir)?;
             }
-            let storage = open_for_writing(&dir)?;
-            let engine = Engine::open(storage, self.write_options())?;
+            let patience = Duration::from_millis(self.args.wait.unwrap_or_default());
+            let began = Instant::now();
+            let engine = loop {
+                let opened = Engine::open(open_for_writing(&dir)?, self.write_options());
+                let left = patience.saturating_sub(began.elapsed());
+                match opened {
+                    Err(Error::Locked { .. }) if !left.is_zero() => {
+                        std::thread::sleep(LOOKS_AGAIN.min(left));
+                    }
+                    opened => break opened?,
+                }
+            };
             self.install(engine, true);
         }
         self.installed()

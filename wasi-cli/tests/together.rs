@@ -67,6 +67,31 @@ fn readers_work_while_another_process_writes_and_merges() {
 }
 
 #[test]
+fn a_writer_may_wait_until_the_one_before_it_has_closed_the_store() {
+    let place = Place::new();
+    let mut writer = Session::on(&place);
+    writer.does("put first 1");
+    place
+        .run(["put", "second", "2", "--wait", "20ms"])
+        .fails(4, &["--wait"]);
+    let waiting = place.start(["put", "second", "2", "--wait", "60s"]);
+    drop(writer.input);
+    assert!(writer.child.wait().unwrap().success());
+    let waited = waiting.wait_with_output().unwrap();
+    assert!(waited.status.success(), "{waited:?}");
+    // Many at once, each of which finds the others.
+    let keys: Vec<_> = (0..8).map(|key| format!("k{key}")).collect();
+    let all = keys
+        .iter()
+        .map(|key| place.start(["put", key, "v", "--wait", "60s"]));
+    for one in all.collect::<Vec<_>>() {
+        let done = one.wait_with_output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+    }
+    place.run(["count"]).succeeds().prints("10\n");
+}
+
+#[test]
 fn a_long_read_survives_merges_under_it() {
     let place = Place::new();
     let options = [

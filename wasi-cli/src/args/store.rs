@@ -74,6 +74,11 @@ pub struct StoreArgs {
           help_heading = "Store options", hide_short_help = true)]
     pub sync_every: Option<u64>,
 
+    /// To write, wait up to this long for another process to close the store, such as 500ms or 30s
+    #[arg(long, global = true, value_name = "DURATION", value_parser = parse_duration_ms,
+          help_heading = "Store options", hide_short_help = true)]
+    pub wait: Option<u64>,
+
     /// Start a new segment file at this size: 1MiB to 4GiB, default 256MiB
     #[arg(long, global = true, value_name = "SIZE", value_parser = parse_size,
           help_heading = "Store options", hide_short_help = true, alias = "with-max-datafile-size")]
@@ -165,6 +170,7 @@ impl StoreArgs {
     pub fn of_directories(&self) -> Option<&'static str> {
         let given = [
             (self.sync_every.is_some(), "--sync-every"),
+            (self.wait.is_some(), "--wait"),
             (self.segment_size.is_some(), "--segment-size"),
             (self.strict, "--strict"),
             (self.accept_stale, "--accept-stale"),
