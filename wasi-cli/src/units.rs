@@ -1,5 +1,7 @@
 //! Sizes, durations and times, as people type and read them.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 const MS: [(&str, u64); 6] = [
     ("ms", 1),
     ("s", 1000),
@@ -8,6 +10,13 @@ const MS: [(&str, u64); 6] = [
     ("d", 86_400_000),
     ("w", 604_800_000),
 ];
+
+/// Whether a time, in milliseconds since 1970, is over by this machine's clock.
+pub fn is_past(at_ms: u64) -> bool {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .is_ok_and(|now| u128::from(at_ms) <= now.as_millis())
+}
 
 /// Milliseconds of `10s`, `500ms`, `1h30m`, `1.5s`. A bare number is refused, but 0 is 0.
 pub fn parse_duration_ms(text: &str) -> Result<u64, String> {

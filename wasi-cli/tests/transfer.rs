@@ -137,12 +137,35 @@ fn a_bad_line_is_reported_with_its_number_and_what_came_before_is_kept() {
 }
 
 #[test]
+fn what_had_expired_before_it_came_is_told() {
+    let place = Place::new();
+    let csv = [
+        "import",
+        "--format",
+        "csv",
+        "--header",
+        "--expires-column",
+        "ends",
+    ];
+    let rows = "key,value,ends\na,1,1000\nb,2,\nc,3,99999999999999\n";
+    let told = place.feed(csv, rows).succeeds().text();
+    assert!(told.contains("imported 3 records"), "{told}");
+    assert!(told.contains("; 1 of them had expired already"), "{told}");
+    place.run(["count"]).succeeds().prints("2\n");
+    let told = place.feed(csv.iter().chain(&["--json"]), rows);
+    assert_eq!(told.succeeds().json()["expired"], 1);
+}
+
+#[test]
 fn a_row_that_is_too_short_and_a_key_that_is_too_long_are_bad_lines() {
     let place = Place::new();
     let csv = ["import", "--format", "csv"];
     place
         .feed(csv, "a,1\nb\n")
         .fails(6, &["line 2", "has 1 column"]);
+    place
+        .feed(csv, "a,1\n\"b,2\nc,3\n")
+        .fails(6, &["line 2", "has 1 column", "a quote that opens there"]);
     let long = format!("{},1\n", "k".repeat(65_536));
     place
         .feed(csv, &long)

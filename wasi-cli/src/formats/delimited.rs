@@ -165,7 +165,12 @@ impl<R: Read> ReadRecords for DelimitedReader<R> {
             .position()
             .map_or(self.line + 1, csv::Position::line);
         let record = pick(&self.row, self.places).map_err(|why| {
+            let last = self.row.iter().next_back().unwrap_or_default();
             match other_delimiter(&self.row, self.delimiter) {
+                // Rows end with lines where quotes do not hold them together.
+                _ if last.contains(&b'\n') => {
+                    format!("{why}; a quote that opens there may never be closed")
+                }
                 Some(other) => format!("{why}; {}", advice_on_delimiter(other)),
                 None => why,
             }

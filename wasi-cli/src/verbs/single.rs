@@ -12,7 +12,6 @@ use serde_json::json;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// `put`: stores a value.
 pub fn put(context: &mut Context, args: &PutArgs) -> Outcome {
@@ -216,9 +215,7 @@ fn refused(context: &mut Context, found: &Refused) -> Outcome {
 fn is_over(expiry: &Expiry) -> bool {
     match *expiry {
         Expiry::AfterMs(ms) => ms == 0,
-        Expiry::AtMs(at) => SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .is_ok_and(|now| u128::from(at) <= now.as_millis()),
+        Expiry::AtMs(at) => units::is_past(at),
         Expiry::Default | Expiry::Never => false,
     }
 }

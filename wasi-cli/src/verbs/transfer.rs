@@ -94,6 +94,8 @@ struct Import<'a> {
     batch: Batch,
     batch_bytes: u64,
     imported: u64,
+    /// Whose time was up before they came: nothing is left of them.
+    expired: u64,
     bytes: u64,
     bad: u64,
     first_bad: String,
@@ -111,6 +113,7 @@ impl<'a> Import<'a> {
             batch: Batch::new(),
             batch_bytes: 0,
             imported: 0,
+            expired: 0,
             bytes: 0,
             bad: 0,
             first_bad: String::new(),
@@ -168,6 +171,7 @@ impl<'a> Import<'a> {
             self.store(context)?;
         }
         self.batch_bytes += bytes;
+        self.expired += u64::from(record.expires_ms.is_some_and(units::is_past));
         let expiry = record.expires_ms.map_or(Expiry::Default, Expiry::AtMs);
         self.batch.put_with(record.key, record.value, expiry);
         if self.batch.len() >= self.args.batch {
@@ -236,6 +240,7 @@ impl<'a> Import<'a> {
         if context.json {
             let mut told = json!({
                 "imported": self.imported,
+                "expired": self.expired,
                 "bytes": self.bytes,
                 "bad": self.bad,
                 "first_bad": (self.bad > 0).then_some(&self.first_bad),
@@ -254,6 +259,10 @@ impl<'a> Import<'a> {
                 units::duration(elapsed.as_millis() as u64),
                 units::count(units::rate(self.imported, elapsed)),
             );
+            if self.expired > 0 {
+                let expired = units::count(self.expired);
+                line.push_str(&format!("; {expired} of them had expired already"));
+            }
             if self.bad > 0 {
                 let bad = units::counted(self.bad, "bad line");
                 line.push_str(&format!("; skipped {bad}, first {}", self.first_bad));
