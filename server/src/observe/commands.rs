@@ -16,7 +16,9 @@ type Name = (&'static str, &'static str);
 
 /// The numbers of every command.
 pub(crate) struct CommandStats {
-    by_name: HashMap<Name, Numbers>,
+    numbers: Vec<Numbers>,
+    /// Where in the list each command has its own.
+    by_name: HashMap<Name, usize>,
     errors: Mutex<BTreeMap<Vec<u8>, u64>>,
 }
 
@@ -46,10 +48,11 @@ impl CommandStats {
     pub(crate) fn new() -> Self {
         let commands = table().commands();
         let all = commands.flat_map(|it| it.subcommands.iter().chain([it]));
+        let names = all.enumerate();
+        let by_name: HashMap<_, _> = names.map(|(at, it)| ((it.parent, it.name), at)).collect();
         Self {
-            by_name: all
-                .map(|it| ((it.parent, it.name), Numbers::default()))
-                .collect(),
+            numbers: by_name.iter().map(|_| Numbers::default()).collect(),
+            by_name,
             errors: Mutex::default(),
         }
     }
@@ -60,6 +63,7 @@ impl CommandStats {
         let mut shown: Vec<_> = self
             .by_name
             .iter()
+            .map(|(name, at)| (name, &self.numbers[*at]))
             .map(|((parent, name), numbers)| Shown {
                 name: match *parent {
                     "" => (*name).to_owned(),
@@ -88,7 +92,7 @@ impl CommandStats {
 
     /// Begins at 0 again.
     pub(crate) fn reset(&self) {
-        for numbers in self.by_name.values() {
+        for numbers in &self.numbers {
             let counters = [
                 &numbers.calls,
                 &numbers.ns,
@@ -125,6 +129,8 @@ impl CommandStats {
 #[derive(Default)]
 pub(crate) struct Tally {
     command: Option<&'static Command>,
+    /// Which numbers are its own. Most clients send the same command again, in the next batch, too.
+    at: usize,
     calls: u64,
     ns: u64,
     rejected: u64,
@@ -141,10 +147,12 @@ impl Tally {
         took: Duration,
         reply: &[u8],
     ) {
-        let is_same = |last: &Command| (last.parent, last.name) == (command.parent, command.name);
-        if !self.command.is_some_and(is_same) {
+        if !self.command.is_some_and(|last| std::ptr::eq(last, command)) {
             self.flush(stats);
-            self.command = Some(command);
+            let Some(at) = stats.by_name.get(&(command.parent, command.name)) else {
+                return;
+            };
+            (self.command, self.at) = (Some(command), *at);
         }
         if reply.first() == Some(&b'-') {
             stats.count_error(reply);
@@ -161,18 +169,21 @@ impl Tally {
 
     /// Hands over what it kept.
     pub(crate) fn flush(&mut self, stats: &CommandStats) {
+        let kept = Self {
+            command: self.command,
+            at: self.at,
+            ..Self::default()
+        };
         let Self {
             command,
+            at,
             calls,
             ns,
             rejected,
             failed,
             classes,
-        } = std::mem::take(self);
-        let Some(command) = command else {
-            return;
-        };
-        let Some(numbers) = stats.by_name.get(&(command.parent, command.name)) else {
+        } = std::mem::replace(self, kept);
+        let Some(numbers) = command.and(stats.numbers.get(at)) else {
             return;
         };
         for (counter, add) in [
