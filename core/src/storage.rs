@@ -70,7 +70,8 @@ pub trait Storage: Host {
     fn rename(&self, from: &FileName, to: &FileName) -> Result<(), StorageError>;
 
     /// Removes a file. Errors with [`ErrorKind::NotFound`]. Open handles stay readable where the
-    /// platform allows it; nothing in the core depends on that.
+    /// platform allows it. Of the core only [`LongValue`](crate::LongValue) gains by that, and where it
+    /// is not so, it answers an error.
     fn remove(&self, name: &FileName) -> Result<(), StorageError>;
 
     /// Makes every earlier create, rename and remove survive a power loss, or answers

@@ -2,7 +2,9 @@
 
 use portcask_core::format::file::names;
 use portcask_core::testing::sim::{Laws, SimDisk, SimFile};
-use portcask_core::{Ack, Engine, Error, ErrorKind, Expiry, LongValue, Options, WriteOptions};
+use portcask_core::{
+    Ack, Engine, Error, ErrorKind, Expiry, Found, LongValue, Options, WriteOptions,
+};
 
 type Store = Engine<SimDisk>;
 
@@ -17,6 +19,7 @@ fn store(disk: &SimDisk) -> Store {
     Store::open(disk.clone(), Options::default()).unwrap()
 }
 
+/// From any place, and so unchecked.
 fn all_of(value: &LongValue<SimFile>, piece: usize) -> Result<Vec<u8>, Error> {
     let (mut all, mut buffer) = (Vec::new(), vec![0; piece]);
     loop {
@@ -44,6 +47,83 @@ fn a_long_value_is_the_same_in_pieces_of_any_size() {
     for (offset, there) in [(LONG - 3, 3), (LONG, 0), (LONG + 1, 0), (usize::MAX, 0)] {
         let read = value.read_at(offset as u64, &mut buffer).unwrap();
         assert_eq!(&buffer[..read], &film()[LONG.min(offset)..][..there]);
+    }
+}
+
+#[test]
+fn what_has_changed_since_it_was_found_is_never_taken_to_its_end() {
+    let disk = SimDisk::new(6);
+    let mut store = store(&disk);
+    store.put(b"film", &film()).unwrap();
+    let segment = names::segment(1);
+    let whole = disk.bytes(&segment).unwrap();
+    let from = whole.windows(4).position(|it| it == b"film").unwrap() + 4;
+    for (at, piece) in [
+        (0, LONG),
+        (LONG - 1, LONG),
+        (LONG / 2, 4096),
+        (LONG - 1, 1000),
+    ] {
+        disk.set_bytes(&segment, &whole);
+        let mut value = store.long_value(b"film", 0).unwrap().unwrap();
+        disk.flip(&segment, from + at, 1);
+        let (mut buffer, mut taken) = (vec![0; piece], 0);
+        let refused = loop {
+            match value.read_next(&mut buffer) {
+                Ok(read) => taken += read,
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(refused, Error::Corrupt { .. }), "{refused}");
+        assert!(taken < LONG);
+    }
+    disk.set_bytes(&segment, &whole);
+    let mut value = store.long_value(b"film", 0).unwrap().unwrap();
+    let mut buffer = vec![0; LONG];
+    assert_eq!(value.read_next(&mut buffer), Ok(LONG));
+    assert_eq!((buffer, value.read_next(&mut [0])), (film(), Ok(0)));
+}
+
+#[test]
+fn a_value_that_is_asked_for_either_way_is_the_value() {
+    let disk = SimDisk::new(7);
+    disk.set_now_ms(Some(1_000_000));
+    let mut store = store(&disk);
+    store.put(b"film", &film()).unwrap();
+    store.put(b"short", b"value").unwrap();
+    let buffered = WriteOptions {
+        ack: Some(Ack::Buffered),
+        expiry: Expiry::AfterMs(10),
+        ..WriteOptions::default()
+    };
+    store.put_with(b"new", b"unwritten", &buffered).unwrap();
+    let mut buffer = b"left over from before".to_vec();
+    for least in [0, 1, 4096, LONG as u64, 2 * LONG as u64, u64::MAX] {
+        for (key, told) in [
+            (&b"film"[..], &film()[..]),
+            (b"short", b"value"),
+            (b"new", b"unwritten"),
+        ] {
+            let found = store.get_or_long(key, least, &mut buffer).unwrap().unwrap();
+            let all = match found {
+                Found::Buffered(value) => buffer[value].to_vec(),
+                Found::Long(value) => all_of(&value, 4096).unwrap(),
+            };
+            assert_eq!(all, told, "{least}");
+        }
+        assert!(
+            store
+                .get_or_long(b"none", least, &mut buffer)
+                .unwrap()
+                .is_none()
+        );
+    }
+    disk.set_now_ms(Some(1_000_010));
+    assert!(store.get_or_long(b"new", 0, &mut buffer).unwrap().is_none());
+    disk.flip(&names::segment(1), LONG / 2, 1);
+    for least in [0, u64::MAX] {
+        let told = store.get_or_long(b"film", least, &mut buffer);
+        assert!(matches!(told, Err(Error::Corrupt { .. })));
     }
 }
 

@@ -25,6 +25,7 @@ use crate::session::{Client, Session};
 use batch::{Batch, Ran};
 use input::{Cut, Input};
 use output::Output;
+use portcask::Error;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -205,12 +206,8 @@ impl Connection {
                 return Stay::Ends(end);
             }
             if self.heavy_batches > 0 && !self.input.unread().is_empty() {
-                let turn = Arc::clone(&self.shared.heavy).acquire_owned();
-                // It is never closed.
-                self.session.turn = turn.await.ok();
-                tokio::select! {
-                    () = self.shared.outgoing.room() => {}
-                    () = self.session.client.killed() => return Stay::Ends(End::Killed),
+                if let Err(end) = self.take_turn().await {
+                    return Stay::Ends(end);
                 }
             }
             if self.session.client.is_killed() {
@@ -235,6 +232,17 @@ impl Connection {
             if !self.is_in_place() {
                 return Stay::Moves;
             }
+        }
+    }
+
+    /// Waits until it may do what may be much work, and there is room for what that answers.
+    async fn take_turn(&mut self) -> Result<(), End> {
+        let turn = Arc::clone(&self.shared.heavy).acquire_owned();
+        // It is never closed.
+        self.session.turn = turn.await.ok();
+        tokio::select! {
+            () = self.shared.outgoing.room() => Ok(()),
+            () = self.session.client.killed() => Err(End::Killed),
         }
     }
 
@@ -281,26 +289,15 @@ impl Connection {
             let synced = self.shared.syncing.durable().await;
             self.output.settle(synced);
         }
-        if !self.output.is_followed() {
+        if self.output.is_followed() {
+            let added = self.output.add_piece(false);
+            self.has_piece(added)?;
+        } else {
             self.collect_mail();
         }
-        let counters = &self.shared.counters;
-        counters
-            .output_bytes
-            .fetch_add(self.output.len(), Ordering::Relaxed);
-        loop {
-            self.hold_output();
-            self.send_bytes().await?;
-            match self.output.next_piece(self.shared.limits.progress) {
-                // Those who only wait for a turn have it in between.
-                Ok(true) => tokio::task::yield_now().await,
-                Ok(false) => break,
-                Err(error) => {
-                    let peer = &self.session.client.peer;
-                    tracing::error!(%peer, %error, "cut: its value can no longer be read to its end");
-                    return Err(End::Plain);
-                }
-            }
+        self.send_bytes().await?;
+        while self.output.is_followed() {
+            self.send_piece().await?;
         }
         self.session.turn = None;
         self.output.sent();
@@ -308,9 +305,44 @@ impl Connection {
         Ok(())
     }
 
+    /// Sends more of the value that follows.
+    async fn send_piece(&mut self) -> Result<(), End> {
+        // Others have their turn in between.
+        self.session.turn = None;
+        tokio::task::yield_now().await;
+        if self.session.client.is_killed() {
+            return Err(End::Killed);
+        }
+        self.output.reply.bytes.clear();
+        let added = if self.output.is_overdue(self.shared.limits.progress) {
+            self.take_turn().await?;
+            tokio::task::block_in_place(|| self.output.add_piece(true))
+        } else {
+            self.output.add_piece(false)
+        };
+        self.has_piece(added)?;
+        self.send_bytes().await
+    }
+
+    /// Ends a client whose value cannot be read to its end: it has been told how long that is.
+    fn has_piece(&self, added: Result<(), Error>) -> Result<(), End> {
+        added.map_err(|error| {
+            self.shared.store.troubles().tell(&error);
+            let peer = &self.session.client.peer;
+            tracing::debug!(%peer, %error, "cut: its value could not be read to its end");
+            End::Plain
+        })
+    }
+
+    /// Sends what is in memory.
     async fn send_bytes(&mut self) -> Result<(), End> {
+        self.hold_output();
         let progress = self.shared.limits.progress;
         let bytes = self.output.reply.bytes.len();
+        let counters = &self.shared.counters;
+        counters
+            .output_bytes
+            .fetch_add(bytes as u64, Ordering::Relaxed);
         let mut sent = 0;
         while sent < bytes || self.stream.has_unsent() {
             match self.stream.write(&self.output.reply.bytes[sent..]) {

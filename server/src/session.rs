@@ -226,6 +226,13 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    /// Keeps little of the buffer for the next value.
+    pub(crate) fn rest_value(&mut self) {
+        const KEPT_BYTES: usize = 16 << 10;
+        self.value.clear();
+        self.value.shrink_to(KEPT_BYTES);
+    }
+
     /// A client that has said nothing yet is this user, if that one needs no password.
     pub(crate) fn new(client: Arc<Client>, user: Arc<User>) -> Self {
         client.names().user.clone_from(&user.name);

@@ -8,19 +8,24 @@ use std::ops::Range;
 
 /// A value that is read in pieces, so that nobody has to hold all of it; see [`Db::long_value`](super::Db::long_value).
 ///
-/// It is the version that was found: writes, merges, deletes and even closing the store change nothing about it. As long
-/// as it is kept, so is its file, also if a merge has removed that, and with it the file's room on the disk.
+/// It is the version that was found: writes, merges, deletes and closing the store do not change what it reads. Its file
+/// stays open as long as it is kept; if a merge removes that file, its room on the disk is free once the last such value
+/// is dropped. Where the platform does not let a removed file be read, or has no descriptor left for it, a read is an
+/// error, and never other bytes.
+///
+/// [`Read`] from the beginning to the end checks it again on the way: if it is not what was written, the last piece is an
+/// error. So whoever has it to the end has the value.
 pub struct LongValue<S: SharedStorage> {
     value: core::LongValue<SteadyFile<S::File>>,
-    /// What is read next.
+    /// Where the next read begins, in bytes.
     at: u64,
 }
 
-/// A value, as it was found by somebody who does not want to hold a long one.
+/// What [`Db::get_or_long`](super::Db::get_or_long) found.
 pub enum Found<S: SharedStorage> {
-    /// Where in the buffer it lies.
-    Short(Range<usize>),
-    /// To be read in pieces.
+    /// The value lies in the caller's buffer, here.
+    Buffered(Range<usize>),
+    /// A long value, to be read in pieces.
     Long(LongValue<S>),
 }
 
@@ -30,9 +35,9 @@ impl<S: SharedStorage> LongValue<S> {
     }
 
     /// Its length in bytes.
-    #[allow(
+    #[expect(
         clippy::len_without_is_empty,
-        reason = "what is empty is not long, and nobody asks"
+        reason = "nobody asks whether it is empty"
     )]
     pub fn len(&self) -> u64 {
         self.value.len()
@@ -48,19 +53,24 @@ impl<S: SharedStorage> LongValue<S> {
         self.value.expiry_ms()
     }
 
-    /// Fills `into` from `offset` on. Returns the bytes read; fewer than asked means the end of the value.
+    /// Fills `into` with what follows the last read or seek. Returns how many bytes were read; fewer than asked means the
+    /// end of the value. Costs one positional read.
     ///
-    /// All of it was checked when it was found, and is not checked again.
-    pub fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize> {
-        self.value.read_at(offset, into)
+    /// Without a seek in between, the last piece is [`Error::Corrupt`](portcask_core::Error::Corrupt) if the value is not
+    /// what was written.
+    pub fn read_next(&mut self, into: &mut [u8]) -> Result<usize> {
+        let read = match self.at == self.value.taken() {
+            true => self.value.read_next(into)?,
+            false => self.value.read_at(self.at, into)?,
+        };
+        self.at += read as u64;
+        Ok(read)
     }
 }
 
 impl<S: SharedStorage> Read for LongValue<S> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let read = self.read_at(self.at, into).map_err(io::Error::other)?;
-        self.at += read as u64;
-        Ok(read)
+        self.read_next(into).map_err(io::Error::other)
     }
 }
 

@@ -60,11 +60,13 @@ impl<S: SharedStorage> Db<S> {
         })
     }
 
-    /// The value of a key, to be read in pieces where it lies, if the key exists and its record has about `record_bytes`
-    /// or more. `None` for what [`Db::get`] is to be asked for: whatever is absent, shorter, not in a file yet, or
-    /// damaged.
+    /// The value of a key, to be read in pieces from its file, if its record (head, key and value, in
+    /// bytes, rounded up by less than 1/1000) has `record_bytes` or more. `None` where [`Db::get`]
+    /// is to be asked: the key is absent or expired, its record is shorter or not in a file yet, or its
+    /// bytes are not what was written. An error if the platform cannot read it, or its file was cut
+    /// short.
     ///
-    /// All of it is read once, to be checked; no more than 64 KiB of it are in memory.
+    /// Reads all of the value once, to check it, 64 KiB at a time.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -85,8 +87,9 @@ impl<S: SharedStorage> Db<S> {
         Ok(found.map(LongValue::new))
     }
 
-    /// The value of a key: in `buffer`, behind the rest of its record, or left in its file if its record has about
-    /// `record_bytes` or more. Costs what [`Db::get_with`] costs where it is not long.
+    /// The value of a key: in `buffer`, behind the rest of its record, or, if that has `record_bytes` or more and is in a
+    /// file, to be read in pieces from there. Where it is long, all of it is read once to be checked; otherwise it costs what
+    /// [`Db::get_with`] costs.
     pub fn get_or_long(
         &self,
         key: &[u8],
@@ -97,7 +100,7 @@ impl<S: SharedStorage> Db<S> {
             .core()
             .reading(|view| view.get_or_long(key, record_bytes, buffer))?;
         Ok(found.map(|found| match found {
-            portcask_core::Found::Short(value) => Found::Short(value),
+            portcask_core::Found::Buffered(value) => Found::Buffered(value),
             portcask_core::Found::Long(value) => Found::Long(LongValue::new(value)),
         }))
     }

@@ -102,9 +102,9 @@ pub(super) fn preallocate(file: &File, len: u64) -> io::Result<()> {
 
 /// Sets space aside from `end` up to `to`, as zeros; the file is that long then.
 ///
-/// Where a file system writes in place, they are written, too: of space that was only set aside it notes in its journal
-/// which of it has been written since, with each sync that follows an append there. On ext4 such a sync takes 240 us,
-/// and 125 us where zeros lie already, their own time among it.
+/// On ext4 and XFS the zeros are written, too. Space that was only set aside is marked there as unwritten, and the first
+/// write into a block of it changes that mark, in the journal: the next sync has to write that down as well. On ext4 a
+/// sync behind 6,000 B takes 240 us in such space, and 125 us where zeros were written, the time for them included.
 #[cfg(target_os = "linux")]
 pub(super) fn lengthen(file: &File, end: u64, to: u64) -> io::Result<()> {
     let flags = rustix::fs::FallocateFlags::empty();
@@ -115,13 +115,16 @@ pub(super) fn lengthen(file: &File, end: u64, to: u64) -> io::Result<()> {
     }
     let mut at = end;
     while at < to {
-        let piece = ZEROS.len().min((to - at) as usize);
-        at += write_at(file, &ZEROS[..piece], at)? as u64;
+        let piece = (to - at).min(ZEROS.len() as u64) as usize;
+        match write_at(file, &ZEROS[..piece], at)? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            written => at += written as u64,
+        }
     }
     Ok(())
 }
 
-/// Whether bytes that are written over go where those before them are.
+/// Whether an overwrite goes into the blocks that are there already, and not into new ones as on btrfs.
 #[cfg(target_os = "linux")]
 fn writes_in_place(file: &File) -> bool {
     /// Of ext2, ext3 and ext4; of XFS.

@@ -3,6 +3,7 @@
 use super::gate::Call;
 use super::{World, at, eager, key, quiet};
 use portcask::{Ack, ChangeKind, Db, DbOptions, Error, Feed, Options};
+use std::io::{Read, Seek, SeekFrom};
 use std::thread;
 
 const GETS: usize = 1_000;
@@ -69,6 +70,40 @@ fn a_value_is_lent_also_inside_of_another_and_to_nobody_once_the_store_is_closed
     assert_eq!(db.get_with(b"a", |_| ()), Err(Error::Closed));
     let refused = db.get_many_with(&keys, |_, _| panic!("shown"));
     assert_eq!(refused, Err(Error::Closed));
+}
+
+#[test]
+fn a_long_value_is_read_from_any_place_and_checked_from_its_beginning_to_its_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let db: Db = portcask::open(dir.path()).unwrap();
+    let film: Vec<_> = (0..300_000).map(|at| (at % 251) as u8).collect();
+    db.put(b"film", &film).unwrap();
+    let long = || db.long_value(b"film", 1 << 16).unwrap().unwrap();
+    let mut value = long();
+    assert_eq!((value.len(), value.expiry_ms()), (300_000, None));
+    let mut all = Vec::new();
+    value.read_to_end(&mut all).unwrap();
+    assert!(all == film);
+    for (to, at) in [
+        (SeekFrom::Start(1000), 1000),
+        (SeekFrom::Current(-10), 1000),
+        (SeekFrom::End(-10), film.len() - 10),
+        (SeekFrom::End(10), film.len()),
+    ] {
+        value.seek(to).unwrap();
+        let mut ten = Vec::new();
+        (&mut value).take(10).read_to_end(&mut ten).unwrap();
+        assert!(ten == film[at..film.len().min(at + 10)], "{to:?}");
+    }
+    assert!(value.seek(SeekFrom::End(-300_001)).is_err());
+    let path = dir.path().join("segment-0000000001");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let mut value = long();
+    bytes[200_000] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    assert!(value.read_to_end(&mut Vec::new()).is_err());
+    assert!(db.long_value(b"film", 1 << 16).unwrap().is_none());
+    assert!(matches!(db.get(b"film"), Err(Error::Corrupt { .. })));
 }
 
 #[test]

@@ -29,11 +29,11 @@ pub struct Entry {
     pub expiry_ms: Option<u64>,
 }
 
-/// A value, as it was found by somebody who does not want to hold a long one.
+/// What [`Reader::get_or_long`] found.
 pub enum Found<F> {
-    /// Where in the buffer it lies.
-    Short(Range<usize>),
-    /// To be read in pieces.
+    /// The value lies in the caller's buffer, here.
+    Buffered(Range<usize>),
+    /// A long value, to be read in pieces.
     Long(LongValue<F>),
 }
 
@@ -81,9 +81,13 @@ impl<H: Host, C> Reader<'_, H, C> {
         self.record(key, None, buffer)
     }
 
-    /// The value of a key, to be read in pieces where it lies, if the key exists and its record has at least
-    /// `record_bytes`. All of it is read once, to be checked. `None` for what [`Reader::get_into`] is to be asked for:
-    /// whatever is absent, shorter, not in a file yet, or damaged.
+    /// The value of a key, to be read in pieces from its file, if its record (head, key and value, in
+    /// bytes, rounded up by less than 1/1000) has `record_bytes` or more. `None` where [`Reader::get_into`]
+    /// is to be asked: the key is absent or expired, its record is shorter or not in a file yet, or its
+    /// bytes are not what was written. An error if the platform cannot read it, or its file was cut
+    /// short.
+    ///
+    /// Reads all of the value once, to check it, 64 KiB at a time.
     pub fn long_value<F: File + Clone>(
         &self,
         key: &[u8],
@@ -97,8 +101,9 @@ impl<H: Host, C> Reader<'_, H, C> {
         Ok(found.filter(|value| self.is_alive(value.expiry_ms())))
     }
 
-    /// The value of a key: in `buffer`, as [`Reader::get_record`] has it, or left in its file if its record has at least
-    /// `record_bytes`. Costs what [`Reader::get_record`] costs where it is not long.
+    /// The value of a key: in `buffer`, as [`Reader::get_record`] has it, or, if its record has
+    /// `record_bytes` or more and is in a file, to be read in pieces from there. Where it is long, all of
+    /// it is read once to be checked; otherwise it costs what [`Reader::get_record`] costs.
     pub fn get_or_long<F: File + Clone>(
         &self,
         key: &[u8],
@@ -110,14 +115,18 @@ impl<H: Host, C> Reader<'_, H, C> {
     {
         match self.ordinary(key, None, record_bytes.saturating_sub(1), buffer) {
             Seen::Absent => return Ok(None),
-            Seen::At(value) => return Ok(Some(Found::Short(value))),
+            Seen::At(value) => return Ok(Some(Found::Buffered(value))),
             Seen::Unsure => {}
         }
-        if let Some(long) = self.long_value(key, record_bytes)? {
-            return Ok(Some(Found::Long(long)));
-        }
-        let found = self.find(Space::User, key, buffer)?;
-        Ok(found.map(|checked| Found::Short(checked.value())))
+        let found = self.search(Space::User, key, |located| {
+            if let Some(long) = located.long(key, record_bytes)? {
+                return Ok(Some((long.expiry_ms(), Found::Long(long))));
+            }
+            let checked = located.read_proven((Space::User, key), buffer)?;
+            Ok(checked.map(|it| (it.head.expiry_ms, Found::Buffered(it.value()))))
+        })?;
+        let alive = found.filter(|(expiry_ms, _)| self.is_alive(*expiry_ms));
+        Ok(alive.map(|(_, found)| found))
     }
 
     /// The values of several keys, in the order asked. Looks up some thirty keys at a time, so that
@@ -335,15 +344,20 @@ impl<S: Storage, C: IndexCell<S::File>> Engine<S, C> {
         self.reader().get_record(key, buffer)
     }
 
-    /// The value of a key, to be read in pieces where it lies, if the key exists and its record (head, key and value) has
-    /// at least `record_bytes`. All of it is read once, to be checked. `None` for what [`Engine::get`] is to be asked for:
-    /// whatever is absent, shorter, not in a file yet, or damaged.
+    /// The value of a key, to be read in pieces from its file, if its record (head, key and value, in
+    /// bytes, rounded up by less than 1/1000) has `record_bytes` or more. `None` where [`Engine::get`]
+    /// is to be asked: the key is absent or expired, its record is shorter or not in a file yet, or its
+    /// bytes are not what was written. An error if the platform cannot read it, or its file was cut
+    /// short.
+    ///
+    /// Reads all of the value once, to check it, 64 KiB at a time.
     pub fn long_value(&self, key: &[u8], record_bytes: u64) -> Result<Option<LongValue<S::File>>> {
         self.reader().long_value(key, record_bytes)
     }
 
-    /// The value of a key: in `buffer`, as [`Engine::get_record`] has it, or left in its file if its record has at least
-    /// `record_bytes`.
+    /// The value of a key: in `buffer`, as [`Engine::get_record`] has it, or, if its record has
+    /// `record_bytes` or more and is in a file, to be read in pieces from there. Where it is long, all of
+    /// it is read once to be checked; otherwise it costs what [`Engine::get_record`] costs.
     pub fn get_or_long(
         &self,
         key: &[u8],

@@ -4,7 +4,7 @@ use super::read::{Located, Spot};
 use crate::error::{Context, Damage, Error, Op, Result};
 use crate::fallible;
 use crate::format::check::Running;
-use crate::format::record::{self, Decoded, HEAD_BYTES_MAX, Head, Kind};
+use crate::format::record::Head;
 use crate::prelude::*;
 use crate::storage::File;
 
@@ -13,20 +13,27 @@ const PIECE_BYTES: usize = 64 << 10;
 
 /// A value that is read in pieces, so that nobody has to hold all of it.
 ///
-/// It is the version that was found: writes, merges and deletes after that change nothing about it. As long as it is
-/// kept, so is its file, also if a merge has removed that, and with it the file's room on the disk.
+/// It is the version that was found: writes, merges, deletes and closing the store do not change
+/// what it reads. Its file stays open as long as it is kept; if a merge removes that file, its room
+/// on the disk is free once the last such value is dropped. Where the platform does not let a
+/// removed file be read, or has no descriptor left for it, a read answers [`Error::Storage`]
+/// (`Closed` or `NotFound`), and never other bytes.
 pub struct LongValue<F> {
     spot: Spot<F>,
     head: Head,
     /// Where in the file it begins.
     at: u64,
+    /// How much of it was taken, from its beginning on.
+    taken: u64,
+    /// The key, and what was taken.
+    check: Running,
 }
 
 impl<F: File> LongValue<F> {
     /// Its length in bytes.
-    #[allow(
+    #[expect(
         clippy::len_without_is_empty,
-        reason = "what is empty is not long, and nobody asks"
+        reason = "nobody asks whether it is empty"
     )]
     pub fn len(&self) -> u64 {
         u64::from(self.head.value_bytes)
@@ -42,25 +49,47 @@ impl<F: File> LongValue<F> {
         self.head.expiry_ms
     }
 
-    /// Fills `into` from `offset` on. Returns the bytes read; fewer than asked means the end of the value.
+    /// How many bytes were read [in order](Self::read_next).
+    pub fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// Fills `into` with what follows the bytes taken so far. Returns how many were read; fewer than
+    /// asked means the end of the value.
     ///
-    /// All of it was checked when it was found, and is not checked again.
+    /// All of it was checked when it was found, and is checked again on the way: if it is not what
+    /// was written, the last piece is [`Error::Corrupt`]. So whoever has it to the end has the value.
+    /// Costs one positional read.
+    pub fn read_next(&mut self, into: &mut [u8]) -> Result<usize> {
+        let read = self.read_at(self.taken, into)?;
+        self.check.update(&into[..read]);
+        self.taken += read as u64;
+        if self.taken == self.len() && self.check.finish() != self.head.body_crc {
+            return Err(self.spot.corrupt(Damage::Body));
+        }
+        Ok(read)
+    }
+
+    /// Fills `into` from `offset` on. Returns how many bytes were read; fewer than asked means the end
+    /// of the value. They were checked when the value was found, and are not checked again.
+    ///
+    /// Costs one positional read. Errors with [`Error::Storage`] and, if the file was cut short,
+    /// [`Error::Corrupt`].
     pub fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize> {
         let left = self.len().saturating_sub(offset);
         let wanted = usize::try_from(left).map_or(into.len(), |left| left.min(into.len()));
-        if wanted == 0 {
-            return Ok(0);
+        if wanted > 0 {
+            self.spot.fill(self.at + offset, &mut into[..wanted])?;
         }
-        let into = &mut into[..wanted];
-        self.spot.fill(self.at + offset, into)?;
         Ok(wanted)
     }
 }
 
-impl<F: File> Located<F> {
-    /// The value of a user's `key` where it lies, all of it checked, if its record has at least `record_bytes`. `None` for
-    /// whatever is shorter, in memory, or out of the ordinary: reading it whole says what.
-    pub(crate) fn long(self, key: &[u8], record_bytes: u64) -> Result<Option<LongValue<F>>> {
+impl<F: File + Clone> Located<F> {
+    /// The value of a user's `key` where it lies, all of it checked, if its record has about
+    /// `record_bytes` or more. `None` for whatever is shorter, in memory, or out of the ordinary:
+    /// reading it whole says what.
+    pub(crate) fn long(&self, key: &[u8], record_bytes: u64) -> Result<Option<LongValue<F>>> {
         match self {
             Self::Filed(spot) if spot.bytes >= record_bytes => spot.long(key),
             _ => Ok(None),
@@ -68,28 +97,16 @@ impl<F: File> Located<F> {
     }
 }
 
-impl<F: File> Spot<F> {
-    fn long(self, key: &[u8]) -> Result<Option<LongValue<F>>> {
-        let wanted = self.wanted_bytes()?;
-        let mut piece = Vec::new();
-        self.read_bytes(
-            self.offset,
-            wanted.min(HEAD_BYTES_MAX + key.len()),
-            &mut piece,
-        )?;
-        let Ok(Decoded { head, head_bytes }) = record::decode(&piece, self.site, self.offset)
-        else {
+impl<F: File + Clone> Spot<F> {
+    fn long(&self, key: &[u8]) -> Result<Option<LongValue<F>>> {
+        let Some((head, at)) = self.front(key)? else {
             return Ok(None);
         };
-        let key_end = head_bytes + usize::from(head.key_bytes);
-        let own = head.kind == Kind::Put && piece.get(head_bytes..key_end) == Some(key);
         let value_bytes = head.value_bytes as usize;
-        if !own || wanted - key_end.min(wanted) < value_bytes {
-            return Ok(None);
-        }
-        let at = self.offset + key_end as u64;
-        let mut check = Running::new();
-        check.update(key);
+        let mut begun = Running::new();
+        begun.update(key);
+        let mut check = begun.clone();
+        let mut piece = Vec::new();
         fallible::resize(&mut piece, PIECE_BYTES.min(value_bytes))?;
         let mut done = 0;
         while done < value_bytes {
@@ -99,13 +116,17 @@ impl<F: File> Spot<F> {
             done += more;
         }
         let intact = check.finish() == head.body_crc;
-        Ok(intact.then_some(LongValue {
-            spot: self,
+        Ok(intact.then(|| LongValue {
+            spot: self.clone(),
             head,
             at,
+            taken: 0,
+            check: begun,
         }))
     }
+}
 
+impl<F: File> Spot<F> {
     fn fill(&self, offset: u64, into: &mut [u8]) -> Result<()> {
         let read = self
             .file
@@ -113,7 +134,11 @@ impl<F: File> Spot<F> {
             .during(Op::Read, self.name())?;
         match read == into.len() {
             true => Ok(()),
-            false => Err(Error::corrupt(self.name(), self.offset, Damage::Truncated)),
+            false => Err(self.corrupt(Damage::Truncated)),
         }
+    }
+
+    fn corrupt(&self, damage: Damage) -> Error {
+        Error::corrupt(self.name(), self.offset, damage)
     }
 }

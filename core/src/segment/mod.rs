@@ -1,7 +1,7 @@
-//! Segments as bytes: one record at a known place ([`read`]), a value too long to be held ([`long`]), all of them in order and across
-//! damage ([`walk`]), what a hint tells of them ([`told`]), copying them elsewhere ([`append`]), and
-//! the files: made ([`create`]), growing ([`active`]), with space ahead of them ([`room`]) and the hint
-//! that grows beside them ([`hint_log`]).
+//! Segments as bytes: one record at a known place ([`read`]), a value too long to be held ([`long`]),
+//! all of them in order and across damage ([`walk`]), what a hint tells of them ([`told`]), copying
+//! them elsewhere ([`append`]), and the files: made ([`create`]), growing ([`active`]), with space ahead
+//! of them ([`room`]) and the hint that grows beside them ([`hint_log`]).
 
 pub(crate) mod active;
 pub(crate) mod append;

@@ -69,15 +69,12 @@ pub(super) const COMMANDS: &[Command] = &[
 ];
 
 fn get(call: &mut Call<'_, '_>) -> Outcome {
-    /// A buffer that is kept for the next value.
-    const KEPT_BYTES: usize = 16 << 10;
     let value = &mut call.session.value;
     match call.keys.get_into(call.args.at(1), value)? {
         true => call.reply.bulk(value),
         false => call.reply.null(),
     }
-    value.clear();
-    value.shrink_to(KEPT_BYTES);
+    call.session.rest_value();
     Ok(())
 }
 

@@ -140,7 +140,7 @@ impl Connection {
 
     fn gather(&mut self, course: &mut Course<'_>) -> Gathered {
         while course.left > 0 {
-            if self.output.len() >= BATCH_REPLY_BYTES {
+            if self.output.is_followed() || self.output.len() >= BATCH_REPLY_BYTES {
                 break;
             }
             if course.gathering.group.is_none()

@@ -1,5 +1,6 @@
 //! Many `GET`s that have arrived together: they are looked up together, so that memory is waited for once and not for
-//! each, and are answered one after the other. A long value goes from its file to the client without a stay in memory.
+//! each, and are answered one after the other. A long value goes from its file to the client, 64 KiB at a
+//! time.
 
 use super::batch::{Course, note_again};
 use super::output::PIECE_BYTES;
@@ -11,10 +12,8 @@ use std::time::Instant;
 
 /// Most of them at a time.
 const RUN: usize = 32;
-/// From about this length on a value is sent in pieces.
-const LONG_BYTES: u64 = 2 * PIECE_BYTES as u64;
-/// What is kept of a buffer for the next value.
-const KEPT_BYTES: usize = 16 << 10;
+/// From this length of its record on a value is sent in pieces.
+const LONG_RECORD_BYTES: u64 = 2 * PIECE_BYTES as u64;
 
 impl Connection {
     /// Answers the `GET`s that come next, if there are several and nothing about them is out of the ordinary: how one
@@ -48,7 +47,7 @@ impl Connection {
         let (mut answered, mut behind) = (0, 0);
         // After an error it is the next one's turn, which then has an answer of its own.
         let _ = self.shared.store.get_many(&keys[..count], |value| {
-            if value.is_some_and(|value| value.len() as u64 >= LONG_BYTES) {
+            if value.is_some_and(|value| value.len() as u64 >= LONG_RECORD_BYTES) {
                 // It is answered alone.
                 return false;
             }
@@ -79,9 +78,6 @@ impl Connection {
     /// Answers the `GET` that comes next, if nothing about it is out of the ordinary. Behind a long value nothing more is
     /// run before that is sent.
     pub(super) fn one_get(&mut self, course: &mut Course<'_>) -> bool {
-        if self.parser.is_midway() {
-            return false;
-        }
         let unread = self.input.unread();
         let key_bytes_max = self.shared.limits.bulk_bytes_max;
         let Some((key, bytes)) = protocol::get(unread, key_bytes_max) else {
@@ -95,9 +91,9 @@ impl Connection {
         let start = reply.bytes.len();
         let db = self.shared.store.db();
         let mut follows = None;
-        match db.get_or_long(&unread[key], LONG_BYTES, value) {
+        match db.get_or_long(&unread[key], LONG_RECORD_BYTES, value) {
             Ok(None) => reply.null(),
-            Ok(Some(Found::Short(found))) => reply.bulk(&value[found]),
+            Ok(Some(Found::Buffered(found))) => reply.bulk(&value[found]),
             Ok(Some(Found::Long(found))) => {
                 reply.bulk_of(found.len());
                 follows = Some(found);
@@ -105,8 +101,7 @@ impl Connection {
             // It is asked for again, and then has an answer of its own.
             Err(_) => return false,
         }
-        value.clear();
-        value.shrink_to(KEPT_BYTES);
+        self.session.rest_value();
         let now = Instant::now();
         let took = now - std::mem::replace(&mut self.clock, now);
         let observed = &self.shared.observed;
@@ -119,6 +114,8 @@ impl Connection {
             self.output.follow(value);
         }
         self.session.last = Some(command);
+        // It may have come in two parts.
+        self.parser.reset();
         self.input.consume(bytes);
         course.ran(1);
         true

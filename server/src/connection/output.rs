@@ -9,8 +9,11 @@ use std::time::{Duration, Instant};
 
 /// What is kept of a buffer between two batches.
 const KEPT_BYTES: usize = 16 << 10;
-/// What is read at a time of a long value, and so all that a client who does not read makes the server hold of it.
+/// What is read at a time of a long value, and so all that a client who does not read makes the server hold of it for a
+/// minute.
 pub(super) const PIECE_BYTES: usize = 64 << 10;
+/// The end of a value.
+const END: &[u8] = b"\r\n";
 
 #[derive(Default)]
 pub(super) struct Output {
@@ -24,8 +27,8 @@ pub(super) struct Output {
 /// A value on its way from its file to the client.
 struct Long {
     value: LongValue<PlatformStorage>,
-    /// Where the next piece begins.
-    at: u64,
+    /// Bytes that are still to be read.
+    left: u64,
     since: Instant,
 }
 
@@ -52,9 +55,10 @@ impl Output {
 
     /// Has a value follow, whose length the last reply has told already. Nothing else can be added behind it.
     pub(super) fn follow(&mut self, value: LongValue<PlatformStorage>) {
+        debug_assert!(self.long.is_none(), "it is the end of what is sent");
         self.long = Some(Long {
+            left: value.len(),
             value,
-            at: 0,
             since: Instant::now(),
         });
     }
@@ -66,40 +70,43 @@ impl Output {
     /// Bytes to be sent.
     pub(super) fn len(&self) -> u64 {
         let follows = self.long.as_ref();
-        let follows = follows.map_or(0, |long| long.value.len() - long.at + 2);
+        let follows = follows.map_or(0, |long| long.left + END.len() as u64);
         self.reply.bytes.len() as u64 + follows
     }
 
-    /// Puts the next piece of the value that follows in the place of what was sent. Returns false if there is none.
-    ///
-    /// A client that has taken longer than `patience` already is given all of the rest: its file may have been merged
-    /// away, and its room on the disk is not to wait for somebody slow.
-    pub(super) fn next_piece(&mut self, patience: Duration) -> Result<bool, Error> {
+    /// Whether all of the value that follows is to be taken into memory now: the client has taken longer than `patience`
+    /// already. Its file may have been merged away, and its room on the disk is not to wait for somebody slow.
+    pub(super) fn is_overdue(&self, patience: Duration) -> bool {
+        let long = self.long.as_ref();
+        long.is_some_and(|long| long.since.elapsed() > patience)
+    }
+
+    /// Adds the next piece of the value that follows, or `all` of it. The last piece is an error if the value is not what
+    /// was written: so a client never has all of one that is damaged.
+    pub(super) fn add_piece(&mut self, all: bool) -> Result<(), Error> {
         let Some(long) = &mut self.long else {
-            return Ok(false);
+            return Ok(());
         };
-        let left = long.value.len() - long.at;
         let bytes = &mut self.reply.bytes;
-        let mut piece = usize::try_from(left).unwrap_or(usize::MAX);
-        let is_slow = long.since.elapsed() > patience;
-        if !is_slow
+        let start = bytes.len();
+        let mut piece = usize::try_from(long.left).unwrap_or(usize::MAX);
+        if !all
             || bytes
-                .try_reserve_exact(piece.saturating_sub(bytes.len()))
+                .try_reserve_exact(piece.saturating_add(END.len()))
                 .is_err()
         {
-            piece = piece.min(PIECE_BYTES);
+            piece = piece.min(PIECE_BYTES.saturating_sub(start));
+            bytes
+                .try_reserve_exact(piece + END.len())
+                .map_err(|_| Error::OutOfMemory)?;
         }
-        bytes.resize(piece, 0);
-        if long.value.read_at(long.at, bytes)? < piece {
-            // It was as long when it was found, and nobody writes to it.
-            return Err(Error::Changed);
-        }
-        long.at += piece as u64;
-        if piece as u64 == left {
-            bytes.extend_from_slice(b"\r\n");
+        bytes.resize(start + piece, 0);
+        long.left -= long.value.read_next(&mut bytes[start..])? as u64;
+        if long.left == 0 {
+            bytes.extend_from_slice(END);
             self.long = None;
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Everything was sent.
@@ -112,6 +119,7 @@ impl Output {
 #[cfg(test)]
 mod tests {
     use super::{Output, PIECE_BYTES};
+    use crate::outgoing::FLOOR_BYTES;
     use portcask::{Db, Error};
     use std::time::Duration;
 
@@ -119,30 +127,38 @@ mod tests {
     fn a_long_value_follows_in_pieces_and_all_of_it_to_a_client_that_takes_too_long() {
         let dir = tempfile::tempdir().unwrap();
         let db: Db = portcask::open(dir.path()).unwrap();
-        let value: Vec<_> = (0..4 * PIECE_BYTES + 9).map(|at| at as u8).collect();
+        let value: Vec<_> = (0..4 * PIECE_BYTES).map(|at| (at % 251) as u8).collect();
         db.put(b"film", &value).unwrap();
-        let follow =
-            |output: &mut Output| output.follow(db.long_value(b"film", 0).unwrap().unwrap());
-        let mut output = Output::default();
-        output.reply.bulk_of(value.len() as u64);
-        follow(&mut output);
-        assert_eq!(output.len(), 9 + value.len() as u64 + 2);
-        let mut sent = Vec::new();
-        let mut pieces = Vec::new();
-        while output.next_piece(Duration::MAX).unwrap() {
+        let told = [b"$262144\r\n", &value[..], b"\r\n"].concat();
+        let followed = || {
+            let mut output = Output::default();
+            output.reply.bulk_of(value.len() as u64);
+            output.follow(db.long_value(b"film", 0).unwrap().unwrap());
+            assert_eq!(output.len(), told.len() as u64);
+            output
+        };
+        let mut output = followed();
+        let (mut sent, mut pieces) = (Vec::new(), Vec::new());
+        while output.is_followed() {
+            output.add_piece(false).unwrap();
+            assert!(output.reply.bytes.capacity() < FLOOR_BYTES);
             pieces.push(output.reply.bytes.len());
-            sent.extend_from_slice(&output.reply.bytes);
+            sent.append(&mut output.reply.bytes);
         }
         assert_eq!(
             pieces,
             [PIECE_BYTES, PIECE_BYTES, PIECE_BYTES, PIECE_BYTES, 9 + 2]
         );
-        assert!(sent == [&value[..], b"\r\n"].concat());
-        follow(&mut output);
-        assert!(output.next_piece(Duration::MAX).unwrap());
-        assert!(output.next_piece(Duration::ZERO).unwrap());
-        assert!(output.reply.bytes == [&value[PIECE_BYTES..], b"\r\n"].concat());
-        assert!(!output.is_followed() && !output.next_piece(Duration::ZERO).unwrap());
+        assert!(sent == told);
+        let mut output = followed();
+        assert!(!output.is_overdue(Duration::MAX));
+        output.add_piece(false).unwrap();
+        let mut sent = std::mem::take(&mut output.reply.bytes);
+        assert!(output.is_overdue(Duration::ZERO));
+        output.add_piece(true).unwrap();
+        assert!(!output.is_followed() && output.reply.bytes.capacity() < value.len());
+        sent.append(&mut output.reply.bytes);
+        assert!(sent == told);
     }
 
     #[test]

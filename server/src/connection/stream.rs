@@ -19,7 +19,7 @@ use tokio::net::UnixStream;
 const TLS_UNSENT_BYTES_MAX: usize = 64 << 10;
 /// Read at once where the caller's buffer cannot be filled in place.
 const PIECE_BYTES: usize = 16 << 10;
-/// What the system takes of replies beyond what a client has room for: two batches. Without a limit it takes megabytes
+/// What the system takes of replies over TCP beyond what a client has room for: two batches. Without a limit it takes megabytes
 /// for a client that does not read, which nobody counts, and every one of them is copied and given back for nothing.
 #[cfg(target_os = "linux")]
 const UNSENT_BYTES_MAX: u32 = 128 << 10;

@@ -2,6 +2,7 @@
 
 use crate::common::{Client, Fixture, frame, start, start_with};
 use std::fs;
+use std::time::Duration;
 
 /// More than the system takes for a client that does not read.
 const LONG: usize = (12 << 20) + 5;
@@ -20,26 +21,26 @@ fn put(client: &mut Client, key: &[u8], value: &[u8]) {
     assert_eq!(client.reply(), "+OK");
 }
 
+/// Nobody is cut in a test for taking long.
+fn patient() -> Fixture {
+    start_with(|config| config.limits.progress = Duration::from_secs(3600))
+}
+
 /// A server that holds a long value, and a client that has asked for it and does not read.
 fn asked(fixture: &Fixture) -> Client {
     put(&mut fixture.connect(), b"film", &value(0));
     let mut reader = fixture.connect();
     reader.command(&["GET", "film"]);
-    wait_until_it_does_not_read(fixture, 1);
+    wait_until_they_are_on_their_way(fixture, 1);
     reader
 }
 
-/// Returns once so many clients have been sent what the system takes of a reply, and no more is.
-fn wait_until_it_does_not_read(fixture: &Fixture, clients: usize) {
+/// Returns once so many clients were sent the beginning of a value.
+fn wait_until_they_are_on_their_way(fixture: &Fixture, clients: usize) {
     let mut other = fixture.connect();
-    loop {
-        let list = other.ask("CLIENT LIST");
-        let asked = list.matches("cmd=get").count();
-        let before = stat(&mut other, "total_net_output_bytes");
-        if asked == clients && before >= (LONG * clients) as u64 {
-            return;
-        }
-    }
+    while other.ask("CLIENT LIST").matches("cmd=get").count() < clients
+        || stat(&mut other, "total_net_output_bytes") < (clients * (64 << 10)) as u64
+    {}
 }
 
 fn stat(client: &mut Client, name: &str) -> u64 {
@@ -100,8 +101,60 @@ fn it_comes_whole_between_other_replies_whoever_asks_for_it_and_however() {
 }
 
 #[test]
+fn nothing_comes_between_it_and_its_length_however_long_its_key_is() {
+    let fixture = start();
+    let mut client = fixture.connect();
+    let key = vec![b'k'; 65_535];
+    // With its key it is long, and by itself less than a batch of replies.
+    let value = vec![b'v'; 65_500];
+    put(&mut client, &key, &value);
+    let get = frame(&[&b"GET"[..], &key]);
+    let ping = frame(&["PING"]);
+    for _ in 0..3 {
+        client.send([&get[..], &ping, &get, &ping].concat());
+        for _ in 0..2 {
+            assert!(client.raw_reply() == bulk(&value));
+            assert_eq!(client.reply(), "+PONG");
+        }
+    }
+}
+
+#[test]
+fn one_that_was_asked_for_in_two_parts_comes_once() {
+    let fixture = start();
+    let mut client = fixture.connect();
+    let film = &value(0)[..200_000];
+    put(&mut client, b"film", film);
+    let get = frame(&["GET", "film"]);
+    for cut in 1..get.len() {
+        let (first, second) = get.split_at(cut);
+        client.send(first);
+        // It has been read by now.
+        fixture.connect().ask("PING");
+        client.send(second);
+        assert!(client.raw_reply() == bulk(film), "cut at {cut}");
+    }
+    assert_eq!(client.ask("PING"), "+PONG");
+}
+
+#[test]
+fn who_is_killed_meanwhile_has_less_than_all_of_it() {
+    let fixture = patient();
+    put(&mut fixture.connect(), b"film", &value(0));
+    let mut reader = fixture.connect();
+    let kill = reader.ask("CLIENT ID").replace(':', "CLIENT KILL ID ");
+    reader.command(&["GET", "film"]);
+    wait_until_they_are_on_their_way(&fixture, 1);
+    assert_eq!(fixture.connect().ask(&kill), ":1");
+    assert!(reader.rest().len() < LONG);
+}
+
+#[test]
 fn nothing_that_becomes_of_the_key_changes_a_value_on_its_way() {
-    let fixture = start_with(|config| config.store.engine.segment_bytes = 1 << 20);
+    let fixture = start_with(|config| {
+        config.store.engine.segment_bytes = 1 << 20;
+        config.limits.progress = Duration::from_secs(3600);
+    });
     let mut reader = asked(&fixture);
     let mut other = fixture.connect();
     put(&mut other, b"film", b"another");
@@ -118,13 +171,16 @@ fn nothing_that_becomes_of_the_key_changes_a_value_on_its_way() {
 #[test]
 fn clients_that_do_not_read_make_the_server_hold_a_piece_each() {
     const READERS: usize = 6;
-    let fixture = start_with(|config| config.limits.output_bytes_max = LONG);
+    let fixture = start_with(|config| {
+        config.limits.output_bytes_max = LONG;
+        config.limits.progress = Duration::from_secs(3600);
+    });
     put(&mut fixture.connect(), b"film", &value(0));
     let mut readers: Vec<_> = (0..READERS).map(|_| fixture.connect()).collect();
     for reader in &mut readers {
         reader.command(&["GET", "film"]);
     }
-    wait_until_it_does_not_read(&fixture, READERS);
+    wait_until_they_are_on_their_way(&fixture, READERS);
     let mut other = fixture.connect();
     assert!(other.ask("CLIENT LIST").matches("omem=0").count() > READERS);
     for mut reader in readers {
@@ -135,13 +191,13 @@ fn clients_that_do_not_read_make_the_server_hold_a_piece_each() {
 
 #[test]
 fn messages_come_behind_it_and_not_into_it() {
-    let fixture = start();
+    let fixture = patient();
     let mut reader = fixture.connect();
     reader.ask("HELLO 3");
     assert!(reader.ask("SUBSCRIBE news").starts_with(">3"));
     put(&mut fixture.connect(), b"film", &value(0));
     reader.command(&["GET", "film"]);
-    wait_until_it_does_not_read(&fixture, 1);
+    wait_until_they_are_on_their_way(&fixture, 1);
     assert_eq!(fixture.connect().ask("PUBLISH news now"), ":1");
     assert!(reader.raw_reply() == bulk(&value(0)));
     assert_eq!(reader.reply(), ">3 $7 message $4 news $3 now");
@@ -159,6 +215,10 @@ fn one_that_is_damaged_is_an_error_and_not_a_part_of_it() {
     fs::write(&path, bytes).unwrap();
     for _ in 0..3 {
         let told = client.ask("GET film");
-        assert!(told.starts_with("-ERR"), "{}", &told[..100]);
+        assert!(
+            told.starts_with("-ERR"),
+            "{}",
+            told.get(..100).unwrap_or(&told)
+        );
     }
 }

@@ -84,18 +84,16 @@ fn attackers() {
     let connections = variable(COUNT).parse().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = { runtime }.enable_all().build().unwrap();
-    runtime.block_on(async {
+    std::thread::spawn(|| {
         // It ends when whoever started it does.
-        let left = tokio::task::spawn_blocking(|| std::io::stdin().read(&mut [0]));
-        tokio::select! {
-            () = attack(address, connections) => {}
-            _ = left => {}
-        }
+        let _ = std::io::stdin().read(&mut [0]);
+        std::process::exit(0);
     });
+    runtime.block_on(attack(address, connections));
 }
 
-/// Opens all connections, one after the other, and keeps them open: one that was cut comes back a second later. Between
-/// what it does, none of them costs anything: there would be no processor of the server's for that.
+/// Opens all connections, one after the other, and keeps them open: one that was cut comes back a second later. None of
+/// them costs anything while it waits: the processors are for the server and the one client.
 async fn attack(address: SocketAddr, connections: u64) {
     let asked: Arc<[u8]> = frame(&["GET", "big"]).repeat(10_000).into();
     for kind in 0..connections {
@@ -110,8 +108,13 @@ async fn attack(address: SocketAddr, connections: u64) {
         tokio::spawn(async move {
             loop {
                 hostile.behave(stream).await;
-                sleep(BACK).await;
-                stream = TcpStream::connect(address).await.unwrap();
+                stream = loop {
+                    sleep(BACK).await;
+                    // It may be full just now.
+                    if let Ok(again) = TcpStream::connect(address).await {
+                        break again;
+                    }
+                };
             }
         });
     }
