@@ -138,18 +138,6 @@ impl<F: File> Spot<F> {
     /// second call is that nothing long is moved to the front. `None`, with anything in `into`, for
     /// a record that is not `key`'s or not whole: [`Spot::read`] says why.
     pub(crate) fn read_long(&self, key: &[u8], into: &mut Vec<u8>) -> Result<Option<Head>> {
-        let Some((head, at)) = self.front(key)? else {
-            return Ok(None);
-        };
-        let value_bytes = head.value_bytes as usize;
-        self.read_bytes(at, value_bytes, into)?;
-        let whole = into.len() == value_bytes && head.body_is_intact(key, into);
-        Ok(whole.then_some(head))
-    }
-
-    /// The head of the record of a user's `key`, and where in the file its value begins, if that is a
-    /// put of this key which the file has room for.
-    pub(super) fn front(&self, key: &[u8]) -> Result<Option<(Head, u64)>> {
         let wanted = self.wanted_bytes()?;
         let mut front = Vec::new();
         let front_bytes = wanted.min(HEAD_BYTES_MAX + key.len());
@@ -158,10 +146,15 @@ impl<F: File> Spot<F> {
         else {
             return Ok(None);
         };
-        let key_end = head_bytes + usize::from(head.key_bytes);
-        let own = head.kind == Kind::Put && front.get(head_bytes..key_end) == Some(key);
-        let fits = wanted.saturating_sub(key_end) >= head.value_bytes as usize;
-        Ok((own && fits).then_some((head, self.offset + key_end as u64)))
+        let checked = Checked { head, head_bytes };
+        let value = checked.value();
+        let own = head.kind == Kind::Put && front.get(checked.key()) == Some(key);
+        if !own || value.end > wanted {
+            return Ok(None);
+        }
+        self.read_bytes(self.offset + value.start as u64, value.len(), into)?;
+        let whole = into.len() == value.len() && head.body_is_intact(key, into);
+        Ok(whole.then_some(head))
     }
 
     /// Whether [`Spot::read_long`] is the better way to the value.
@@ -169,7 +162,7 @@ impl<F: File> Spot<F> {
         self.bytes >= LONG_BYTES
     }
 
-    fn read_bytes(&self, offset: u64, bytes: usize, into: &mut Vec<u8>) -> Result<()> {
+    pub(super) fn read_bytes(&self, offset: u64, bytes: usize, into: &mut Vec<u8>) -> Result<()> {
         fallible::reserve(into, bytes.saturating_sub(into.len()))?;
         let done = self.file.pread_into(offset, bytes, into);
         done.map_err(|source| Error::storage(Op::Read, Some(self.name()), source))
@@ -224,7 +217,7 @@ impl<F: File> Spot<F> {
     }
 
     /// The length to read: never more memory than the file can justify.
-    fn wanted_bytes(&self) -> Result<usize> {
+    pub(super) fn wanted_bytes(&self) -> Result<usize> {
         let mut wanted = self.bytes;
         if wanted > UNCHECKED_BYTES {
             let len = self.file.len().during(Op::Read, self.name())?;
