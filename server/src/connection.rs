@@ -205,10 +205,11 @@ impl Connection {
             {
                 return Stay::Ends(end);
             }
-            if self.heavy_batches > 0 && !self.input.unread().is_empty() {
-                if let Err(end) = self.take_turn().await {
-                    return Stay::Ends(end);
-                }
+            if self.heavy_batches > 0
+                && !self.input.unread().is_empty()
+                && let Err(end) = self.take_turn().await
+            {
+                return Stay::Ends(end);
             }
             if self.session.client.is_killed() {
                 return Stay::Ends(End::Killed);
