@@ -2,7 +2,7 @@
 
 use super::gate::Call;
 use super::{World, at, eager, key, quiet};
-use portcask::{Ack, ChangeKind, Db, DbOptions, Error, Feed, Options};
+use portcask::{Ack, ChangeKind, Db, DbOptions, Error, ErrorKind, Feed, Options, PlatformStorage};
 use std::io::{Read, Seek, SeekFrom};
 use std::thread;
 
@@ -104,6 +104,40 @@ fn a_long_value_is_read_from_any_place_and_checked_from_its_beginning_to_its_end
     assert!(value.read_to_end(&mut Vec::new()).is_err());
     assert!(db.long_value(b"film", 1 << 16).unwrap().is_none());
     assert!(matches!(db.get(b"film"), Err(Error::Corrupt { .. })));
+}
+
+#[test]
+fn where_files_outnumber_descriptors_a_long_value_that_was_merged_away_is_whole_or_an_error() {
+    const VALUES: usize = 30;
+    let value = |n: usize| vec![n as u8; 900_000];
+    let home = tempfile::tempdir().unwrap();
+    let storage = PlatformStorage::open_capped(home.path(), 12).unwrap();
+    let db = Db::on(storage, quiet()).unwrap();
+    for n in 0..VALUES {
+        db.put(&key(n), &value(n)).unwrap();
+    }
+    let long = |n| db.long_value(&key(n), 0).unwrap().unwrap();
+    let mut kept: Vec<_> = (0..VALUES).map(long).collect();
+    db.clear().unwrap();
+    db.rotate().unwrap();
+    db.merge_all(|_, _| {}).unwrap();
+    let (mut whole, mut refused) = (0, 0);
+    for (n, long) in kept.iter_mut().enumerate() {
+        let mut read = Vec::new();
+        match long.read_to_end(&mut read) {
+            Ok(_) => {
+                assert!(read == value(n), "{n}");
+                whole += 1;
+            }
+            Err(error) => {
+                let cause = error.get_ref().and_then(|it| it.downcast_ref::<Error>());
+                let kind = cause.and_then(Error::storage_kind);
+                assert_eq!(kind, Some(ErrorKind::Closed), "{error}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(whole > 0 && refused > 0, "{whole} whole, {refused} not");
 }
 
 #[test]
