@@ -161,6 +161,8 @@ fn about_work(server: &Shared, fields: &mut Fields) -> Outcome {
     let counters = &server.counters;
     fields.add_counter("total_connections_received", &counters.connections);
     fields.add_counter("total_commands_processed", &counters.commands);
+    fields.add_counter("keyspace_hits", &counters.hits);
+    fields.add_counter("keyspace_misses", &counters.misses);
     let errors = server.observed.commands.errors();
     let errors: u64 = errors.iter().map(|(_, count)| count).sum();
     fields.add("total_error_replies", errors);

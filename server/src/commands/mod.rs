@@ -53,6 +53,16 @@ pub(crate) struct Call<'a, 'store> {
 }
 
 impl Call<'_, '_> {
+    /// Does what the command does, and counts the keys that it looked for if it only reads.
+    fn run(&mut self, command: &Command) -> Outcome {
+        let done = (command.run)(self);
+        let (found, missed) = self.keys.take_looked_for();
+        if !command.flags.has(Flags::WRITE) {
+            self.server.counters.looked_for(found, missed);
+        }
+        done
+    }
+
     /// Refuses a reply that has grown too large. Asked by commands whose arguments are small beside their
     /// replies, while they gather them.
     fn refuse_excess(&self) -> Outcome {
@@ -260,13 +270,14 @@ fn call(
     args: Args<'_>,
     reply: &mut Reply,
 ) -> Outcome {
-    (command.run)(&mut Call {
+    let mut call = Call {
         server,
         session,
         keys,
         args,
         reply,
-    })
+    };
+    call.run(command)
 }
 
 /// The command that is meant, if the number of its arguments can be right.

@@ -241,7 +241,7 @@ fn run_all(
         };
         // It may have become another user meanwhile.
         let allowed = permission::check(&call.session.user, command, call.args);
-        let outcome = allowed.and_then(|()| (command.run)(&mut call));
+        let outcome = allowed.and_then(|()| call.run(command));
         call.refuse_excess()?;
         keys.name_deeds(command.name, args.args(), outcome.is_ok());
         match outcome {

@@ -44,7 +44,7 @@ impl Connection {
         };
         let observed = &self.shared.observed;
         let reply = &mut self.output.reply;
-        let (mut answered, mut behind) = (0, 0);
+        let (mut answered, mut behind, mut found) = (0, 0, 0);
         // After an error it is the next one's turn, which then has an answer of its own.
         let _ = self.shared.store.get_many(&keys[..count], |value| {
             if value.is_some_and(|value| value.len() as u64 >= LONG_RECORD_BYTES) {
@@ -53,6 +53,7 @@ impl Connection {
             }
             let start = reply.bytes.len();
             reply.maybe(value);
+            found += u64::from(value.is_some());
             let now = Instant::now();
             let took = now - std::mem::replace(&mut self.clock, now);
             let said = &reply.bytes[start..];
@@ -69,6 +70,8 @@ impl Connection {
         if answered == 0 {
             return false;
         }
+        let counters = &self.shared.counters;
+        counters.looked_for(found, answered as u64 - found);
         self.session.last = Some(command);
         self.input.consume(behind);
         course.ran(answered);
@@ -90,17 +93,21 @@ impl Connection {
         let reply = &mut self.output.reply;
         let start = reply.bytes.len();
         let db = self.shared.store.db();
-        let mut follows = None;
+        let (mut follows, mut found) = (None, 1);
         match db.get_or_long(&unread[key], LONG_RECORD_BYTES, value) {
-            Ok(None) => reply.null(),
-            Ok(Some(Found::Buffered(found))) => reply.bulk(&value[found]),
-            Ok(Some(Found::Long(found))) => {
-                reply.bulk_of(found.len());
-                follows = Some(found);
+            Ok(None) => {
+                reply.null();
+                found = 0;
+            }
+            Ok(Some(Found::Buffered(at))) => reply.bulk(&value[at]),
+            Ok(Some(Found::Long(long))) => {
+                reply.bulk_of(long.len());
+                follows = Some(long);
             }
             // It is asked for again, and then has an answer of its own.
             Err(_) => return false,
         }
+        self.shared.counters.looked_for(found, 1 - found);
         self.session.rest_value();
         let now = Instant::now();
         let took = now - std::mem::replace(&mut self.clock, now);

@@ -42,6 +42,16 @@ pub(super) fn metrics(server: &Shared) -> Result<String, portcask::Error> {
             &counters.refused_connections,
         ),
         (
+            "keyspace_hits_total",
+            "Keys that commands which only read looked for and found.",
+            &counters.hits,
+        ),
+        (
+            "keyspace_misses_total",
+            "Keys that commands which only read looked for and did not find.",
+            &counters.misses,
+        ),
+        (
             "input_bytes_total",
             "Bytes received.",
             &counters.input_bytes,

@@ -10,7 +10,7 @@ use crate::protocol::Args;
 use crate::pubsub::events::{self, Told};
 use crate::pubsub::{Classes, Deed, Kind};
 use portcask::{Error, Result};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 
@@ -50,6 +50,8 @@ pub(crate) struct Keyspace<'a> {
     wanted: Classes,
     /// What the command at hand did.
     deeds: RefCell<Vec<Deed>>,
+    /// Keys that the command at hand looked for: those it found, and the others.
+    looked_for: Cell<(u64, u64)>,
     /// What all commands did so far, by name, and the messages that they sent, in order.
     told: Vec<Told>,
     /// The ends of lives that were written, in order.
@@ -67,6 +69,7 @@ impl<'a> Keyspace<'a> {
             changes: 0,
             wanted: store.events.wanted(),
             deeds: RefCell::default(),
+            looked_for: Cell::default(),
             told: Vec::new(),
             ends: Vec::new(),
         }
@@ -87,7 +90,7 @@ impl<'a> Keyspace<'a> {
                 own.is_some()
             }
         };
-        self.note_miss(key, exists);
+        self.note_look(key, exists);
         Ok(exists)
     }
 
@@ -97,7 +100,7 @@ impl<'a> Keyspace<'a> {
             None => self.store.db.get(key)?,
             Some(own) => own.map(|it| it.value.clone()),
         };
-        self.note_miss(key, found.is_some());
+        self.note_look(key, found.is_some());
         Ok(found)
     }
 
@@ -110,13 +113,13 @@ impl<'a> Keyspace<'a> {
                 expiry_ms: found.expiry_ms,
             }),
         };
-        self.note_miss(key, found.is_some());
+        self.note_look(key, found.is_some());
         Ok(found)
     }
 
     pub(crate) fn exists(&self, key: &[u8]) -> Result<bool> {
         let exists = self.is_there(key)?;
-        self.note_miss(key, exists);
+        self.note_look(key, exists);
         Ok(exists)
     }
 
@@ -297,7 +300,15 @@ impl<'a> Keyspace<'a> {
         }
     }
 
-    fn note_miss(&self, key: &[u8], exists: bool) {
+    /// How many keys were looked for since this was asked last: those that were found, and the others.
+    pub(crate) fn take_looked_for(&self) -> (u64, u64) {
+        self.looked_for.take()
+    }
+
+    fn note_look(&self, key: &[u8], exists: bool) {
+        let (found, missed) = self.looked_for.get();
+        self.looked_for
+            .set((found + u64::from(exists), missed + u64::from(!exists)));
         if !exists && self.wanted.has(Classes::MISS) {
             self.deeds.borrow_mut().push(Deed::Miss(key.to_vec()));
         }

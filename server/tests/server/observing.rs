@@ -142,8 +142,12 @@ fn info_counts_commands_and_errors_by_kind() {
     for command in [
         "SET a 1",
         "GET a",
-        "GET a",
+        "GET none",
+        "MGET a a none",
         "INCRBY a x",
+        "MULTI",
+        "EXISTS a none",
+        "EXEC",
         "NOSUCH",
         "CONFIG GET port",
     ] {
@@ -155,6 +159,11 @@ fn info_counts_commands_and_errors_by_kind() {
         "cmdstat_config|get:calls=1,",
         "rejected_calls=0,failed_calls=1",
     ] {
+        assert!(stats.contains(words), "{words} is not in {stats}");
+    }
+    // By commands that only read.
+    let stats = client.ask("INFO stats");
+    for words in ["keyspace_hits:4 ", "keyspace_misses:3 "] {
         assert!(stats.contains(words), "{words} is not in {stats}");
     }
     let stats = client.ask("INFO errorstats");
