@@ -74,7 +74,7 @@ pub fn build(repo: &Repo, toolchain: &WasmToolchain) -> Result<PathBuf> {
 pub fn measure(repo: &Repo, toolchain: &WasmToolchain, wasm_opt: &WasmOpt) -> Result<Sizes> {
     let raw = build(repo, toolchain)?;
     let optimized = repo.target.join("plugin.wasm");
-    optimize(wasm_opt, &raw, &optimized)?;
+    optimize(wasm_opt, &["-Oz"], &raw, &optimized)?;
     Ok(Sizes {
         raw: bytes_of(&raw)?,
         optimized: bytes_of(&optimized)?,
@@ -82,12 +82,13 @@ pub fn measure(repo: &Repo, toolchain: &WasmToolchain, wasm_opt: &WasmOpt) -> Re
     })
 }
 
-/// Makes a module of ours smaller.
-pub fn optimize(wasm_opt: &WasmOpt, from: &Path, to: &Path) -> Result<()> {
+/// Makes a module of ours smaller, by these passes.
+pub fn optimize(wasm_opt: &WasmOpt, passes: &[&str], from: &Path, to: &Path) -> Result<()> {
     let mut command = wasm_opt.command();
+    command.args(passes);
     // No pointer is below 1 KiB: the stack lies there, and has overflown by then. So an address and the offset that is
     // added to it become one instruction.
-    command.args(["-Oz", "--low-memory-unused"]);
+    command.arg("--low-memory-unused");
     command.args(WASM_FEATURES.map(|feature| format!("--enable-{feature}")));
     shell::run(command.arg(from).arg("-o").arg(to))
 }

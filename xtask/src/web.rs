@@ -15,13 +15,20 @@ const PACKAGE: &str = "web-demo/package";
 /// What a visitor is to wait for at most, with a new store or with one that was closed: the module's parts, the page's and the
 /// worker's JavaScript, gzipped.
 const GOAL_BYTES: u64 = 60_000;
-/// What it may be today, with a new store: just above what it is, so that it only ever shrinks. Lower this with each gain.
-const BEGUN_BYTES_MAX: u64 = 52_900;
+/// What it may be today, with a new store: less than a thousand bytes above what it is, so that it does not grow unseen. Lower this
+/// with each gain.
+const BEGUN_BYTES_MAX: u64 = 52_000;
 /// Likewise with one that lies there and was closed.
-const REOPENED_BYTES_MAX: u64 = 60_000;
+const REOPENED_BYTES_MAX: u64 = 59_000;
 const _: () = assert!(BEGUN_BYTES_MAX <= GOAL_BYTES && REOPENED_BYTES_MAX <= GOAL_BYTES);
 /// Likewise with one that was not closed.
-const RECOVERED_BYTES_MAX: u64 = 73_300;
+const RECOVERED_BYTES_MAX: u64 = 72_400;
+
+/// What the compiler may inline, in its own measure. Where it optimizes for size it inlines next to nothing (5), but much of a small
+/// function goes once its caller's arguments are known: the parts become 1,250 bytes smaller by this, gzipped.
+const INLINING: &str = "-Cllvm-args=-inline-threshold=35";
+/// What makes a module smaller. Control flow that is taken apart and built anew ends up simpler: that is 150 bytes, gzipped.
+const PASSES: [&str; 4] = ["-Oz", "--flatten", "--rereloop", "-Oz"];
 
 /// A module of the engine: where it goes and what is in it.
 struct Module {
@@ -65,10 +72,10 @@ pub fn build(repo: &Repo, toolchain: &WasmToolchain, consent: Consent) -> Result
         match &wasm_opt {
             Ok(wasm_opt) if parts.len() > 1 => {
                 let whole = built.with_extension("whole.wasm");
-                size::optimize(wasm_opt, &built, &whole)?;
+                size::optimize(wasm_opt, &PASSES, &built, &whole)?;
                 split(repo, wasm_opt, &whole, &parts)?;
             }
-            Ok(wasm_opt) => size::optimize(wasm_opt, &built, &parts[0])?,
+            Ok(wasm_opt) => size::optimize(wasm_opt, &PASSES, &built, &parts[0])?,
             Err(_) => {
                 copy(&built, &parts[0])?;
                 parts.truncate(1);
@@ -97,9 +104,10 @@ fn split(repo: &Repo, wasm_opt: &WasmOpt, whole: &Path, parts: &[PathBuf]) -> Re
 /// Builds the engine's module with these features, and answers where it is.
 fn compiled(repo: &Repo, toolchain: &WasmToolchain, features: &str) -> Result<PathBuf> {
     let mut cargo = toolchain.cargo(repo);
-    cargo.args(["build", "--profile", "web", "--package", "portcask-web"]);
+    cargo.args(["rustc", "--profile", "web", "--package", "portcask-web"]);
     cargo.args(["--features", features]);
-    shell::run(cargo.args(toolchain.target_arguments()))?;
+    cargo.args(toolchain.target_arguments());
+    shell::run(cargo.args(["--", INLINING]))?;
     Ok(repo
         .target
         .join("wasm32-unknown-unknown/web/portcask_web.wasm"))
