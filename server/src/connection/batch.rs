@@ -302,6 +302,9 @@ impl Connection {
             let said = reply.bytes.get(said).unwrap_or_default();
             self.tally.add(&observed.commands, command, took, said);
             observed.note(command, args, &self.session.client, took);
+        } else if let Some(said @ [b'-', ..]) = reply.bytes.get(said) {
+            // There is no such command, or not with so many arguments.
+            self.shared.observed.commands.count_error(said);
         }
         let flags = self
             .session

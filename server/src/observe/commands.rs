@@ -107,7 +107,7 @@ impl CommandStats {
     }
 
     /// Notes an error by its first word, which is ours.
-    fn count_error(&self, reply: &[u8]) {
+    pub(crate) fn count_error(&self, reply: &[u8]) {
         let end = reply.iter().position(|byte| *byte == b' ');
         let kind = &reply[1..end.unwrap_or(reply.len()).max(1)];
         let mut errors = self.lock();
