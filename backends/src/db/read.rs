@@ -72,7 +72,7 @@ impl<S: SharedStorage> Db<S> {
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let dir = tempfile::tempdir().unwrap();
     /// # let db = portcask::open(dir.path().join("data"))?;
-    /// db.put(b"film", vec![7; 1 << 20])?;
+    /// db.put(b"film", &[7; 1 << 20])?;
     /// let mut film = db.long_value(b"film", 64 << 10)?.expect("it is long, and written");
     /// db.delete(b"film")?;
     /// let shown = std::io::copy(&mut film, &mut std::io::sink())?;
