@@ -346,7 +346,10 @@ impl<'a> Rounds<'a> {
     fn begin_anew(&mut self) -> Result<(), String> {
         let store = self.store();
         if store.exists() {
+            // Of an unsynced removal the next cut may leave nothing, and the old store would be there again.
+            let parent = store.parent().unwrap_or(&store);
             fs::remove_dir_all(&store)
+                .and_then(|()| fs::File::open(parent)?.sync_all())
                 .map_err(|error| format!("the store cannot be removed: {error}"))?;
         }
         self.floor = Contents::new();
