@@ -189,3 +189,25 @@ pub(super) fn is_unable(cause: &io::Error) -> bool {
         Some(Errno::BADF | Errno::NOSYS | Errno::OPNOTSUPP | Errno::NOLCK)
     )
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_writes_go_in_place_the_zeros_ahead_are_written_and_not_only_set_aside() {
+        let file = tempfile::tempfile().unwrap();
+        let (end, to) = (100, 100_000);
+        write_at(&file, &[7; 100], 0).unwrap();
+        if lengthen(&file, end, to).is_err() || !writes_in_place(&file) {
+            return;
+        }
+        assert_eq!(file.metadata().unwrap().len(), to);
+        // Space that is only set aside counts as a hole, until it is read.
+        let hole = rustix::fs::seek(&file, rustix::fs::SeekFrom::Hole(0)).unwrap();
+        assert_eq!(hole, to);
+        let mut zeros = vec![1; (to - end) as usize];
+        assert_eq!(read_at(&file, &mut zeros, end).unwrap(), zeros.len());
+        assert!(zeros.iter().all(|byte| *byte == 0));
+    }
+}

@@ -259,3 +259,32 @@ impl Write for Socket<'_> {
         Ok(())
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::{ErrorKind, Stream, TcpStream};
+    use tokio::net::TcpListener;
+
+    #[test]
+    fn of_replies_that_nobody_reads_the_system_takes_kilobytes_and_not_megabytes() {
+        let runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = { runtime }.enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let reader = TcpStream::connect(address).await.unwrap();
+            let mut stream = Stream::plain(listener.accept().await.unwrap().0);
+            stream.writable().await.unwrap();
+            let (piece, mut taken) = (vec![b'v'; 64 << 10], 0);
+            let refused = loop {
+                match stream.write(&piece) {
+                    Ok(more) => taken += more,
+                    Err(error) => break error,
+                }
+            };
+            assert_eq!(refused.kind(), ErrorKind::WouldBlock);
+            assert!((1..1 << 20).contains(&taken), "{taken}");
+            drop(reader);
+        });
+    }
+}
